@@ -1,0 +1,152 @@
+//! The registry of deviations.
+
+use super::{Deviations, Entry, Kind};
+use crate::rule::apc::*;
+use crate::rule::thread::*;
+use crate::rule::timer::*;
+use crate::rule::wait::*;
+
+macro_rules! deviations {
+    ($($name:ident $id:literal $kind:ident [$($rule:ident),*] $statement:literal)*) => {
+        /// A named change of a rule.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Deviation {
+            $(#[doc = $statement] $name,)*
+        }
+
+        impl Deviation {
+            /// Every deviation.
+            pub const ALL: &[Deviation] = &[$(Deviation::$name),*];
+
+            /// Its entry in the registry.
+            pub fn entry(self) -> &'static Entry {
+                &ENTRIES[self as usize]
+            }
+
+            pub(super) const fn bit(self) -> u64 {
+                1 << self as u8
+            }
+        }
+
+        static ENTRIES: &[Entry] = &[$(Entry {
+            id: $id,
+            statement: $statement,
+            rules: &[$($rule),*],
+            kind: Kind::$kind,
+        }),*];
+    };
+}
+
+deviations! {
+    ApcWakesLate "apc-wakes-late" System [APC_I_13, WAIT_10, WAIT_13]
+        "Queueing an APC does not end an alertable wait at once: the wait is looked at again \
+         later, and an object signaled in between wins."
+    InterruptedWaitKeepsPlace "interrupted-wait-keeps-place" System [WAIT_24, THR_17, THR_19]
+        "A thread that is suspended and resumed in a wait keeps its place among the waiters."
+    WaitAllInPlace "wait-all-in-place" System [WAIT_35, WAIT_36, WAIT_37]
+        "The signaller tests a wait for all in place: it satisfies the waiter or leaves it where \
+         it is (Windows 2000, Wine)."
+    WaitAllRepeats "wait-all-repeats" System [WAIT_39]
+        "A wait for all accepts the same object twice."
+    AbandonedReleaseFails "abandoned-release-fails" System [WAIT_64]
+        "ReleaseMutex of an abandoned mutex that nobody has acquired fails with ERROR_NOT_OWNER."
+    SemaphoreReleaseOfZero "semaphore-release-of-zero" System [WAIT_73]
+        "ReleaseSemaphore with a count of 0 succeeds, and a negative count counts as too many."
+    TimerSetKeepsSignal "timer-set-keeps-signal" System [TIMER_05]
+        "Setting a signaled synchronization timer leaves it signaled."
+    TimerNegativePeriod "timer-negative-period" System [TIMER_09]
+        "A negative timer period is accepted and means none."
+    TimerApcMovesToTail "timer-apc-moves-to-tail" System [TIMER_16]
+        "A periodic timer that expires with its APC still queued moves the APC to the tail."
+    TimerManualApcOnce "timer-manual-apc-once" System [TIMER_20]
+        "A periodic manual-reset timer queues its APC only while it is not signaled."
+    TimerOutlivesSetter "timer-outlives-setter" System [TIMER_28]
+        "A timer whose setter has ended still expires; only its APC is lost."
+    TimerCloseDropsApc "timer-close-drops-apc" System [TIMER_30]
+        "Closing the last handle of a timer before it expires drops its APC."
+    NoAlerts "no-alerts" System [ALERT_01]
+        "NtAlertThread is not implemented."
+    NoSpecialApcs "no-special-apcs" System [APC_X_01]
+        "Special user APCs are not implemented."
+    SignalAndWaitAtomic "signal-and-wait-atomic" System [WAIT_78]
+        "Signal and wait of SignalObjectAndWait are one step (Windows before 7, Wine)."
+    ExitAtOnce "exit-at-once" System [THR_33, THR_34]
+        "A thread's exit is one step as far as others can tell."
+    SuspendStopsAtOnce "suspend-stops-at-once" System [THR_14]
+        "SuspendThread and TerminateThread return when the target has stopped."
+
+    AlertKeepsSignal "alert-keeps-signal" Option [ALERT_07]
+        "SignalObjectAndWait that is alerted waits again without signaling again."
+    AlertSparesChain "alert-spares-chain" Option [ALERT_10]
+        "An alert that arrives while APCs run does not stop the chain."
+    SpecialOpensDoor "special-opens-door" Option [APC_X_07]
+        "After a special user APC the regular ones follow, without an alertable wait."
+
+    ApcLifo "apc-lifo" Mistake [APC_I_04, APC_U_03]
+        "User APCs run newest first."
+    ApcAtPlainWait "apc-at-plain-wait" Mistake [APC_U_02, WAIT_11]
+        "Any wait runs user APCs."
+    ApcQueuedTwice "apc-queued-twice" Mistake [APC_I_03, APC_U_15]
+        "An APC that is queued to a thread without others is queued twice."
+    ApcOnePerWait "apc-one-per-wait" Mistake [APC_U_03, APC_U_06]
+        "One alertable wait runs one APC."
+    ApcLostAtObject "apc-lost-at-object" Mistake [APC_U_14, WAIT_14]
+        "A wait that its object ends discards the user APCs that are queued."
+    ApcIgnoredAtEntry "apc-ignored-at-entry" Mistake [WAIT_04, APC_U_08]
+        "An alertable wait does not look for APCs that were queued before it."
+    ApcBeforeObject "apc-before-object" Mistake [WAIT_02, WAIT_07]
+        "An alertable wait looks for APCs before it looks at its objects."
+    AutoResetReleasesAll "auto-reset-releases-all" Mistake [WAIT_46, WAIT_48]
+        "A satisfied wait does not reset an auto-reset event."
+    NewestWaiterFirst "newest-waiter-first" Mistake [WAIT_08, WAIT_49]
+        "The newest waiter of an object is released first."
+    WaitAllPiecemeal "wait-all-piecemeal" Mistake [WAIT_32, WAIT_33]
+        "A wait for all takes what is signaled when it begins and waits for the rest."
+    MutexOwnerUnchecked "mutex-owner-unchecked" Mistake [WAIT_57]
+        "Any thread can release a mutex that another one owns."
+    MutexNotAbandoned "mutex-not-abandoned" Mistake [WAIT_60]
+        "A thread that ends keeps its mutexes."
+    MutexNotTaken "mutex-not-taken" Mistake [WAIT_55]
+        "A wait that a mutex satisfies does not make its thread the owner."
+    SemaphoreUnbounded "semaphore-unbounded" Mistake [WAIT_72]
+        "A semaphore's count can pass its maximum."
+    TimerCancelKeepsApc "timer-cancel-keeps-apc" Mistake [TIMER_24]
+        "Cancelling or setting a timer leaves its queued APC."
+    TimerApcToFirstThread "timer-apc-to-first-thread" Mistake [TIMER_12]
+        "A timer's APC goes to the first thread of the program, whoever set the timer."
+    RestartForgetsTimeout "restart-forgets-timeout" Mistake [WAIT_22]
+        "A wait that is interrupted and restarted has no time-out any more."
+    SignalWakesNobody "signal-wakes-nobody" Mistake [WAIT_16, WAIT_75]
+        "Setting an event does not look for waiters."
+    SuspensionIgnored "suspension-ignored" Mistake [THR_09, THR_18]
+        "A suspended thread runs on."
+    TimerApcAccumulates "timer-apc-accumulates" Mistake [TIMER_16, APC_I_01]
+        "Each expiry of a periodic timer queues one more APC."
+    ExitKeepsApcs "exit-keeps-apcs" Mistake [APC_U_23]
+        "The APCs of a thread that has ended stay queued."
+    ExitRunsApcs "exit-runs-apcs" Mistake [APC_U_23, THR_34]
+        "A thread that ends by itself runs its queued APCs on the way out."
+}
+
+/// What Wine 8.0 does otherwise.
+pub(super) const WINE_8_0: Deviations = Deviations::NONE
+    .with(Deviation::ApcWakesLate)
+    .with(Deviation::InterruptedWaitKeepsPlace)
+    .with(Deviation::WaitAllInPlace)
+    .with(Deviation::WaitAllRepeats)
+    .with(Deviation::AbandonedReleaseFails)
+    .with(Deviation::SemaphoreReleaseOfZero)
+    .with(Deviation::TimerSetKeepsSignal)
+    .with(Deviation::TimerNegativePeriod)
+    .with(Deviation::TimerApcMovesToTail)
+    .with(Deviation::TimerManualApcOnce)
+    .with(Deviation::TimerOutlivesSetter)
+    .with(Deviation::TimerCloseDropsApc)
+    .with(Deviation::NoAlerts)
+    .with(Deviation::NoSpecialApcs)
+    .with(Deviation::SignalAndWaitAtomic)
+    .with(Deviation::ExitAtOnce)
+    .with(Deviation::SuspendStopsAtOnce);
+
+const _: () = assert!(Deviation::ALL.len() <= 64, "a set of deviations has 64 bits");

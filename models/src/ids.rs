@@ -1,0 +1,66 @@
+//! Small typed indices. Each names one thing of a model; none is ever reused or renumbered.
+
+use std::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($integer:ty), $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $integer);
+
+        impl $name {
+            /// The position in the table that the id belongs to.
+            pub fn index(self) -> usize {
+                usize::from(self.0)
+            }
+
+            /// The id of the entry at `index`; the number of entries is bounded where a
+            /// scenario is read.
+            pub fn from_index(index: usize) -> Self {
+                Self(index as $integer)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// A thread. Its thread object is the dispatcher object of the same number.
+    ThreadId(u8), "T"
+);
+id!(
+    /// A dispatcher object: first the thread objects, then the declared objects.
+    ObjectId(u16), "O"
+);
+id!(
+    /// A handle of the first process: one for each thread and object, then the declared ones.
+    HandleId(u16), "H"
+);
+id!(
+    /// A routine that an APC or a timer runs.
+    RoutineId(u16), "R"
+);
+id!(
+    /// A label that keeps results.
+    LabelId(u16), "L"
+);
+id!(
+    /// A value that a program hands to an APC; the program's table holds the value.
+    DatumId(u16), "D"
+);
+id!(
+    /// A call in the program's table of calls: one place in the scenario.
+    CallId(u16), "C"
+);
+
+impl ThreadId {
+    /// The thread object.
+    pub fn object(self) -> ObjectId {
+        ObjectId(u16::from(self.0))
+    }
+}

@@ -1,0 +1,267 @@
+//! Invariants of user APCs.
+
+use super::{Broken, Concern, Invariant, Step};
+use crate::event::{Event, KapcChange};
+use crate::ids::{CallId, ThreadId};
+use crate::ke::apc::Kapc;
+use crate::ke::thread::ThreadState;
+use crate::program::Frame;
+use crate::rule::apc::*;
+use crate::rule::wait::{WAIT_02, WAIT_04, WAIT_07, WAIT_10, WAIT_11};
+use crate::service::Service;
+use alertable_traces::status::NtStatus;
+
+pub(super) const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        id: "apc-only-when-alertable",
+        statement: "A user APC runs only where its thread waits or tests alertably, or starts.",
+        rules: &[APC_U_01, APC_U_02, APC_U_12, APC_U_28, WAIT_11],
+        concern: Concern::CALL,
+        check: only_when_alertable,
+    },
+    Invariant {
+        id: "apc-at-next-alertable-point",
+        statement: "A queued user APC runs at the next alertable point that its thread reaches.",
+        rules: &[APC_U_03, APC_U_04, APC_U_08, WAIT_04, WAIT_10],
+        concern: Concern::CALL.and(Concern::KAPC).and(Concern::THREAD),
+        check: at_next_alertable_point,
+    },
+    Invariant {
+        id: "apc-fifo",
+        statement: "User APCs run in the order in which they were queued.",
+        rules: &[APC_I_04, APC_U_03, APC_U_16],
+        concern: Concern::KAPC,
+        check: fifo,
+    },
+    Invariant {
+        id: "apc-conserved",
+        statement: "A user APC runs once, unless it is taken back or its thread ends.",
+        rules: &[APC_U_03, APC_U_14, APC_U_15, APC_I_19],
+        concern: Concern::CALL.and(Concern::KAPC),
+        check: conserved,
+    },
+    Invariant {
+        id: "object-before-apc",
+        statement: "A wait that its objects satisfy at entry is not ended by a user APC.",
+        rules: &[WAIT_02, WAIT_07],
+        concern: Concern::CALL,
+        check: object_before_apc,
+    },
+];
+
+fn is_alertable(service: &Service) -> bool {
+    match service {
+        Service::DelayExecution { alertable, .. }
+        | Service::WaitForObjects { alertable, .. }
+        | Service::SignalAndWait { alertable, .. } => *alertable,
+        Service::TestAlert => true,
+        _ => false,
+    }
+}
+
+fn call_is_alertable(step: &Step<'_>, call: Option<CallId>) -> bool {
+    call.is_some_and(|call| is_alertable(step.service(call)))
+}
+
+/// Whether a thread was where user APCs may run, before the step.
+fn was_alertable(step: &Step<'_>, thread: ThreadId) -> bool {
+    let frames = step.before.program.frames(thread);
+    match (step.before.kernel.thread(thread).state, frames) {
+        (ThreadState::Starting, _) => true,
+        // The chain goes on where the routine that returns had interrupted.
+        (ThreadState::User, [.., below, Frame { kapc: Some(_), interrupted, test_alert, .. }])
+            if step.call_before(thread).is_none() =>
+        {
+            match interrupted {
+                Some(_) => call_is_alertable(step, step.call_at(below.pc)),
+                None => *test_alert,
+            }
+        }
+        _ => call_is_alertable(step, step.call_before(thread)),
+    }
+}
+
+fn only_when_alertable(step: &Step<'_>) -> Result<(), Broken> {
+    for event in step.events {
+        if let Event::ApcEntered { thread, kapc } = event {
+            if !kapc.is_special() && !was_alertable(step, *thread) {
+                let name = step.thread_name(*thread);
+                let routine = step.model.program.routine_name(kapc.routine);
+                return Err(Broken(format!(
+                    "`{name}` ran the user APC `{routine}` where it was not alertable"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
+    let kernel = &step.after.kernel;
+    for event in step.events {
+        let (Event::Thread { thread, .. } | Event::Kapc { thread, .. }) = event else { continue };
+        if kernel.thread(*thread).waits_alertably() && !kernel.user_apcs(*thread).is_empty() {
+            let name = step.thread_name(*thread);
+            return Err(Broken(format!(
+                "`{name}` is blocked in an alertable wait with a user APC queued"
+            )));
+        }
+    }
+    let entered = |thread: ThreadId| {
+        step.events.iter().any(|event| {
+            matches!(event, Event::ApcEntered { thread: other, .. } if *other == thread)
+        })
+    };
+    for event in step.events {
+        if let Event::ApcReturned { thread, .. } = event {
+            let before = &step.before.kernel;
+            let follows = step.before.program.frames(*thread).last().is_some_and(|f| f.test_alert);
+            let queued = !before.user_apcs(*thread).is_empty();
+            if follows && queued && !before.thread(*thread).alerted && !entered(*thread) {
+                let name = step.thread_name(*thread);
+                return Err(Broken(format!(
+                    "`{name}` left its routine with another user APC queued, and did not run it"
+                )));
+            }
+        }
+        if let Event::Return { thread, call, result } = event {
+            let at_entry = step.before.kernel.thread(*thread).state == ThreadState::User;
+            let ignored = at_entry
+                && result.status == NtStatus::TIMEOUT
+                && is_alertable(step.service(*call))
+                && !step.before.kernel.user_apcs(*thread).is_empty();
+            if ignored {
+                let name = step.thread_name(*thread);
+                return Err(Broken(format!(
+                    "`{name}` timed out of an alertable wait with a user APC queued before it"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The queue of a thread as the events of the step should have left it.
+///
+/// `Err` with the APC that was delivered although another one was next.
+fn expected_queue(step: &Step<'_>, thread: ThreadId) -> Result<Vec<Kapc>, Kapc> {
+    let mut queue = step.before.kernel.user_apcs(thread).to_vec();
+    for event in step.events {
+        let Event::Kapc { thread: other, kapc, change } = event else { continue };
+        if *other != thread {
+            continue;
+        }
+        let specials = queue.iter().take_while(|queued| queued.is_special()).count();
+        match change {
+            KapcChange::Queued if kapc.is_special() => queue.insert(specials, *kapc),
+            KapcChange::Queued => queue.push(*kapc),
+            KapcChange::Delivered if queue.first() != Some(kapc) => return Err(*kapc),
+            KapcChange::Delivered | KapcChange::RunDown => drop(queue.remove(0)),
+            KapcChange::Removed => queue.retain(|queued| queued != kapc),
+        }
+    }
+    Ok(queue)
+}
+
+/// The threads whose queues change in a step, as its events say; one that changes twice comes
+/// twice.
+fn touched<'a>(step: &'a Step<'_>) -> impl Iterator<Item = ThreadId> + 'a {
+    step.events.iter().filter_map(|event| match event {
+        Event::Kapc { thread, .. } => Some(*thread),
+        _ => None,
+    })
+}
+
+/// Whether a queue changed as its only event says: the case that nearly every step is.
+fn changed_plainly(step: &Step<'_>, thread: ThreadId) -> bool {
+    let mut events = step.events.iter().filter_map(|event| match event {
+        Event::Kapc { thread: other, kapc, change } if *other == thread => Some((kapc, change)),
+        _ => None,
+    });
+    let (Some((kapc, change)), None) = (events.next(), events.next()) else { return false };
+    let (before, after) =
+        (step.before.kernel.user_apcs(thread), step.after.kernel.user_apcs(thread));
+    match change {
+        KapcChange::Queued => {
+            !kapc.is_special() && after.split_last() == Some((kapc, before))
+        }
+        KapcChange::Delivered => before.split_first() == Some((kapc, after)),
+        KapcChange::Removed | KapcChange::RunDown => false,
+    }
+}
+
+fn fifo(step: &Step<'_>) -> Result<(), Broken> {
+    for thread in touched(step) {
+        if changed_plainly(step, thread) {
+            continue;
+        }
+        let found = step.after.kernel.user_apcs(thread);
+        let in_order = match expected_queue(step, thread) {
+            Ok(queue) => queue == found || !is_permutation(&queue, found),
+            Err(_) => false,
+        };
+        if !in_order {
+            let name = step.thread_name(thread);
+            return Err(Broken(format!(
+                "the user APCs of `{name}` are not taken in the order in which they were queued"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_permutation(one: &[Kapc], other: &[Kapc]) -> bool {
+    let sorted = |queue: &[Kapc]| {
+        let mut queue = queue.to_vec();
+        queue.sort_unstable();
+        queue
+    };
+    sorted(one) == sorted(other)
+}
+
+fn conserved(step: &Step<'_>) -> Result<(), Broken> {
+    let returned = step.events.iter().filter_map(|event| match event {
+        Event::Return { thread, .. } => Some(*thread),
+        _ => None,
+    });
+    for thread in touched(step).chain(returned) {
+        let (before, after) =
+            (step.before.kernel.user_apcs(thread), step.after.kernel.user_apcs(thread));
+        let untouched = before == after && touched(step).all(|other| other != thread);
+        if untouched || changed_plainly(step, thread) {
+            continue;
+        }
+        let Ok(queue) = expected_queue(step, thread) else { continue };
+        if !is_permutation(&queue, after) {
+            let name = step.thread_name(thread);
+            return Err(Broken(format!(
+                "a user APC of `{name}` was lost, or is still queued although it was delivered"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn object_before_apc(step: &Step<'_>) -> Result<(), Broken> {
+    for event in step.events {
+        let Event::Call { thread, call } = event else { continue };
+        let decided = step.after.kernel.thread(*thread).state;
+        let Service::WaitForObjects { objects, all, .. } = step.service(*call) else { continue };
+        if decided != ThreadState::Woken(NtStatus::USER_APC) {
+            continue;
+        }
+        let signaled = |handle: &crate::ids::HandleId| {
+            let object = step.model.program.handle_target(*handle);
+            step.before.kernel.object(object).is_signaled_for(*thread)
+        };
+        let satisfied =
+            if *all { objects.iter().all(signaled) } else { objects.iter().any(signaled) };
+        if satisfied {
+            let name = step.thread_name(*thread);
+            return Err(Broken(format!(
+                "the wait of `{name}` was ended by a user APC although its objects satisfied it"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Invariants: what must hold of every step.
+//!
+//! Each looks at one step: the state before it, what happened, the state after it. None needs to
+//! remember earlier steps, so that states reached on different ways can be treated as one.
+
+mod apc;
+mod object;
+mod thread;
+mod timer;
+
+use crate::event::Event;
+use crate::ids::{CallId, ThreadId};
+use crate::machine::{Machine, Model, Transition};
+use crate::program::Instruction;
+use crate::rule::RuleId;
+use crate::service::Service;
+use std::fmt;
+
+/// One step of a machine, as an invariant sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// The program and how it is run.
+    pub model: &'a Model,
+    /// The state before.
+    pub before: &'a Machine,
+    /// What was picked.
+    pub transition: Transition,
+    /// What happened.
+    pub events: &'a [Event],
+    /// The state after.
+    pub after: &'a Machine,
+}
+
+/// Which steps an invariant has to look at: those with such events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Concern(u8);
+
+impl Concern {
+    /// Calls, returns, routines.
+    const CALL: Concern = Concern(1);
+    /// APC queues.
+    const KAPC: Concern = Concern(2);
+    /// Dispatcher objects.
+    const OBJECT: Concern = Concern(4);
+    /// Threads.
+    const THREAD: Concern = Concern(8);
+    /// Timers.
+    const TIMER: Concern = Concern(16);
+    /// Every step.
+    const ALWAYS: Concern = Concern(32);
+
+    const fn and(self, other: Concern) -> Concern {
+        Concern(self.0 | other.0)
+    }
+
+    fn of(event: &Event) -> Concern {
+        match event {
+            Event::Call { .. }
+            | Event::Return { .. }
+            | Event::ApcEntered { .. }
+            | Event::ApcReturned { .. } => Concern::CALL,
+            Event::Kapc { .. } => Concern::KAPC,
+            Event::Object { .. } => Concern::OBJECT,
+            Event::Thread { .. } => Concern::THREAD,
+            Event::Timer { .. } => Concern::TIMER,
+            Event::TimePassed { .. } => Concern(0),
+        }
+    }
+}
+
+/// What must hold of every step.
+#[derive(Clone, Copy, Debug)]
+pub struct Invariant {
+    /// Its name.
+    pub id: &'static str,
+    /// What must hold, in one sentence.
+    pub statement: &'static str,
+    /// The rules that it follows from.
+    pub rules: &'static [RuleId],
+    /// The steps that it looks at.
+    concern: Concern,
+    /// The test.
+    check: fn(&Step<'_>) -> Result<(), Broken>,
+}
+
+/// How an invariant does not hold: who and what, in one sentence.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Broken(pub String);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A step that breaks an invariant.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which one.
+    pub invariant: &'static Invariant,
+    /// How.
+    pub broken: Broken,
+}
+
+/// The invariants of each subject.
+const SUBJECTS: [&[Invariant]; 4] =
+    [apc::INVARIANTS, object::INVARIANTS, thread::INVARIANTS, timer::INVARIANTS];
+
+/// The invariants, by subject.
+pub fn all() -> impl Iterator<Item = &'static Invariant> {
+    SUBJECTS.into_iter().flatten()
+}
+
+/// Appends what a step breaks.
+pub fn check(step: &Step<'_>, out: &mut Vec<Violation>) {
+    let happened = step.events.iter().fold(0, |sum, event| sum | Concern::of(event).0);
+    for subject in SUBJECTS {
+        for invariant in subject {
+            if invariant.concern.0 & (happened | Concern::ALWAYS.0) != 0 {
+                if let Err(broken) = (invariant.check)(step) {
+                    out.push(Violation { invariant, broken });
+                }
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    fn thread_name(&self, thread: ThreadId) -> &str {
+        self.model.program.thread_name(thread)
+    }
+
+    /// The call that a thread was in, or was about to make, before the step.
+    fn call_before(&self, thread: ThreadId) -> Option<CallId> {
+        self.call_at(self.before.program.pc(thread)?)
+    }
+
+    fn call_at(&self, pc: crate::program::Pc) -> Option<CallId> {
+        match self.model.program.instruction(pc) {
+            Instruction::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    fn service(&self, call: CallId) -> &Service {
+        &self.model.program.call(call).service
+    }
+}

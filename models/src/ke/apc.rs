@@ -1,0 +1,255 @@
+//! User APCs and alerts: insertion, removal, delivery, the test-alert.
+//!
+//! Inserting an APC, waking its thread and delivering it are three separate steps with separate
+//! conditions.
+
+use crate::deviation::Deviation;
+use crate::event::{Event, KapcChange, Observer};
+use crate::ids::{DatumId, ObjectId, RoutineId, ThreadId};
+use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::thread::ThreadState;
+use crate::ke::{Context, Kernel};
+use crate::rule::{apc as rule, thread as thr, timer as tim, wait};
+use alertable_traces::status::NtStatus;
+use std::hash::{Hash, Hasher};
+
+/// The most user APCs that a machine keeps queued, for all threads together.
+///
+/// Windows has no limit but memory (APC-U-14); past this one, queueing fails as it does when
+/// memory is short.
+pub const QUEUED_APC_COUNT_MAX: usize = 60_000;
+
+/// Where a user APC comes from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ApcSource {
+    /// `QueueUserAPC`: a record of its own for each call (APC-U-15).
+    Queued,
+    /// `QueueUserAPC2` with the special flag.
+    Special,
+    /// A timer's one record (TIMER-16).
+    Timer(ObjectId),
+}
+
+/// A user APC (KAPC with mode UserMode).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Kapc {
+    /// Where it comes from.
+    pub source: ApcSource,
+    /// The routine that it runs (NormalRoutine).
+    pub routine: RoutineId,
+    /// What the routine is given (NormalContext).
+    pub context: DatumId,
+}
+
+impl Kapc {
+    pub(crate) fn is_special(&self) -> bool {
+        self.source == ApcSource::Special
+    }
+
+    pub(crate) fn word(&self) -> u64 {
+        let source = match self.source {
+            ApcSource::Queued => 1,
+            ApcSource::Special => 2,
+            ApcSource::Timer(timer) => 3 | u64::from(timer.0) << 2,
+        };
+        source << 32 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
+    }
+}
+
+impl Hash for Kapc {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.word());
+    }
+}
+
+impl Kernel {
+    /// Queues a user APC (KeInsertQueueApc): links it and wakes the thread if it waits for one.
+    ///
+    /// # Errors
+    /// `STATUS_UNSUCCESSFUL` when the thread's APC queue is closed (APC-I-02, APC-U-18),
+    /// `STATUS_NO_MEMORY` past [`QUEUED_APC_COUNT_MAX`].
+    pub(crate) fn insert_user_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        kapc: Kapc,
+    ) -> Result<(), NtStatus> {
+        if !self.thread(thread).apc_queueable {
+            cx.rules([rule::APC_I_02, rule::APC_U_18]);
+            return Err(NtStatus::UNSUCCESSFUL);
+        }
+        if self.user_apcs.total() >= QUEUED_APC_COUNT_MAX {
+            return Err(NtStatus::NO_MEMORY);
+        }
+        cx.rules([rule::APC_I_03, rule::APC_U_15, rule::APC_U_16, thr::THR_02]);
+        let position = self.place_of(cx, thread, &kapc);
+        if cx.deviates(Deviation::ApcQueuedTwice) && self.user_apcs.is_empty(thread.index()) {
+            self.user_apcs.push(thread.index(), kapc);
+        }
+        self.user_apcs.insert(thread.index(), position, kapc);
+        cx.event(Event::Kapc { thread, kapc, change: KapcChange::Queued });
+        self.wake_for_user_apc(cx, thread, kapc);
+        Ok(())
+    }
+
+    /// APC-I-04, APC-X-08: at the tail; special ones before all regular ones.
+    fn place_of<O: Observer>(
+        &self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        kapc: &Kapc,
+    ) -> usize {
+        let queued = self.user_apcs(thread);
+        let specials = queued.iter().take_while(|queued| queued.is_special()).count();
+        if kapc.is_special() {
+            cx.rule(rule::APC_X_08);
+            return specials;
+        }
+        cx.rules([rule::APC_I_04, rule::APC_U_03]);
+        if cx.deviates(Deviation::ApcLifo) { specials } else { queued.len() }
+    }
+
+    /// APC-I-13: ends an alertable wait in the same step; otherwise only the list changes.
+    fn wake_for_user_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        kapc: Kapc,
+    ) {
+        let here = self.thread(thread);
+        let wakes = here.waits_alertably()
+            || (here.state == ThreadState::Waiting && cx.deviates(Deviation::ApcAtPlainWait));
+        if wakes && !cx.deviates(Deviation::ApcWakesLate) {
+            cx.rules([rule::APC_I_13, wait::WAIT_10, wait::WAIT_13, wait::WAIT_38]);
+            if kapc.is_special() {
+                cx.rule(rule::APC_X_04);
+            }
+            self.thread_mut(thread).user_apc_pending = true;
+            self.end_wait(cx, thread, NtStatus::USER_APC);
+        } else if here.state == ThreadState::Waiting && kapc.is_special() {
+            // APC-X-04: its kernel part interrupts the wait, which then starts over.
+            cx.rule(rule::APC_X_04);
+            self.interrupt_wait(cx, thread);
+        } else {
+            cx.rules([rule::APC_U_02, rule::APC_I_08, wait::WAIT_11]);
+            if self.thread(thread).stopped {
+                cx.rule(thr::THR_20);
+            }
+        }
+    }
+
+    /// Takes a timer's APC back if it is queued (KeRemoveQueueApc).
+    ///
+    /// APC-I-16, APC-I-17: a wait that it has already ended stays ended; when no APC is left,
+    /// none is delivered at its return.
+    pub(crate) fn remove_timer_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        timer: ObjectId,
+    ) {
+        let queued = self.user_apcs(thread);
+        let source = ApcSource::Timer(timer);
+        let Some(position) = queued.iter().position(|kapc| kapc.source == source) else {
+            return;
+        };
+        cx.rules([rule::APC_I_16, tim::TIMER_24]);
+        let kapc = self.user_apcs.remove(thread.index(), position);
+        cx.event(Event::Kapc { thread, kapc, change: KapcChange::Removed });
+        if self.user_apcs.is_empty(thread.index()) && self.thread(thread).user_apc_pending {
+            cx.rule(rule::APC_I_17);
+            self.thread_mut(thread).user_apc_pending = false;
+        }
+    }
+
+    /// Whether a timer's APC is in its thread's queue.
+    pub(crate) fn is_timer_apc_queued(&self, thread: ThreadId, timer: ObjectId) -> bool {
+        self.user_apcs(thread).iter().any(|kapc| kapc.source == ApcSource::Timer(timer))
+    }
+
+    /// Takes the next user APC out of the queue, at the exit to user mode (KiDeliverApc).
+    ///
+    /// APC-U-01: only when one is pending. APC-I-19: it is free to be queued again from here on.
+    pub(crate) fn deliver_user_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) -> Option<Kapc> {
+        let pending = std::mem::take(&mut self.thread_mut(thread).user_apc_pending);
+        if !pending || self.user_apcs.is_empty(thread.index()) {
+            return None;
+        }
+        cx.rules([rule::APC_U_01, rule::APC_U_03, rule::APC_U_06, rule::APC_I_19]);
+        let kapc = self.user_apcs.remove(thread.index(), 0);
+        if let ApcSource::Timer(timer) = kapc.source {
+            self.begin_timer_apc(cx, timer);
+        }
+        cx.event(Event::Kapc { thread, kapc, change: KapcChange::Delivered });
+        Some(kapc)
+    }
+
+    /// Whether a special user APC is queued to a thread.
+    pub(crate) fn has_special_apc(&self, thread: ThreadId) -> bool {
+        self.user_apcs(thread).first().is_some_and(Kapc::is_special)
+    }
+
+    /// Consumes an alert, or makes the next queued user APC pending (KeTestAlertThread).
+    ///
+    /// ALERT-05: with an alert there was, no APC is made pending in that call.
+    pub(crate) fn test_alert<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) -> NtStatus {
+        if std::mem::take(&mut self.thread_mut(thread).alerted) {
+            cx.rules([rule::ALERT_05, rule::ALERT_10]);
+            return NtStatus::ALERTED;
+        }
+        if !self.user_apcs.is_empty(thread.index()) {
+            cx.rule(rule::APC_U_06);
+            self.thread_mut(thread).user_apc_pending = true;
+        }
+        NtStatus::SUCCESS
+    }
+
+    /// Alerts a thread in user mode (KeAlertThread).
+    ///
+    /// ALERT-01, ALERT-02: ends its alertable wait, or else leaves one sticky bit.
+    pub(crate) fn alert_thread<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+        cx.rule(rule::ALERT_01);
+        if self.thread(thread).waits_alertably() {
+            cx.rule(rule::ALERT_02);
+            self.end_wait(cx, thread, NtStatus::ALERTED);
+        } else {
+            self.thread_mut(thread).alerted = true;
+        }
+    }
+
+    /// Closes a thread's APC queue and discards what is in it (APC-U-23, THR-34).
+    pub(crate) fn run_down_user_apcs<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        cx.rules([thr::THR_34, rule::APC_U_22]);
+        self.thread_mut(thread).apc_queueable = false;
+        self.thread_mut(thread).user_apc_pending = false;
+        while let Some(kapc) = self.user_apcs(thread).first().copied() {
+            if cx.deviates(Deviation::ExitKeepsApcs) {
+                break;
+            }
+            cx.rules([rule::APC_U_21, rule::APC_U_23, rule::APC_I_18]);
+            self.user_apcs.remove(thread.index(), 0);
+            cx.event(Event::Kapc { thread, kapc, change: KapcChange::RunDown });
+        }
+    }
+
+    /// A timer's APC is about to run: a one-shot timer is done with its thread (TIMER-27).
+    fn begin_timer_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, timer: ObjectId) {
+        let DispatcherObject::Timer(record) = self.object_mut(timer) else { return };
+        cx.rules([tim::TIMER_26, tim::TIMER_27]);
+        if record.period_ms == 0 {
+            record.apc = None;
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The thread record (KTHREAD).
+
+use crate::ids::{ObjectId, ThreadId};
+use crate::ke::Kernel;
+use crate::ke::wait::{WaitKind, WaitRequest};
+use crate::service::ServiceReturn;
+use alertable_traces::status::NtStatus;
+use std::hash::{Hash, Hasher};
+
+/// What a thread is doing, as far as anybody else can tell.
+///
+/// The system's own names in brackets. Which of the threads that can go on has a processor is
+/// not part of the state: the schedule decides it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ThreadState {
+    /// Not created yet.
+    NotCreated,
+    /// Created; about to run what comes before its entry point (Initialized, Ready).
+    Starting,
+    /// In user mode, about to take the next step of its program (Ready, Running).
+    User,
+    /// Blocked in a wait (Waiting).
+    Waiting,
+    /// Taken out of its wait by a kernel APC, about to make the wait's tests again (Ready).
+    Restarting,
+    /// Its wait has ended with this status; about to return from it (Ready).
+    Woken(NtStatus),
+    /// A service is done; its result has not been seen by the program yet (Ready, Running).
+    Returning(ServiceReturn),
+    /// In the exit sequence, about to do this part of it (Ready, Running).
+    Exiting(ExitPhase),
+    /// Ended (Terminated).
+    Terminated,
+}
+
+/// The parts of the exit sequence that other threads can tell apart, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ExitPhase {
+    /// Cancel the timers that carry an APC for the thread.
+    CancelTimers,
+    /// Abandon the mutants that it owns.
+    AbandonMutants,
+    /// Close and discard its APC queue.
+    CloseApcQueue,
+    /// Signal the thread object.
+    SignalThread,
+}
+
+/// A thread.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Kthread {
+    /// What it is doing.
+    pub state: ThreadState,
+    /// The wait that it is in; [`WaitRequest::NONE`] outside waits.
+    pub wait: WaitRequest,
+    /// A user-mode alert waits for it (Alerted\[UserMode\]).
+    pub alerted: bool,
+    /// User APCs can be queued to it (ApcQueueable).
+    pub apc_queueable: bool,
+    /// The next exit to user mode delivers a user APC (UserApcPending).
+    pub user_apc_pending: bool,
+    /// Somebody has asked for its end; `exit_code` says with what.
+    pub terminated: bool,
+    /// Its suspension has taken effect: it takes no step until it is resumed.
+    pub stopped: bool,
+    /// The suspend count, 0 to 127.
+    pub suspend_count: u8,
+    /// The exit code, once there is one.
+    pub exit_code: u32,
+}
+
+impl Kthread {
+    /// A thread that is already running.
+    pub(crate) fn running() -> Self {
+        Kthread {
+            state: ThreadState::User,
+            wait: WaitRequest::NONE,
+            alerted: false,
+            apc_queueable: true,
+            user_apc_pending: false,
+            terminated: false,
+            stopped: false,
+            suspend_count: 0,
+            exit_code: 0,
+        }
+    }
+
+    /// A thread that was created suspended.
+    pub(crate) fn suspended() -> Self {
+        Kthread {
+            state: ThreadState::Starting,
+            stopped: true,
+            suspend_count: 1,
+            ..Self::running()
+        }
+    }
+
+    /// A thread that does not exist yet.
+    pub(crate) fn not_created() -> Self {
+        Kthread { state: ThreadState::NotCreated, apc_queueable: false, ..Self::running() }
+    }
+
+    /// Whether it can go on if it gets a processor.
+    pub fn is_runnable(&self) -> bool {
+        !self.stopped
+            && !matches!(
+                self.state,
+                ThreadState::NotCreated | ThreadState::Waiting | ThreadState::Terminated
+            )
+    }
+
+    /// Whether it exists and has not begun to end.
+    pub fn is_alive(&self) -> bool {
+        !matches!(
+            self.state,
+            ThreadState::NotCreated | ThreadState::Exiting(_) | ThreadState::Terminated
+        )
+    }
+
+    /// Whether it is blocked in a wait that can be ended by a user APC or an alert.
+    pub fn waits_alertably(&self) -> bool {
+        self.state == ThreadState::Waiting && self.wait.alertable
+    }
+
+    /// Whether a suspension or termination was asked for that has not taken effect.
+    pub(crate) fn has_kernel_apc(&self) -> bool {
+        (self.suspend_count > 0 && !self.stopped) || (self.terminated && self.is_alive())
+    }
+}
+
+impl Hash for Kthread {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Kthread {
+            state: thread_state,
+            wait,
+            alerted,
+            apc_queueable,
+            user_apc_pending,
+            terminated,
+            stopped,
+            suspend_count,
+            exit_code,
+        } = *self;
+        let (tag, payload) = match thread_state {
+            ThreadState::NotCreated => (0, 0),
+            ThreadState::Starting => (1, 0),
+            ThreadState::User => (2, 0),
+            ThreadState::Waiting => (3, 0),
+            ThreadState::Restarting => (4, 0),
+            ThreadState::Woken(status) => (5, u64::from(status.0)),
+            ThreadState::Returning(service) => (6, service.word()),
+            ThreadState::Exiting(phase) => (7, phase as u64),
+            ThreadState::Terminated => (8, 0),
+        };
+        let WaitRequest { kind, alertable, remaining_ms } = wait;
+        let kind = match kind {
+            WaitKind::Any => 0_u64,
+            WaitKind::All => 1,
+            WaitKind::Delay => 2,
+        };
+        let flags = [alertable, alerted, apc_queueable, user_apc_pending, terminated, stopped];
+        let flags = flags.iter().fold(0, |word, flag| word << 1 | u64::from(*flag));
+        let has_exit_code = u64::from(exit_code != 0);
+        let small =
+            tag | kind << 4 | flags << 6 | u64::from(suspend_count) << 12 | has_exit_code << 20;
+        state.write_u64(small | u64::from(remaining_ms) << 32);
+        state.write_u64(payload);
+        if exit_code != 0 {
+            state.write_u64(u64::from(exit_code));
+        }
+    }
+}
+
+impl Kernel {
+    /// Whether every thread that was started has ended.
+    pub fn all_ended(&self) -> bool {
+        self.threads.iter().all(|thread| {
+            thread.state == ThreadState::Terminated || Self::never_started(thread)
+        })
+    }
+
+    /// Whether a thread was never created, or was created suspended and has not been let go.
+    pub fn never_started(thread: &Kthread) -> bool {
+        thread.state == ThreadState::NotCreated
+            || (thread.state == ThreadState::Starting && thread.stopped)
+    }
+
+    /// The thread behind a thread object.
+    pub(crate) fn thread_of(&self, object: ObjectId) -> Option<ThreadId> {
+        (object.index() < self.threads.len()).then(|| ThreadId::from_index(object.index()))
+    }
+}

@@ -1,0 +1,28 @@
+//! The machine behind `alertable`: Windows threads, user APCs, alertable waits, dispatcher
+//! objects and timers as a labelled transition system, with the rules that it follows.
+//!
+//! - [`machine`]: the state, the transitions possible in it, and applying one.
+//! - [`ke`], [`ps`](crate::service), [`ob`]: the semantics, in the system's own parts, in small functions
+//!   that name the rules they implement.
+//! - [`service`]: the seam between the kernel and the programs that threads run.
+//! - [`program`]: programs made from scenarios, and how a thread takes a step of one.
+//! - [`rule`]: the registry of rules; [`deviation`]: named changes of them; [`invariant`]:
+//!   what must hold, step by step.
+//!
+//! Everything here is pure: no clock, randomness, input or output, threads, global state or
+//! policy. Whatever could go two ways is a [`machine::Transition`] that somebody else picks.
+
+pub mod deviation;
+pub mod event;
+pub mod ids;
+pub mod invariant;
+pub mod ke;
+mod lists;
+pub mod machine;
+pub mod ob;
+pub mod outcome;
+pub mod program;
+mod ps;
+pub mod rule;
+pub mod service;
+pub mod win32;

@@ -1,0 +1,120 @@
+//! Outcomes: what an observer inside the program could know at the end.
+
+use crate::event::{Event, Observer};
+use crate::ids::{LabelId, ThreadId};
+use crate::ke::Kernel;
+use crate::ke::apc::{ApcSource, Kapc};
+use crate::ke::thread::ThreadState;
+use crate::machine::{Machine, Model};
+use crate::program::Program;
+use alertable_traces::outcome::{ApcEntry, CallResult, End, Outcome};
+use std::collections::BTreeMap;
+
+/// Collects what a run shows: the results under labels, and the routines that ran.
+#[derive(Clone, Debug)]
+pub struct Recorder<'a> {
+    program: &'a Program,
+    labels: Vec<Vec<CallResult>>,
+    apcs: Vec<Vec<ApcEntry>>,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder that has seen nothing.
+    pub fn new(program: &'a Program) -> Self {
+        Recorder {
+            program,
+            labels: vec![Vec::new(); program.labels.len()],
+            apcs: vec![Vec::new(); program.threads.len()],
+        }
+    }
+
+    /// The results kept under a label so far.
+    pub fn results(&self, label: LabelId) -> &[CallResult] {
+        &self.labels[label.index()]
+    }
+
+    /// The outcome of a run that ended in this state, at the step limit or not.
+    pub fn outcome(&self, machine: &Machine, at_step_limit: bool) -> Outcome {
+        let kernel = &machine.kernel;
+        let end = match (at_step_limit || machine.has_full_stack(), kernel.all_ended()) {
+            (_, true) => End::Finished,
+            (true, false) => End::Limit,
+            (false, false) => End::Blocked,
+        };
+        let name = |thread: ThreadId| self.program.thread_name(thread).to_owned();
+        let lists = |lists: &[Vec<CallResult>]| -> BTreeMap<_, _> {
+            let filled = lists.iter().enumerate().filter(|(_, list)| !list.is_empty());
+            filled.map(|(label, list)| (self.program.labels[label].clone(), list.clone())).collect()
+        };
+        let apcs = self.apcs.iter().enumerate().filter(|(_, list)| !list.is_empty());
+        let ended = kernel
+            .thread_ids()
+            .filter(|thread| kernel.thread(*thread).state == ThreadState::Terminated);
+        let mut blocked: Vec<String> = match end {
+            End::Blocked => unfinished(kernel).map(name).collect(),
+            _ => Vec::new(),
+        };
+        blocked.sort();
+        Outcome {
+            end,
+            labels: lists(&self.labels),
+            apcs: apcs
+                .map(|(thread, list)| (name(ThreadId::from_index(thread)), list.clone()))
+                .collect(),
+            blocked,
+            overlapped: BTreeMap::new(),
+            exits: ended.map(|thread| (name(thread), kernel.thread(thread).exit_code)).collect(),
+        }
+    }
+}
+
+/// The threads that were started and have not ended.
+pub fn unfinished(kernel: &Kernel) -> impl Iterator<Item = ThreadId> + '_ {
+    kernel.thread_ids().filter(|thread| {
+        let record = kernel.thread(*thread);
+        record.state != ThreadState::Terminated && !Kernel::never_started(record)
+    })
+}
+
+impl Observer for Recorder<'_> {
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Return { call, result, .. } => {
+                let call = self.program.call(call);
+                if let Some(label) = call.label {
+                    self.labels[label.index()].push(call.convention.result(result));
+                }
+            }
+            Event::ApcEntered { thread, kapc } => {
+                self.apcs[thread.index()].push(apc_entry(self.program, kapc));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A routine's run as outcomes and traces show it.
+pub fn apc_entry(program: &Program, kapc: Kapc) -> ApcEntry {
+    let routine = program.routine_name(kapc.routine).to_owned();
+    match kapc.source {
+        ApcSource::Queued | ApcSource::Special => {
+            ApcEntry { data: Some(program.datum(kapc.context)), ..ApcEntry::of(routine) }
+        }
+        ApcSource::Timer(timer) => {
+            let timer = program.object_name(timer).to_owned();
+            ApcEntry { timer: Some(timer), ..ApcEntry::of(routine) }
+        }
+    }
+}
+
+/// The outcome at the end of a schedule, by going along it once more.
+///
+/// Every transition has to be possible when its turn comes.
+pub fn outcome_of(model: &Model, schedule: &[crate::machine::Transition], at_step_limit: bool) -> Outcome {
+    let mut recorder = Recorder::new(&model.program);
+    let mut machine = model.initial();
+    for transition in schedule {
+        model.step(&mut machine, *transition, &mut recorder);
+    }
+    recorder.outcome(&machine, at_step_limit)
+}

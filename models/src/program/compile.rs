@@ -1,0 +1,405 @@
+//! From a scenario to a program.
+
+use super::{
+    Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramRoutine, ProgramThread, Watch,
+};
+use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
+use crate::ke::Kernel;
+use crate::ke::dispatcher::{DispatcherObject, ResetKind};
+use crate::ke::event::Kevent;
+use crate::ke::mutant::Kmutant;
+use crate::ke::semaphore::Ksemaphore;
+use crate::ke::thread::Kthread;
+use crate::ke::timer::Ktimer;
+use crate::ke::wait::NEVER;
+use crate::service::Service;
+use crate::win32::{Lowered, Names, lower};
+use alertable_traces::call::Call;
+use alertable_traces::scenario::{
+    Count, Object, Repeat, Reset, Scenario, Start, Step, Thread, ThreadMode,
+};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Why a scenario that is well formed cannot be simulated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// A call that the machine does not have yet.
+    CallNotSimulated {
+        /// The call's name.
+        call: &'static str,
+        /// The thread or routine whose step it is.
+        place: String,
+    },
+    /// An object that the machine does not have yet.
+    ObjectNotSimulated {
+        /// The object's name.
+        name: String,
+    },
+    /// Threads with `"mode": "system"`.
+    SystemThreadNotSimulated {
+        /// The thread's name.
+        name: String,
+    },
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CallNotSimulated { call, place } => {
+                write!(f, "`{place}` calls {call}, which is not simulated yet")
+            }
+            Self::ObjectNotSimulated { name } => {
+                write!(f, "the object `{name}` is of a type that is not simulated yet")
+            }
+            Self::SystemThreadNotSimulated { name } => {
+                write!(f, "`{name}` is a system thread, which is not simulated yet")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+/// Compiles a scenario that the reader has accepted.
+///
+/// # Errors
+/// When it uses calls, objects or threads that the machine does not have yet.
+pub fn compile(scenario: &Scenario) -> Result<Program, CompileError> {
+    let mut compiler = Compiler::new(scenario)?;
+    for (name, thread) in &scenario.threads {
+        if thread.mode != ThreadMode::User {
+            return Err(CompileError::SystemThreadNotSimulated { name: name.clone() });
+        }
+        let id = compiler.threads[name];
+        compiler.caller = id;
+        compiler.program.threads[id.index()].entry = compiler.block(name, &thread.steps)?;
+    }
+    for (index, (name, steps)) in scenario.routines.iter().enumerate() {
+        compiler.program.routines[index].entry = compiler.block(name, steps)?;
+    }
+    Ok(compiler.finish())
+}
+
+/// A loop that is being compiled.
+struct OpenLoop {
+    /// Its condition, where it has one.
+    condition: Option<u16>,
+    /// It counts its turns.
+    counted: bool,
+    /// The instructions that leave it, to be given their target.
+    breaks: Vec<usize>,
+}
+
+struct Compiler {
+    program: Program,
+    threads: HashMap<String, ThreadId>,
+    handles: HashMap<String, HandleId>,
+    routines: HashMap<String, RoutineId>,
+    labels: HashMap<String, LabelId>,
+    data: HashMap<u64, DatumId>,
+    loops: Vec<OpenLoop>,
+    /// The thread whose steps are being compiled.
+    caller: ThreadId,
+}
+
+impl Compiler {
+    /// Gives ids to all names and makes the first state of the kernel.
+    fn new(scenario: &Scenario) -> Result<Self, CompileError> {
+        let threads: HashMap<_, _> = scenario
+            .threads
+            .keys()
+            .enumerate()
+            .map(|(index, name)| (name.clone(), ThreadId::from_index(index)))
+            .collect();
+        let mut objects: Vec<DispatcherObject> =
+            vec![DispatcherObject::Thread { signaled: false }; threads.len()];
+        let mut names: Vec<String> = scenario.threads.keys().cloned().collect();
+        for (name, object) in &scenario.objects {
+            if !matches!(object, Object::Handle { .. }) {
+                objects.push(dispatcher_object(name, object, &threads)?);
+                names.push(name.clone());
+            }
+        }
+        let mut handles: Vec<ObjectId> = (0..names.len()).map(ObjectId::from_index).collect();
+        let mut handle_names: HashMap<_, _> = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.clone(), HandleId::from_index(index)))
+            .collect();
+        for (name, object) in &scenario.objects {
+            if let Object::Handle { of, .. } = object {
+                handle_names.insert(name.clone(), HandleId::from_index(handles.len()));
+                handles.push(handles[handle_names[of].index()]);
+            }
+        }
+        let records = scenario.threads.values().map(first_record).collect();
+        let program = Program {
+            code: Vec::new(),
+            calls: Vec::new(),
+            threads: scenario.threads.keys().map(program_thread).collect(),
+            routines: scenario.routines.keys().map(program_routine).collect(),
+            labels: Vec::new(),
+            data: Vec::new(),
+            conditions: Vec::new(),
+            objects: names,
+            handles,
+            timers: Vec::new(),
+            time_unit_ms: 1,
+            kernel: Kernel::new(records, objects),
+        };
+        let routines = scenario.routines.keys().enumerate();
+        Ok(Compiler {
+            program,
+            threads,
+            handles: handle_names,
+            routines: routines.map(|(i, name)| (name.clone(), RoutineId::from_index(i))).collect(),
+            labels: HashMap::new(),
+            data: HashMap::new(),
+            loops: Vec::new(),
+            caller: ThreadId(0),
+        })
+    }
+
+    /// Compiles the steps of a thread or routine and returns where they begin.
+    fn block(&mut self, place: &str, steps: &[Step]) -> Result<Pc, CompileError> {
+        let entry = self.here();
+        self.steps(place, steps)?;
+        self.program.code.push(Instruction::End);
+        Ok(entry)
+    }
+
+    fn steps(&mut self, place: &str, steps: &[Step]) -> Result<(), CompileError> {
+        for step in steps {
+            match step {
+                Step::Call(step) => self.call(place, &step.call, step.label.as_deref())?,
+                Step::Repeat(repeat) => self.repeat(place, repeat)?,
+            }
+            self.conditional_breaks();
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        place: &str,
+        call: &Call,
+        label: Option<&str>,
+    ) -> Result<(), CompileError> {
+        let Some(Lowered { service, convention }) = lower(call, self) else {
+            let place = place.to_owned();
+            return Err(CompileError::CallNotSimulated { call: call.name(), place });
+        };
+        let label = label.map(|label| self.label(label));
+        let id = CallId::from_index(self.program.calls.len());
+        let source = call.clone();
+        self.program.calls.push(ProgramCall { service, convention, label, source });
+        self.program.code.push(Instruction::Call(id));
+        Ok(())
+    }
+
+    /// A loop without steps does nothing and is left out, so that every turn of every loop
+    /// makes a call.
+    fn repeat(&mut self, place: &str, repeat: &Repeat) -> Result<(), CompileError> {
+        let count = match repeat.count {
+            Count::Times(times) => Some(times),
+            Count::Infinite => None,
+        };
+        if count == Some(0) || !repeat.steps.iter().any(does_something) {
+            return Ok(());
+        }
+        let condition = repeat.condition.as_ref().map(|condition| {
+            let label = self.label(&condition.label);
+            self.program.conditions.push(ProgramCondition { label, is: condition.is.clone() });
+            (self.program.conditions.len() - 1) as u16
+        });
+        self.program.code.push(Instruction::LoopBegin { count });
+        let body = self.here();
+        self.loops.push(OpenLoop { condition, counted: count.is_some(), breaks: Vec::new() });
+        self.steps(place, &repeat.steps)?;
+        self.program.code.push(Instruction::LoopEnd { body, counted: count.is_some() });
+        let behind = self.here();
+        let closed = self.loops.pop().expect("it was opened above");
+        for at in closed.breaks {
+            if let Instruction::BreakUnless { target, .. } = &mut self.program.code[at] {
+                *target = behind;
+            }
+        }
+        Ok(())
+    }
+
+    /// After each step, the loops around it are left whose condition does not hold any more.
+    fn conditional_breaks(&mut self) {
+        for inner in 0..self.loops.len() {
+            let index = self.loops.len() - 1 - inner;
+            if let Some(condition) = self.loops[index].condition {
+                self.loops[index].breaks.push(self.program.code.len());
+                let loops = self.loops[index..].iter().filter(|l| l.counted).count() as u8;
+                let target = 0;
+                self.program.code.push(Instruction::BreakUnless { condition, target, loops });
+            }
+        }
+    }
+
+    fn here(&self) -> Pc {
+        self.program.code.len() as Pc
+    }
+
+    fn label(&mut self, name: &str) -> LabelId {
+        let labels = &mut self.program.labels;
+        *self.labels.entry(name.to_owned()).or_insert_with(|| {
+            labels.push(name.to_owned());
+            LabelId::from_index(labels.len() - 1)
+        })
+    }
+
+    fn finish(mut self) -> Program {
+        let program = &mut self.program;
+        let is_timer = |object: &ObjectId| {
+            matches!(program.kernel.object(*object), DispatcherObject::Timer(_))
+        };
+        program.timers = program.kernel.object_ids().filter(is_timer).collect();
+        program.time_unit_ms = time_unit_ms(&program.calls);
+        for call in &program.calls {
+            watch(&mut program.threads, &program.handles, call);
+            if let Service::DuplicateObject { target, .. } = &call.service {
+                // It is opened by that call, and not before.
+                if !program.kernel.closed_handles.contains(target) {
+                    program.kernel.closed_handles.push(*target);
+                }
+            }
+        }
+        program.kernel.closed_handles.sort_unstable();
+        self.program
+    }
+}
+
+impl Names for Compiler {
+    fn handle(&self, name: &str) -> HandleId {
+        self.handles[name]
+    }
+
+    fn thread(&self, name: &str) -> ThreadId {
+        self.threads[name]
+    }
+
+    fn routine(&self, name: &str) -> RoutineId {
+        self.routines[name]
+    }
+
+    fn datum(&mut self, value: u64) -> DatumId {
+        let data = &mut self.program.data;
+        *self.data.entry(value).or_insert_with(|| {
+            data.push(value);
+            DatumId::from_index(data.len() - 1)
+        })
+    }
+
+    fn message_queue(&mut self) -> HandleId {
+        // Never signaled and without a name; each call may have one of its own.
+        let kernel = &mut self.program.kernel;
+        kernel.objects.push(DispatcherObject::MessageQueue);
+        *kernel = Kernel::new(kernel.threads.clone(), kernel.objects.clone());
+        self.program.objects.push(String::new());
+        self.program.handles.push(ObjectId::from_index(self.program.objects.len() - 1));
+        HandleId::from_index(self.program.handles.len() - 1)
+    }
+}
+
+/// Notes what a call can see of the threads that it names.
+fn watch(threads: &mut [ProgramThread], handles: &[ObjectId], call: &ProgramCall) {
+    let mut note = |handle: &HandleId, note: fn(&mut Watch)| {
+        if let Some(thread) = threads.get_mut(handles[handle.index()].index()) {
+            note(&mut thread.watch);
+            thread.watch.reported |= call.label.is_some();
+        }
+    };
+    match &call.service {
+        Service::SuspendThread { thread } | Service::TerminateThread { thread, .. } => {
+            note(thread, |watch| watch.interruptible = true);
+        }
+        Service::AlertThread { thread }
+        | Service::QueueApcThread { thread, special: true, .. } => {
+            note(thread, |watch| watch.alertable = true);
+        }
+        Service::QueueApcThread { thread, .. } | Service::ResumeThread { thread } => {
+            note(thread, |_| ());
+        }
+        Service::WaitForObjects { objects, .. } => {
+            objects.iter().for_each(|object| note(object, |watch| watch.awaited = true));
+        }
+        Service::SignalAndWait { object, .. } => note(object, |watch| watch.awaited = true),
+        _ => {}
+    }
+}
+
+fn does_something(step: &Step) -> bool {
+    match step {
+        Step::Call(_) => true,
+        Step::Repeat(repeat) => repeat.count != Count::Times(0) && repeat.steps.iter().any(does_something),
+    }
+}
+
+fn program_thread(name: &String) -> ProgramThread {
+    ProgramThread { name: name.clone(), entry: 0, watch: Watch::default() }
+}
+
+fn program_routine(name: &String) -> ProgramRoutine {
+    ProgramRoutine { name: name.clone(), entry: 0 }
+}
+
+fn first_record(thread: &Thread) -> Kthread {
+    match thread.start {
+        Start::Now => Kthread::running(),
+        Start::Suspended => Kthread::suspended(),
+        Start::Later => Kthread::not_created(),
+    }
+}
+
+fn reset_kind(reset: Reset) -> ResetKind {
+    match reset {
+        Reset::Manual => ResetKind::Manual,
+        Reset::Auto => ResetKind::Auto,
+    }
+}
+
+fn dispatcher_object(
+    name: &str,
+    object: &Object,
+    threads: &HashMap<String, ThreadId>,
+) -> Result<DispatcherObject, CompileError> {
+    Ok(match object {
+        Object::Event { reset, signaled } => {
+            DispatcherObject::Event(Kevent { kind: reset_kind(*reset), signaled: *signaled })
+        }
+        Object::Mutex { owner } => {
+            let owner = owner.as_ref().map(|owner| threads[owner]);
+            let recursion = u32::from(owner.is_some());
+            DispatcherObject::Mutant(Kmutant { owner, recursion, abandoned: false })
+        }
+        Object::Semaphore { count, max } => {
+            DispatcherObject::Semaphore(Ksemaphore { count: *count, limit: *max })
+        }
+        Object::Timer { reset } => DispatcherObject::Timer(Ktimer::new(reset_kind(*reset))),
+        _ => return Err(CompileError::ObjectNotSimulated { name: name.to_owned() }),
+    })
+}
+
+/// The greatest common divisor of all finite times in the calls; 1 without any.
+fn time_unit_ms(calls: &[ProgramCall]) -> u32 {
+    let times = calls.iter().flat_map(|call| match &call.service {
+        Service::DelayExecution { timeout_ms, .. }
+        | Service::WaitForObjects { timeout_ms, .. }
+        | Service::SignalAndWait { timeout_ms, .. } => [*timeout_ms, 0],
+        Service::SetTimer { due_ms, period_ms, .. } => {
+            [*due_ms, u32::try_from(*period_ms).unwrap_or(0)]
+        }
+        _ => [0, 0],
+    });
+    times.filter(|ms| *ms != NEVER).fold(0, gcd).max(1)
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

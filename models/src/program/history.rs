@@ -1,0 +1,83 @@
+//! What a program could tell of its run so far, as one number.
+//!
+//! Two runs that lead to the same situation but were seen differently must stay apart, since
+//! their outcomes differ. What was seen is a list for each label and each thread's routines; the
+//! digest adds up one strong hash for each entry with its place in its list, so that it does not
+//! depend on the order in which different lists grew. The lists themselves are read off a
+//! schedule when they are wanted ([`crate::outcome`]).
+
+use super::Program;
+use crate::ids::{LabelId, ThreadId};
+use crate::ke::apc::{ApcSource, Kapc};
+use crate::service::ServiceReturn;
+use crate::win32::Convention;
+use std::hash::{Hash, Hasher};
+
+/// What was seen so far.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct History {
+    digest: u64,
+    /// How many entries each list has: first the labels', then the threads'.
+    lengths: Vec<u32>,
+}
+
+impl Clone for History {
+    fn clone(&self) -> Self {
+        History { digest: self.digest, lengths: self.lengths.clone() }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.digest = source.digest;
+        self.lengths.clone_from(&source.lengths);
+    }
+}
+
+// Equal digests stand for equal lists, and so for equal lengths.
+impl Hash for History {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
+
+impl History {
+    pub(crate) fn new(program: &Program) -> Self {
+        History { digest: 0, lengths: vec![0; program.labels.len() + program.threads.len()] }
+    }
+
+    /// The digest of everything seen.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// A result is kept under a label.
+    pub(crate) fn record_result(
+        &mut self,
+        label: LabelId,
+        convention: Convention,
+        result: ServiceReturn,
+    ) {
+        self.record(label.index(), convention as u64, result.word());
+    }
+
+    /// A thread has entered a routine.
+    pub(crate) fn record_routine(&mut self, label_count: usize, thread: ThreadId, kapc: Kapc) {
+        // Whether an APC was special cannot be seen from its routine.
+        let source = if kapc.is_special() { ApcSource::Queued } else { kapc.source };
+        self.record(label_count + thread.index(), 0, Kapc { source, ..kapc }.word());
+    }
+
+    fn record(&mut self, list: usize, kind: u64, entry: u64) {
+        let place = u64::from(self.lengths[list]) << 24 | (list as u64) << 8 | kind;
+        self.lengths[list] += 1;
+        self.digest = self.digest.wrapping_add(mix(mix(place ^ SEED, entry ^ PRIME), SEED));
+    }
+}
+
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+const PRIME: u64 = 0xD6E8_FEB8_6659_FD93;
+
+/// Multiplies to 128 bits and folds the halves together.
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ ((product >> 64) as u64)
+}

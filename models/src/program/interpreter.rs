@@ -1,0 +1,475 @@
+//! How a thread takes a step: its program's next call, the return from a wait, a routine.
+
+use super::{Frame, Instruction, Pc, ProgramCall};
+use crate::deviation::Deviation;
+use crate::event::{Event, Observer};
+use crate::ids::{CallId, ThreadId};
+use crate::ke::Context;
+use crate::ke::apc::{ApcSource, Kapc};
+use crate::ke::thread::{ExitPhase, ThreadState};
+use crate::machine::{Machine, Model};
+use crate::rule::{apc, thread as thr, wait};
+use crate::service::{Service, ServiceOutcome, ServiceReturn};
+use alertable_traces::status::NtStatus;
+
+impl Machine {
+    /// A thread takes its next step.
+    pub(crate) fn run<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        cx.rules([apc::APC_U_33, wait::WAIT_98]);
+        match self.kernel.thread(thread).state {
+            ThreadState::Starting => self.start(model, cx, thread),
+            ThreadState::User => self.next_instruction(model, cx, thread),
+            // A wait that is looked at again without having been interrupted
+            // (`apc-wakes-late`), or that was.
+            ThreadState::Waiting | ThreadState::Restarting => {
+                let status = self.kernel.restart_wait(cx, thread);
+                if let ServiceOutcome::Returned(result) =
+                    self.kernel.after_wait_entry(thread, status)
+                {
+                    self.return_to_user(model, cx, thread, result);
+                }
+            }
+            ThreadState::Woken(NtStatus::USER_APC) => self.return_for_apc(model, cx, thread),
+            ThreadState::Woken(status) => {
+                if !self.kernel.user_apcs(thread).is_empty() {
+                    cx.rules([apc::APC_U_14, wait::WAIT_14]);
+                }
+                if cx.deviates(Deviation::ApcLostAtObject) {
+                    self.kernel.user_apcs.clear(thread.index());
+                }
+                self.return_to_user(model, cx, thread, status.into());
+            }
+            ThreadState::Returning(result) => self.complete(model, cx, thread, result),
+            ThreadState::Exiting(phase) => self.exit(model, cx, thread, phase),
+            ThreadState::NotCreated | ThreadState::Terminated => {
+                unreachable!("{thread:?} cannot run")
+            }
+        }
+    }
+
+    /// A kernel APC reaches a thread that runs user code: it stops, ends, or runs a special
+    /// user APC (THR-14, THR-26, APC-X-03).
+    pub(crate) fn interrupt<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let here = *self.kernel.thread(thread);
+        if here.terminated {
+            self.kernel.begin_exit(cx, thread, here.exit_code);
+            self.exit(model, cx, thread, ExitPhase::CancelTimers);
+        } else if here.suspend_count > 0 {
+            self.kernel.stop(cx, thread);
+        } else {
+            cx.rules([apc::APC_X_01, apc::APC_X_03, apc::APC_X_06, apc::APC_X_07]);
+            self.deliver_special(model, cx, thread, None);
+        }
+    }
+
+    /// THR-03: the APCs queued so far, then the entry point.
+    fn start<O: Observer>(&mut self, model: &Model, cx: &mut Context<'_, O>, thread: ThreadId) {
+        self.kernel.start_thread(cx, thread);
+        if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread) {
+            cx.rule(apc::APC_X_13);
+            self.enter_routine(model, cx, thread, kapc, None, true);
+        } else {
+            self.settle(model, thread);
+        }
+    }
+
+    fn next_instruction<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let pc = self.program.pc(thread).expect("a thread in user mode has a frame");
+        match model.program.instruction(pc) {
+            Instruction::Call(call) => {
+                cx.event(Event::Call { thread, call });
+                self.make_call(model, cx, thread, call);
+            }
+            _ if self.program.frames(thread).len() > 1 => self.leave_routine(model, cx, thread),
+            _ if cx.deviates(Deviation::ExitRunsApcs)
+                && !self.kernel.user_apcs(thread).is_empty() =>
+            {
+                let _ = self.kernel.test_alert(cx, thread);
+                if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread) {
+                    self.enter_routine(model, cx, thread, kapc, None, true);
+                }
+            }
+            _ => {
+                cx.rules([thr::THR_32, thr::THR_40]);
+                self.kernel.begin_exit(cx, thread, 0);
+                self.exit(model, cx, thread, ExitPhase::CancelTimers);
+            }
+        }
+    }
+
+    fn make_call<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        call: CallId,
+    ) {
+        let call = model.program.call(call);
+        match self.kernel.system_call(cx, thread, &call.service) {
+            ServiceOutcome::Exits => {
+                if self.program.frames(thread).len() > 1 {
+                    cx.rules([apc::APC_U_25, thr::THR_37]);
+                }
+                self.exit(model, cx, thread, ExitPhase::CancelTimers);
+            }
+            ServiceOutcome::InWait if self.is_ended_by_apc_unseen(model, thread, call) => {
+                self.return_for_apc(model, cx, thread);
+            }
+            ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
+            ServiceOutcome::Returned(result) => {
+                let held = model.watch(thread).interruptible && call.label.is_some();
+                if held && !self.must_leave_user_path(thread) {
+                    // Somebody may stop the thread before its program sees the result.
+                    self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
+                } else {
+                    self.return_to_user(model, cx, thread, result);
+                }
+            }
+        }
+    }
+
+    /// Whether a wait has just been ended at its entry by an APC that nobody can take back or
+    /// overtake: then it runs in the same step. With objects, a signal that comes in between
+    /// would be seen.
+    fn is_ended_by_apc_unseen(
+        &self,
+        model: &Model,
+        thread: ThreadId,
+        call: &ProgramCall,
+    ) -> bool {
+        let queued = self.kernel.user_apcs(thread).first();
+        self.kernel.thread(thread).state == ThreadState::Woken(NtStatus::USER_APC)
+            && matches!(call.service, Service::DelayExecution { .. })
+            && queued.is_some_and(|kapc| kapc.source == ApcSource::Queued)
+            && model.watch(thread).only_queued_to()
+    }
+
+    /// A call in flight got as far as a wait: what was asked of the thread comes first.
+    fn obey_kernel_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+        let here = *self.kernel.thread(thread);
+        if !here.has_kernel_apc() {
+            return;
+        }
+        if here.terminated {
+            self.kernel.begin_exit(cx, thread, here.exit_code);
+        } else {
+            self.kernel.stop(cx, thread);
+        }
+    }
+
+    fn must_leave_user_path(&self, thread: ThreadId) -> bool {
+        let here = self.kernel.thread(thread);
+        here.has_kernel_apc() || here.user_apc_pending || self.kernel.has_special_apc(thread)
+    }
+
+    /// The exit from a wait that a user APC ended.
+    fn return_for_apc<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let result = ServiceReturn::status(NtStatus::USER_APC);
+        match self.kernel.deliver_user_apc(cx, thread) {
+            Some(kapc) => self.enter_routine(model, cx, thread, kapc, Some(result), true),
+            // APC-I-17: it was taken back meanwhile.
+            None => self.return_to_user(model, cx, thread, result),
+        }
+    }
+
+    /// A service is done and its thread about to go back to user mode.
+    fn return_to_user<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        result: ServiceReturn,
+    ) {
+        let here = *self.kernel.thread(thread);
+        if here.terminated {
+            self.kernel.begin_exit(cx, thread, here.exit_code);
+        } else if here.suspend_count > 0 {
+            self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
+            self.kernel.stop(cx, thread);
+        } else if self.kernel.has_special_apc(thread) {
+            cx.rules([apc::APC_X_02, apc::APC_X_03, apc::APC_X_05]);
+            self.deliver_special(model, cx, thread, Some(result));
+        } else if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread) {
+            self.enter_routine(model, cx, thread, kapc, Some(result), true);
+        } else {
+            self.complete(model, cx, thread, result);
+        }
+    }
+
+    fn deliver_special<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        interrupted: Option<ServiceReturn>,
+    ) {
+        self.kernel.thread_mut(thread).user_apc_pending = true;
+        let kapc = self.kernel.deliver_user_apc(cx, thread).expect("a special APC is queued");
+        let followed = cx.deviates(Deviation::SpecialOpensDoor);
+        self.enter_routine(model, cx, thread, kapc, interrupted, followed);
+    }
+
+    fn enter_routine<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        kapc: Kapc,
+        interrupted: Option<ServiceReturn>,
+        test_alert: bool,
+    ) {
+        self.push_routine(model, cx, thread, kapc, interrupted, test_alert);
+        if self.is_over_unseen(model, thread, kapc) {
+            self.leave_routine(model, cx, thread);
+        }
+    }
+
+    fn push_routine<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        kapc: Kapc,
+        interrupted: Option<ServiceReturn>,
+        test_alert: bool,
+    ) {
+        if self.program.frames(thread).len() > 1 {
+            cx.rule(apc::APC_U_10);
+        }
+        let pc = model.program.routines[kapc.routine.index()].entry;
+        let frame = Frame { pc, kapc: Some(kapc), interrupted, test_alert };
+        self.program.frames.push(thread.index(), frame);
+        self.program.history.record_routine(model.program.labels.len(), thread, kapc);
+        self.kernel.thread_mut(thread).state = ThreadState::User;
+        cx.event(Event::ApcEntered { thread, kapc });
+        self.settle(model, thread);
+    }
+
+    /// Whether a routine that was just entered has no steps and nobody can tell; see [`Watch`].
+    ///
+    /// [`Watch`]: super::Watch
+    fn is_over_unseen(&self, model: &Model, thread: ThreadId, kapc: Kapc) -> bool {
+        let at_end = self.program.pc(thread).map(|pc| model.program.instruction(pc));
+        at_end == Some(Instruction::End)
+            && kapc.source == ApcSource::Queued
+            && model.watch(thread).only_queued_to()
+    }
+
+    /// A routine returns: the next APC follows, or the interrupted call returns.
+    ///
+    /// APC-U-04, APC-U-06: the test-alert of NtContinue finds whatever has been queued by now.
+    fn leave_routine<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        loop {
+            let frame = self.program.frames.pop(thread.index()).expect("it is in a routine");
+            let kapc = frame.kapc.expect("only routines are left this way");
+            cx.event(Event::ApcReturned { thread, kapc });
+            if frame.test_alert && !cx.deviates(Deviation::ApcOnePerWait) {
+                self.test_alert_after_routine(cx, thread);
+            }
+            let Some(next) = self.kernel.deliver_user_apc(cx, thread) else {
+                return self.go_on(model, cx, thread, frame.interrupted);
+            };
+            let Frame { interrupted, test_alert, .. } = frame;
+            self.push_routine(model, cx, thread, next, interrupted, test_alert);
+            if !self.is_over_unseen(model, thread, next) {
+                return;
+            }
+        }
+    }
+
+    fn test_alert_after_routine<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        cx.rules([apc::APC_U_04, apc::APC_U_06, apc::APC_U_11, apc::APC_U_12]);
+        let alerted = self.kernel.test_alert(cx, thread) == NtStatus::ALERTED;
+        if alerted && cx.deviates(Deviation::AlertSparesChain) {
+            let _ = self.kernel.test_alert(cx, thread);
+        }
+    }
+
+    /// The context that routines had interrupted is restored.
+    fn go_on<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        interrupted: Option<ServiceReturn>,
+    ) {
+        match interrupted {
+            Some(result) => {
+                cx.rules([apc::APC_U_05, apc::APC_U_13]);
+                self.return_to_user(model, cx, thread, result);
+            }
+            None => self.settle(model, thread),
+        }
+    }
+
+    /// A result reaches the program.
+    fn complete<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        result: ServiceReturn,
+    ) {
+        let pc = self.program.pc(thread).expect("a thread that returns has a frame");
+        let Instruction::Call(id) = model.program.instruction(pc) else {
+            unreachable!("results come from calls");
+        };
+        let call = model.program.call(id);
+        self.kernel.thread_mut(thread).state = ThreadState::User;
+        if result.status == NtStatus::ALERTED && call.convention.repeats_when_alerted() {
+            cx.rule(apc::ALERT_07);
+            return self.repeat_alerted(model, cx, thread, id);
+        }
+        if result.status == NtStatus::USER_APC {
+            cx.rules([wait::WAIT_26, wait::WAIT_88, wait::WAIT_94]);
+        }
+        cx.event(Event::Return { thread, call: id, result });
+        if let Some(label) = call.label {
+            self.program.history.record_result(label, call.convention, result);
+            self.program.update_conditions(&model.program, label, |condition| {
+                condition.is.matches(&call.convention.result(result))
+            });
+        }
+        *self.program.pc_mut(thread) = pc + 1;
+        self.settle(model, thread);
+        self.end_unseen(model, cx, thread);
+    }
+
+    /// Ends a thread that is done with its steps, if nobody can tell when; see [`Watch`].
+    ///
+    /// [`Watch`]: super::Watch
+    fn end_unseen<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let at_end = self.program.pc(thread).map(|pc| model.program.instruction(pc));
+        let ends = at_end == Some(Instruction::End)
+            && self.program.frames(thread).len() == 1
+            && model.watch(thread).ends_unseen()
+            && !self.kernel.has_exit_work(thread)
+            && !cx.deviates(Deviation::ExitRunsApcs);
+        if ends {
+            self.kernel.begin_exit(cx, thread, 0);
+            self.exit(model, cx, thread, ExitPhase::CancelTimers);
+        }
+    }
+
+    /// ALERT-07: the wrapper makes the system call again, with its whole time-out.
+    fn repeat_alerted<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        call: CallId,
+    ) {
+        let service = &model.program.call(call).service;
+        match service {
+            Service::SignalAndWait { object, alertable, timeout_ms, .. }
+                if cx.deviates(Deviation::AlertKeepsSignal) =>
+            {
+                let wait_only = Service::WaitForObjects {
+                    objects: vec![*object],
+                    all: false,
+                    alertable: *alertable,
+                    timeout_ms: *timeout_ms,
+                    count_max: 1,
+                };
+                if let ServiceOutcome::Returned(result) =
+                    self.kernel.system_call(cx, thread, &wait_only)
+                {
+                    self.return_to_user(model, cx, thread, result);
+                }
+            }
+            _ => self.make_call(model, cx, thread, call),
+        }
+    }
+
+    fn exit<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        phase: ExitPhase,
+    ) {
+        self.program.leave(thread);
+        self.kernel.exit_step(cx, thread, phase);
+        let last = ThreadState::Exiting(ExitPhase::SignalThread);
+        if self.kernel.thread(thread).state == last && !model.watch(thread).awaited {
+            self.kernel.exit_step(cx, thread, ExitPhase::SignalThread);
+        }
+    }
+
+    /// Before the first step: a thread may begin with a loop.
+    pub(crate) fn settle_initially(&mut self, model: &Model, thread: ThreadId) {
+        self.settle(model, thread);
+    }
+
+    /// Follows the loops to the next call or the end.
+    fn settle(&mut self, model: &Model, thread: ThreadId) {
+        while let Some(pc) = self.program.pc(thread) {
+            let list = thread.index();
+            let next: Pc = match model.program.instruction(pc) {
+                Instruction::Call(_) | Instruction::End => return,
+                Instruction::LoopBegin { count } => {
+                    if let Some(count) = count {
+                        self.program.loops.push(list, count);
+                    }
+                    pc + 1
+                }
+                Instruction::LoopEnd { body, counted: false } => body,
+                Instruction::LoopEnd { body, counted: true } => {
+                    let left = self.program.loops.last_mut(list).expect("it is in a loop");
+                    *left -= 1;
+                    if *left > 0 {
+                        body
+                    } else {
+                        self.program.loops.pop(list);
+                        pc + 1
+                    }
+                }
+                Instruction::BreakUnless { condition, target, loops } => {
+                    if self.program.broken_conditions[usize::from(condition)] {
+                        for _ in 0..loops {
+                            self.program.loops.pop(list);
+                        }
+                        target
+                    } else {
+                        pc + 1
+                    }
+                }
+            };
+            *self.program.pc_mut(thread) = next;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The exit sequence.
+
+use crate::deviation::Deviation;
+use crate::event::{Event, ObjectChange, Observer, ThreadChange};
+use crate::ids::ThreadId;
+use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::thread::{ExitPhase, ThreadState};
+use crate::ke::{Context, Kernel};
+use crate::rule::{thread as rule, wait};
+
+impl Kernel {
+    /// Does the next part of a thread's exit that there is something to do for.
+    ///
+    /// THR-33: timers with its APC, owned mutexes, the APC queue, the thread object, in this
+    /// order; each is a step, since others can look between them. THR-35: whoever has seen the
+    /// thread object signaled knows that the rest is done.
+    pub(crate) fn exit_step<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        phase: ExitPhase,
+    ) {
+        cx.rules([rule::THR_33, rule::THR_35]);
+        let next = match self.pending_phase(cx, thread, phase) {
+            ExitPhase::CancelTimers => {
+                self.run_down_timers(cx, thread);
+                ExitPhase::AbandonMutants
+            }
+            ExitPhase::AbandonMutants => {
+                self.abandon_mutants(cx, thread);
+                ExitPhase::CloseApcQueue
+            }
+            ExitPhase::CloseApcQueue => {
+                self.run_down_user_apcs(cx, thread);
+                ExitPhase::SignalThread
+            }
+            ExitPhase::SignalThread => return self.end_thread(cx, thread),
+        };
+        self.thread_mut(thread).state = ThreadState::Exiting(next);
+        if cx.deviates(Deviation::ExitAtOnce) {
+            self.exit_step(cx, thread, next);
+        }
+    }
+
+    /// Whether a thread's exit changes anything but its queue and its own object.
+    pub(crate) fn has_exit_work(&self, thread: ThreadId) -> bool {
+        !self.owned_mutants(thread).is_empty()
+            || self.object_ids().any(|timer| self.is_apc_timer_of(timer, thread))
+    }
+
+    /// The first part from `phase` on that has something to do.
+    fn pending_phase<O>(
+        &self,
+        cx: &Context<'_, O>,
+        thread: ThreadId,
+        phase: ExitPhase,
+    ) -> ExitPhase {
+        let has_timer = || self.object_ids().any(|timer| self.is_apc_timer_of(timer, thread));
+        let has_mutant = || {
+            !self.owned_mutants(thread).is_empty()
+                && !cx.deviations.contains(Deviation::MutexNotAbandoned)
+        };
+        match phase {
+            ExitPhase::CancelTimers if has_timer() => ExitPhase::CancelTimers,
+            ExitPhase::CancelTimers | ExitPhase::AbandonMutants if has_mutant() => {
+                ExitPhase::AbandonMutants
+            }
+            ExitPhase::SignalThread => ExitPhase::SignalThread,
+            ExitPhase::CancelTimers | ExitPhase::AbandonMutants | ExitPhase::CloseApcQueue => {
+                ExitPhase::CloseApcQueue
+            }
+        }
+    }
+
+    /// The end: the thread object is signaled for ever (WAIT-74).
+    fn end_thread<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+        cx.rule(wait::WAIT_74);
+        self.thread_mut(thread).state = ThreadState::Terminated;
+        cx.event(Event::Thread { thread, change: ThreadChange::Terminated });
+        let object = thread.object();
+        *self.object_mut(object) = DispatcherObject::Thread { signaled: true };
+        cx.event(Event::Object { object, change: ObjectChange::Signaled });
+        self.wait_test(cx, object);
+    }
+}

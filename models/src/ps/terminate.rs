@@ -1,0 +1,83 @@
+//! Termination from outside.
+
+use crate::deviation::Deviation;
+use crate::event::Observer;
+use crate::ids::{HandleId, ThreadId};
+use crate::ke::thread::{ExitPhase, ThreadState};
+use crate::ke::{Context, Kernel};
+use crate::rule::{thread as rule, wait};
+use alertable_traces::status::NtStatus;
+
+impl Kernel {
+    /// `NtTerminateThread` with a handle; `true` when the caller ends itself.
+    ///
+    /// # Errors
+    /// `STATUS_INVALID_HANDLE`.
+    pub(crate) fn terminate_service<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        caller: ThreadId,
+        target: HandleId,
+        code: u32,
+    ) -> Result<bool, NtStatus> {
+        let target = self.reference_thread(cx, target)?;
+        if target == caller {
+            self.begin_exit(cx, caller, code);
+            return Ok(true);
+        }
+        self.terminate_thread(cx, target, code);
+        Ok(false)
+    }
+
+    /// Asks for the end of another thread and does not wait for it.
+    ///
+    /// THR-25, THR-27: forced out of suspension and out of its wait, it runs no code of its own
+    /// any more. THR-29: a second request changes nothing. One that runs user code ends a
+    /// little later, like a suspension takes effect (THR-26).
+    fn terminate_thread<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        target: ThreadId,
+        code: u32,
+    ) {
+        let here = *self.thread(target);
+        if here.terminated || !here.is_alive() {
+            cx.rule(rule::THR_29);
+            return;
+        }
+        cx.rules([rule::THR_25, rule::THR_26, rule::THR_27]);
+        let was_stopped = here.stopped;
+        let target_record = self.thread_mut(target);
+        target_record.terminated = true;
+        target_record.exit_code = code;
+        self.force_resume(cx, target);
+        match here.state {
+            ThreadState::User
+                if !was_stopped && !cx.deviates(Deviation::SuspendStopsAtOnce) => {}
+            ThreadState::Starting if was_stopped => {
+                cx.rule(rule::THR_08);
+                self.begin_exit(cx, target, code);
+            }
+            _ => {
+                cx.rule(wait::WAIT_18);
+                self.begin_exit(cx, target, code);
+            }
+        }
+    }
+
+    /// The thread enters the exit sequence.
+    pub(crate) fn begin_exit<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        code: u32,
+    ) {
+        cx.rule(rule::THR_33);
+        self.abandon_wait(thread);
+        self.force_resume(cx, thread);
+        let here = self.thread_mut(thread);
+        here.terminated = true;
+        here.exit_code = code;
+        here.state = ThreadState::Exiting(ExitPhase::CancelTimers);
+    }
+}

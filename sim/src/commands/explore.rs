@@ -1,0 +1,200 @@
+//! `alertable explore`.
+
+use super::input::{self, BehaviourArguments, LimitArguments};
+use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, say, styled, wrapped};
+use super::run::print_outcome;
+use super::{Failure, Status};
+use alertable::describe::{picks, schedule_names};
+use alertable::engine::explore::Stop;
+use alertable::engine::visited::collision_chance;
+use alertable::exploration::{Exploration, Verdict, explore_model};
+use alertable::graph::state_graph_dot;
+use alertable_models::machine::{Model, Transition};
+use alertable_traces::scenario::Scenario;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The scenarios
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    behaviour: BehaviourArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
+    /// Search without partial-order reduction; there is none yet, so this changes nothing
+    #[arg(long)]
+    no_reduction: bool,
+    /// Write the graph of states, for Graphviz (one scenario of at most 10,000 states)
+    #[arg(long, value_name = "FILE.dot")]
+    graph: Option<PathBuf>,
+    /// Show at most so many outcomes of each scenario
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    outcomes: usize,
+    /// One JSON document a scenario, on a line of its own, instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// A scenario that was explored.
+struct Explored<'a> {
+    path: &'a Path,
+    scenario: Scenario,
+    model: Model,
+    exploration: Exploration,
+    seconds: f64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
+    let control = input::interruptible();
+    let limits = arguments.limits.limits();
+    let mut status = Status::Good;
+    let inputs = arguments
+        .scenarios
+        .iter()
+        .map(|path| {
+            let scenario = input::read_scenario(path)?;
+            let model = input::model(&scenario, path, &arguments.behaviour)?;
+            Ok((path, scenario, model))
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    if let (Some(path), [(_, _, model)]) = (&arguments.graph, &inputs[..]) {
+        let dot = state_graph_dot(model).map_err(|error| Failure::Other(error.to_string()))?;
+        alertable::file::write_whole(path, dot.as_bytes())
+            .map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;
+    } else if arguments.graph.is_some() {
+        return Err(Failure::Other("--graph takes one scenario".to_owned()));
+    }
+    for (path, scenario, model) in inputs {
+        let start = Instant::now();
+        let exploration = input::with_progress(&control, &scenario.title, || {
+            explore_model(&model, scenario.expect.as_ref(), &limits, &control, None)
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        let explored = Explored { path, scenario, model, exploration, seconds };
+        status = status.max(status_of(&explored.exploration));
+        if arguments.json {
+            print_json(&explored);
+        } else {
+            print_text(&explored, arguments.outcomes);
+        }
+    }
+    Ok(status)
+}
+
+/// What an exploration says about its scenario.
+pub(super) fn status_of(exploration: &Exploration) -> Status {
+    match exploration.verdict {
+        _ if !exploration.findings.is_empty() => Status::Finding,
+        Verdict::Failed => Status::Finding,
+        Verdict::Undecided => Status::Undecided,
+        Verdict::Met | Verdict::None => Status::Good,
+    }
+}
+
+fn print_json(explored: &Explored<'_>) {
+    let Explored { path, scenario, model, exploration, seconds } = explored;
+    let names = |schedule: &[Transition]| schedule_names(&model.program, schedule);
+    let violations: Vec<_> = exploration
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "invariant": finding.invariant.id,
+                "rules": finding.invariant.rules.iter().map(|r| r.rule().id).collect::<Vec<_>>(),
+                "message": finding.message,
+                "schedule": names(&finding.schedule),
+                "picks": picks(model, &finding.schedule),
+            })
+        })
+        .collect();
+    output::print_json(&json!({
+        "scenario": scenario.title,
+        "file": path.display().to_string(),
+        "complete": exploration.coverage.stop.is_none(),
+        "states": exploration.coverage.state_count,
+        "transitions": exploration.coverage.transition_count,
+        "outcomes": exploration.outcomes,
+        "violations": violations,
+        "expectations": exploration.verdict.name(),
+        "failures": exploration.failures.iter().map(|f| &f.message).collect::<Vec<_>>(),
+        "seconds": seconds,
+        "peak_bytes": exploration.coverage.peak_bytes,
+    }));
+}
+
+fn print_text(explored: &Explored<'_>, outcome_count_max: usize) {
+    print_verdict(explored);
+    print_evidence(explored.path, &explored.model, &explored.exploration);
+    let outcomes = &explored.exploration.outcomes;
+    for (index, outcome) in outcomes.iter().take(outcome_count_max).enumerate() {
+        say!("  {}", styled(STRONG, format_args!("outcome {} of {}", index + 1, outcomes.len())));
+        print_outcome(outcome, 4);
+    }
+    if outcomes.len() > outcome_count_max {
+        let hidden = outcomes.len() - outcome_count_max;
+        say!("  … and {hidden} more: --outcomes shows as many as you want");
+    }
+}
+
+/// The first lines: the verdict, and what was covered.
+fn print_verdict(explored: &Explored<'_>) {
+    let Explored { scenario, exploration, seconds, .. } = explored;
+    let word = match status_of(exploration) {
+        Status::Good if exploration.verdict == Verdict::None => styled(GOOD, "explored"),
+        Status::Good => styled(GOOD, "met"),
+        Status::Undecided => styled(UNSURE, "undecided"),
+        Status::Finding | Status::BadInput => styled(BAD, "failed"),
+    };
+    say!("{word}  {}", scenario.title);
+    let coverage = &exploration.coverage;
+    let stop = match coverage.stop {
+        None => "every schedule".to_owned(),
+        Some(Stop::States) => "stopped at the limit of states".to_owned(),
+        Some(Stop::Memory) => "stopped at the limit of memory".to_owned(),
+        Some(Stop::Interrupted) => "interrupted".to_owned(),
+    };
+    let (states, transitions) = (coverage.state_count, coverage.transition_count);
+    let chance = collision_chance(states);
+    let chance =
+        if chance < 1e-9 { String::new() } else { format!(", chance of a miss {chance:.0e}") };
+    let text = format!(
+        "{stop}: {states} states, {transitions} transitions, {} outcomes, {seconds:.3} s{chance}",
+        exploration.outcomes.len()
+    );
+    say!("{}", styled(DIM, wrapped(&text, 2)));
+}
+
+/// What is wrong: the shortest evidence, then how to see it happen.
+pub(super) fn print_evidence(path: &Path, model: &Model, exploration: &Exploration) {
+    for finding in &exploration.findings {
+        let id = finding.invariant.id;
+        say!("  {} {}", styled(BAD, id), finding.message);
+        let rules: Vec<&str> = finding.invariant.rules.iter().map(|r| r.rule().id).collect();
+        say!("{}", wrapped(&format!("{} ({})", finding.invariant.statement, rules.join(", ")), 4));
+        print_schedule(path, model, &finding.schedule);
+    }
+    for failure in &exploration.failures {
+        say!("{}", styled(BAD, wrapped(&failure.message, 2)));
+        if let Some(schedule) = &failure.schedule {
+            print_schedule(path, model, schedule);
+        }
+    }
+}
+
+fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
+    let names = schedule_names(&model.program, schedule);
+    say!("{}", wrapped(&format!("by: {}", names.join("; ")), 4));
+    let picks: Vec<String> = picks(model, schedule).iter().map(usize::to_string).collect();
+    let deviations: Vec<String> =
+        model.settings.deviations.iter().map(|d| format!(" --deviation {}", d.entry().id)).collect();
+    let command = format!(
+        "alertable run {} --schedule {}{}",
+        path.display(),
+        if picks.is_empty() { "''".to_owned() } else { picks.join(",") },
+        deviations.concat()
+    );
+    say!("    {}", styled(DIM, command));
+}

@@ -1,0 +1,188 @@
+//! Scenarios, settings and limits from arguments.
+
+use super::Failure;
+use crate::commands::output;
+use alertable::engine::STEP_COUNT_MAX;
+use alertable::engine::explore::{Control, Limits};
+use alertable_models::deviation::{self, Deviation, Deviations, Dialect};
+use alertable_models::machine::{Model, Settings, Time};
+use alertable_models::program::compile;
+use alertable_traces::scenario::{Scenario, TimeMode};
+use clap::ValueEnum;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// When time passes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum TimeArgument {
+    /// Only when no thread can take a step
+    Urgent,
+    /// At any moment, as on a loaded machine
+    Free,
+}
+
+/// Whose behaviour it is.
+#[derive(clap::Args, Debug, Clone)]
+pub(super) struct BehaviourArguments {
+    /// When time passes; the scenario's own choice by default
+    #[arg(long, value_enum)]
+    pub(super) time: Option<TimeArgument>,
+    /// Whose behaviour: `windows`, or another dialect; the scenario's own choice by default
+    #[arg(long, value_name = "NAME")]
+    pub(super) dialect: Option<String>,
+    /// A further departure from the rules (`alertable rules --deviations` lists them)
+    #[arg(long = "deviation", value_name = "ID")]
+    pub(super) deviations: Vec<String>,
+}
+
+/// What bounds an exploration.
+#[derive(clap::Args, Debug, Clone)]
+pub(super) struct LimitArguments {
+    /// Stop after so many states
+    #[arg(long, value_name = "N", default_value_t = 20_000_000)]
+    limit_states: u64,
+    /// End each schedule after so many steps
+    #[arg(long, value_name = "N", default_value_t = STEP_COUNT_MAX)]
+    limit_steps: u32,
+    /// Stop when the visited states take so much memory
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    memory: u64,
+    /// Search with so many threads; every processor by default
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl LimitArguments {
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            state_count_max: self.limit_states,
+            memory_bytes_max: self.memory.saturating_mul(1024 * 1024),
+            step_count_max: self.limit_steps,
+            worker_count: self.worker_count(),
+        }
+    }
+
+    pub(super) fn worker_count(&self) -> usize {
+        self.threads.map_or_else(processor_count, |threads| threads.clamp(1, 256))
+    }
+}
+
+fn processor_count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Reads a scenario.
+pub(super) fn read_scenario(path: &Path) -> Result<Scenario, Failure> {
+    Ok(alertable_traces::read_scenario_file(path)?)
+}
+
+/// The dialect of that name.
+pub(super) fn dialect(name: &str) -> Result<&'static Dialect, Failure> {
+    let names = deviation::DIALECTS.iter().map(|dialect| dialect.name);
+    deviation::dialect(name).ok_or_else(|| unknown("dialect", name, names))
+}
+
+/// The deviation of that name.
+pub(super) fn deviation(id: &str) -> Result<Deviation, Failure> {
+    let names = Deviation::ALL.iter().map(|deviation| deviation.entry().id);
+    deviation::find(id).ok_or_else(|| unknown("deviation", id, names))
+}
+
+/// An error about a name that does not exist, with the nearest one that does.
+pub(super) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Failure {
+    let help = alertable_traces::did_you_mean(name, names);
+    let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+    Failure::Other(format!("unknown {what} \"{name}\"{help}"))
+}
+
+/// The model that a scenario and the arguments describe.
+pub(super) fn model(
+    scenario: &Scenario,
+    path: &Path,
+    behaviour: &BehaviourArguments,
+) -> Result<Model, Failure> {
+    let of_scenario = scenario.dialect.as_deref();
+    let name = behaviour.dialect.as_deref().or(of_scenario).unwrap_or("windows");
+    let mut deviations = dialect(name)?.deviations;
+    for id in &behaviour.deviations {
+        deviations = deviations.with(deviation(id)?);
+    }
+    let time = behaviour.time.map(|time| match time {
+        TimeArgument::Urgent => Time::Urgent,
+        TimeArgument::Free => Time::Free,
+    });
+    model_with(scenario, path, deviations, time)
+}
+
+/// The model of a scenario under the given deviations.
+pub(super) fn model_with(
+    scenario: &Scenario,
+    path: &Path,
+    deviations: Deviations,
+    time: Option<Time>,
+) -> Result<Model, Failure> {
+    let program = compile(scenario)
+        .map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;
+    let of_scenario = match scenario.machine.time {
+        Some(TimeMode::Free) => Time::Free,
+        Some(TimeMode::Urgent) | None => Time::Urgent,
+    };
+    let processors = scenario.machine.processors.unwrap_or(Settings::default().processors);
+    let settings = Settings { deviations, processors, time: time.unwrap_or(of_scenario) };
+    Ok(Model { program, settings })
+}
+
+/// A control that Ctrl-C asks to end.
+pub(super) fn interruptible() -> Arc<Control> {
+    let control = Arc::new(Control::default());
+    let handle = Arc::clone(&control);
+    // Where no handler can be set, Ctrl-C ends the program as it always does.
+    let _ = ctrlc::set_handler(move || {
+        if handle.interrupt.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    control
+}
+
+/// Runs some work and shows on a terminal how many states it has reached.
+pub(super) fn with_progress<T: Send>(
+    control: &Control,
+    what: &str,
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(work);
+        let start = Instant::now();
+        let mut shown = false;
+        while !worker.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+            let elapsed = start.elapsed();
+            if elapsed > Duration::from_millis(500) {
+                let states = control.state_count.load(Ordering::Relaxed);
+                let rate = states as f64 / elapsed.as_secs_f64() / 1e6;
+                let text = format!("{what}: {states} states, {rate:.2} million a second");
+                let room = output::width().saturating_sub(1);
+                let text: String = text.chars().take(room).collect();
+                // Progress is for whoever looks; nobody need.
+                let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+                shown = true;
+                std::thread::sleep(Duration::from_millis(180));
+            }
+        }
+        if shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

@@ -1,0 +1,206 @@
+//! `alertable run`.
+
+use super::input::{self, BehaviourArguments};
+use super::output::{self, BAD, DIM, NAME, STRONG, say, styled};
+use super::{Failure, Status};
+use alertable::describe::{apc_text, blocked_text, event_subject, event_text, result_text};
+use alertable::engine::STEP_COUNT_MAX;
+use alertable::run::{PolicyName, Run, RunOptions, Schedule, run_model};
+use alertable_models::event::{Event, KapcChange, ObjectChange, ThreadChange};
+use alertable_models::machine::Model;
+use alertable_traces::outcome::{End, Outcome};
+use alertable_traces::scenario::Scenario;
+use clap::ValueEnum;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The scenario
+    scenario: PathBuf,
+    /// The seed of the schedule
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Who goes next
+    #[arg(long, value_enum, default_value_t = PolicyArgument::Random)]
+    policy: PolicyArgument,
+    /// Follow these picks, separated by commas, as `explore` prints them
+    #[arg(long, value_name = "PICKS", value_delimiter = ',', num_args = 0..)]
+    schedule: Option<Vec<usize>>,
+    #[command(flatten)]
+    behaviour: BehaviourArguments,
+    /// End the run after so many steps
+    #[arg(long, value_name = "N", default_value_t = STEP_COUNT_MAX)]
+    limit_steps: u32,
+    /// Write the full trace
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// One JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum PolicyArgument {
+    /// Every possible step is as likely as any other
+    Random,
+    /// Random priorities that change a few times: finds deep races
+    Pct,
+    /// The threads take turns
+    RoundRobin,
+    /// The system's own scheduler: not available yet
+    Nt,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
+    let policy = match arguments.policy {
+        PolicyArgument::Random => PolicyName::Random,
+        PolicyArgument::Pct => PolicyName::Pct,
+        PolicyArgument::RoundRobin => PolicyName::RoundRobin,
+        PolicyArgument::Nt => {
+            let message = "the policy \"nt\" is not available yet; take random, pct or round-robin";
+            return Err(Failure::Other(message.to_owned()));
+        }
+    };
+    let schedule = match &arguments.schedule {
+        Some(picks) => Schedule::Picks(picks.clone()),
+        None => Schedule::Policy { policy, seed: arguments.seed },
+    };
+    let scenario = input::read_scenario(&arguments.scenario)?;
+    let model = input::model(&scenario, &arguments.scenario, &arguments.behaviour)?;
+    let options = RunOptions {
+        schedule,
+        step_count_max: arguments.limit_steps,
+        with_trace: arguments.trace.is_some(),
+    };
+    let run = run_model(&model, &scenario, &options).map_err(|error| Failure::Other(error.to_string()))?;
+    if let (Some(path), Some(trace)) = (&arguments.trace, &run.trace) {
+        alertable::file::write_whole(path, trace)
+            .map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;
+    }
+    if arguments.json {
+        print_json(arguments, &scenario, &run);
+    } else {
+        print_text(arguments, &model, &run);
+    }
+    Ok(if run.violations.is_empty() { Status::Good } else { Status::Finding })
+}
+
+fn print_json(arguments: &Arguments, scenario: &Scenario, run: &Run) {
+    let violations: Vec<_> = run
+        .violations
+        .iter()
+        .map(|violation| {
+            json!({ "invariant": violation.invariant.id, "message": violation.broken.to_string() })
+        })
+        .collect();
+    output::print_json(&json!({
+        "scenario": scenario.title,
+        "file": arguments.scenario.display().to_string(),
+        "seed": arguments.seed,
+        "schedule": run.picks,
+        "steps": run.step_count,
+        "time_ms": run.time_ms,
+        "outcome": run.outcome,
+        "violations": violations,
+    }));
+}
+
+fn print_text(arguments: &Arguments, model: &Model, run: &Run) {
+    print_timeline(model, run);
+    say!("");
+    print_outcome(&run.outcome, 0);
+    for line in blocked_text(&model.program, &run.machine) {
+        if run.outcome.end == End::Blocked {
+            say!("  {line}");
+        }
+    }
+    for cycle in alertable::describe::deadlock_texts(&model.program, &run.machine) {
+        say!("  {}: {cycle}", styled(BAD, "deadlock"));
+    }
+    for violation in &run.violations {
+        say!("{}: {}", styled(BAD, violation.invariant.id), violation.broken);
+    }
+    if let Some(path) = &arguments.trace {
+        say!("{}", styled(DIM, format_args!("the full trace is in {}", path.display())));
+    }
+}
+
+/// The events that a reader of a timeline wants: not those that only repeat the call before.
+fn is_told(event: &Event) -> bool {
+    match event {
+        Event::Thread { change, .. } => *change != ThreadChange::Ready,
+        Event::Object { change, .. } => {
+            matches!(change, ObjectChange::Acquired(_) | ObjectChange::Abandoned(_))
+        }
+        Event::Kapc { change, .. } => {
+            matches!(change, KapcChange::Removed | KapcChange::RunDown)
+        }
+        Event::ApcReturned { .. } | Event::TimePassed { .. } => false,
+        Event::Call { .. }
+        | Event::Return { .. }
+        | Event::ApcEntered { .. }
+        | Event::Timer { .. } => true,
+    }
+}
+
+fn print_timeline(model: &Model, run: &Run) {
+    let program = &model.program;
+    let told = || run.timeline.iter().filter(|(_, event)| is_told(event));
+    let subjects = told().map(|(_, event)| event_subject(program, event).chars().count());
+    let name_width = subjects.max().unwrap_or(0);
+    let mut last_ms = None;
+    for (ms, event) in told() {
+        let time = if last_ms == Some(ms) { String::new() } else { format!("{ms} ms") };
+        last_ms = Some(ms);
+        let name = event_subject(program, event);
+        let text = event_text(program, event);
+        let text = match event {
+            Event::Call { .. } => text,
+            Event::Return { .. } | Event::ApcEntered { .. } => styled(STRONG, text),
+            _ => styled(DIM, text),
+        };
+        let pad = " ".repeat(name_width - name.chars().count());
+        say!("{time:>9}  {}{pad}  {text}", styled(NAME, name));
+    }
+}
+
+/// An outcome for people.
+pub(super) fn print_outcome(outcome: &Outcome, indent: usize) {
+    let pad = " ".repeat(indent);
+    let end = match outcome.end {
+        End::Finished => "finished: every started thread has ended".to_owned(),
+        End::Blocked => format!("blocked for ever: {}", outcome.blocked.join(", ")),
+        End::Limit => "the step limit was met".to_owned(),
+    };
+    say!("{pad}{end}");
+    let label_width = outcome.labels.keys().map(|label| label.chars().count()).max().unwrap_or(0);
+    for (label, results) in &outcome.labels {
+        let results: Vec<String> = results.iter().map(result_text).collect();
+        say!("{pad}  {} = {}", styled(NAME, format_args!("{label:label_width$}")), shortened(&results));
+    }
+    for (thread, entries) in &outcome.apcs {
+        let entries: Vec<String> = entries.iter().map(apc_text).collect();
+        say!("{pad}  {} ran {}", styled(NAME, thread), shortened(&entries));
+    }
+    let codes: Vec<String> = outcome
+        .exits
+        .iter()
+        .filter(|(_, code)| **code != 0)
+        .map(|(thread, code)| format!("{thread} with {code}"))
+        .collect();
+    if !codes.is_empty() {
+        say!("{pad}  ended: {}", codes.join(", "));
+    }
+}
+
+/// A list, without the middle of a long one.
+fn shortened(items: &[String]) -> String {
+    const SHOWN: usize = 12;
+    if items.len() <= SHOWN {
+        return items.join("; ");
+    }
+    let hidden = items.len() - SHOWN;
+    let head = items[..SHOWN - 2].join("; ");
+    format!("{head}; … {hidden} more …; {}", items[items.len() - 2..].join("; "))
+}

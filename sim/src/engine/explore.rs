@@ -1,0 +1,438 @@
+//! Every schedule: depth-first search over states, each visited once.
+//!
+//! The set of states reached, the transitions between them, and the states at rest do not depend
+//! on the order of the search, and so not on the number of workers. Only when a limit is met does
+//! it: what was covered until then.
+
+use super::visited::{Visited, fingerprint};
+use super::{Ending, STEP_COUNT_MAX, TransitionSystem};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What bounds an exploration.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most states.
+    pub state_count_max: u64,
+    /// The most memory for the visited states, in bytes.
+    pub memory_bytes_max: u64,
+    /// The most steps of one schedule.
+    pub step_count_max: u32,
+    /// The number of threads that search.
+    pub worker_count: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            state_count_max: u64::MAX,
+            memory_bytes_max: u64::MAX,
+            step_count_max: STEP_COUNT_MAX,
+            worker_count: 1,
+        }
+    }
+}
+
+/// Which bound ended an exploration early.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// The number of states.
+    States,
+    /// The memory.
+    Memory,
+    /// Somebody asked for it.
+    Interrupted,
+}
+
+/// What an exploration covered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Coverage {
+    /// The states, the initial one included.
+    pub state_count: u64,
+    /// The pairs of a state and a transition possible in it.
+    pub transition_count: u64,
+    /// The longest schedule that was followed, in steps.
+    pub depth_max: u32,
+    /// The memory of the visited set at its largest, in bytes.
+    pub peak_bytes: u64,
+    /// Why not everything was covered; `None` when it was.
+    pub stop: Option<Stop>,
+}
+
+/// Is shown what an exploration finds. One for each worker.
+pub trait Visitor<S: TransitionSystem>: Send {
+    /// A state in which a schedule ends.
+    fn end(&mut self, state: &S::State, schedule: &[S::Transition], ending: Ending);
+
+    /// What is wrong with the last step of a schedule.
+    fn violation(&mut self, violation: S::Violation, schedule: &[S::Transition]);
+}
+
+/// What somebody outside can see of an exploration, and ask of it.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// Ask the exploration to end.
+    pub interrupt: AtomicBool,
+    /// How many states were reached so far.
+    pub state_count: AtomicU64,
+}
+
+/// Explores every schedule of a system; each of `visitors` belongs to one worker.
+///
+/// Time and memory are linear in the number of states and transitions.
+pub fn explore<S: TransitionSystem, V: Visitor<S>>(
+    system: &S,
+    limits: &Limits,
+    control: &Control,
+    visitors: &mut [V],
+) -> Coverage {
+    let visited = Visited::default();
+    let initial = system.initial();
+    visited.insert(fingerprint(&initial));
+    control.state_count.store(1, Ordering::Relaxed);
+    let shared = Shared {
+        system,
+        limits,
+        control,
+        visited,
+        jobs: Mutex::new(vec![Job::root(system, initial)]),
+        job_added: Condvar::new(),
+        worker_count: visitors.len(),
+        idle_count: AtomicUsize::new(0),
+        stop: Mutex::new(None),
+        stopped: AtomicBool::new(false),
+    };
+    let tallies: Vec<Tally> = if let [visitor] = visitors {
+        vec![Worker::new(&shared, visitor).run()]
+    } else {
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = visitors
+                .iter_mut()
+                .map(|visitor| scope.spawn(|| Worker::new(&shared, visitor).run()))
+                .collect();
+            workers.into_iter().map(|worker| worker.join().expect("workers do not panic")).collect()
+        })
+    };
+    let stop = *lock(&shared.stop);
+    Coverage {
+        state_count: 1 + tallies.iter().map(|tally| tally.new_states).sum::<u64>(),
+        transition_count: tallies.iter().map(|tally| tally.transitions).sum(),
+        depth_max: tallies.iter().map(|tally| tally.depth_max).max().unwrap_or(0),
+        peak_bytes: shared.visited.bytes(),
+        stop,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A state, some of the transitions possible in it, and how it was reached.
+struct Job<S: TransitionSystem> {
+    state: S::State,
+    transitions: Vec<S::Transition>,
+    schedule: Vec<S::Transition>,
+}
+
+impl<S: TransitionSystem> Job<S> {
+    fn root(system: &S, state: S::State) -> Self {
+        let mut transitions = Vec::new();
+        system.enabled(&state, &mut transitions);
+        Job { state, transitions, schedule: Vec::new() }
+    }
+}
+
+/// What the workers share.
+struct Shared<'a, S: TransitionSystem> {
+    system: &'a S,
+    limits: &'a Limits,
+    control: &'a Control,
+    visited: Visited,
+    jobs: Mutex<Vec<Job<S>>>,
+    job_added: Condvar,
+    worker_count: usize,
+    idle_count: AtomicUsize,
+    stop: Mutex<Option<Stop>>,
+    stopped: AtomicBool,
+}
+
+impl<S: TransitionSystem> Shared<'_, S> {
+    fn end(&self, why: Stop) {
+        lock(&self.stop).get_or_insert(why);
+        self.stopped.store(true, Ordering::Relaxed);
+        self.job_added.notify_all();
+    }
+
+    /// Waits for a job; `None` when there will be none.
+    fn next_job(&self) -> Option<Job<S>> {
+        let mut jobs = lock(&self.jobs);
+        loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(job) = jobs.pop() {
+                return Some(job);
+            }
+            let idle = self.idle_count.fetch_add(1, Ordering::Relaxed) + 1;
+            if idle == self.worker_count {
+                self.stopped.store(true, Ordering::Relaxed);
+                self.job_added.notify_all();
+                return None;
+            }
+            jobs = self.job_added.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            if self.stopped.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.idle_count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What one worker did.
+#[derive(Default)]
+struct Tally {
+    new_states: u64,
+    transitions: u64,
+    depth_max: u32,
+    /// New states that the shared counter does not know of yet.
+    unreported: u64,
+}
+
+/// A state on the worker's path, and which of its transitions are still to be followed.
+struct Level<S: TransitionSystem> {
+    state: S::State,
+    transitions: Vec<S::Transition>,
+    next: usize,
+}
+
+struct Worker<'a, S: TransitionSystem, V> {
+    shared: &'a Shared<'a, S>,
+    visitor: &'a mut V,
+    /// The path from the job's state down; kept when it gets shorter, to reuse the memory.
+    levels: Vec<Level<S>>,
+    /// How the job's state was reached, and the transitions followed from there.
+    schedule: Vec<S::Transition>,
+    monitor: S::Monitor,
+    violations: Vec<S::Violation>,
+    tally: Tally,
+}
+
+/// How many new states a worker finds between looks at the limits and at the other workers.
+const STATES_BETWEEN_LOOKS: u64 = 256;
+
+impl<'a, S: TransitionSystem, V: Visitor<S>> Worker<'a, S, V> {
+    fn new(shared: &'a Shared<'a, S>, visitor: &'a mut V) -> Self {
+        Worker {
+            shared,
+            visitor,
+            levels: Vec::new(),
+            schedule: Vec::new(),
+            monitor: S::Monitor::default(),
+            violations: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    fn run(mut self) -> Tally {
+        while let Some(job) = self.shared.next_job() {
+            if job.transitions.is_empty() {
+                self.visitor.end(&job.state, &job.schedule, Ending::Rest);
+            } else {
+                self.follow(job);
+            }
+        }
+        self.report();
+        self.tally
+    }
+
+    /// Searches everything below a job.
+    fn follow(&mut self, job: Job<S>) {
+        let Job { state, transitions, schedule } = job;
+        let job_depth = schedule.len();
+        self.schedule = schedule;
+        self.levels.truncate(0);
+        self.levels.push(Level { state, transitions, next: 0 });
+        let mut depth = 0;
+        loop {
+            let level = &mut self.levels[depth];
+            let Some(transition) = level.transitions.get(level.next).copied() else {
+                if depth == 0 {
+                    return;
+                }
+                depth -= 1;
+                self.schedule.pop();
+                continue;
+            };
+            level.next += 1;
+            if self.descend(depth, transition) {
+                depth += 1;
+                if (job_depth + depth) as u32 >= self.shared.limits.step_count_max {
+                    let state = &self.levels[depth].state;
+                    self.visitor.end(state, &self.schedule, Ending::StepLimit);
+                    self.levels[depth].transitions.clear();
+                }
+            } else if self.shared.stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            if self.tally.unreported >= STATES_BETWEEN_LOOKS {
+                self.look_around(depth, job_depth);
+            }
+        }
+    }
+
+    /// Makes one step from the state at `depth`; `true` when it leads on to a new state, which
+    /// is then at `depth + 1`.
+    fn descend(&mut self, depth: usize, transition: S::Transition) -> bool {
+        let system = self.shared.system;
+        if self.levels.len() == depth + 1 {
+            let state = self.levels[depth].state.clone();
+            self.levels.push(Level { state, transitions: Vec::new(), next: 0 });
+        }
+        let (above, below) = self.levels.split_at_mut(depth + 1);
+        let (from, to) = (&above[depth], &mut below[0]);
+        to.state.clone_from(&from.state);
+        system.step(&mut to.state, transition, &mut self.monitor);
+        self.tally.transitions += 1;
+        system.check(&from.state, transition, &to.state, &self.monitor, &mut self.violations);
+        if !self.violations.is_empty() {
+            self.schedule.push(transition);
+            for violation in self.violations.drain(..) {
+                self.visitor.violation(violation, &self.schedule);
+            }
+            self.schedule.pop();
+        }
+        if !self.shared.visited.insert(fingerprint(&to.state)) {
+            return false;
+        }
+        self.tally.new_states += 1;
+        self.tally.unreported += 1;
+        self.schedule.push(transition);
+        self.tally.depth_max = self.tally.depth_max.max(self.schedule.len() as u32);
+        to.transitions.clear();
+        to.next = 0;
+        system.enabled(&to.state, &mut to.transitions);
+        if to.transitions.is_empty() {
+            self.visitor.end(&to.state, &self.schedule, Ending::Rest);
+        }
+        true
+    }
+
+    fn report(&mut self) -> u64 {
+        let unreported = std::mem::take(&mut self.tally.unreported);
+        self.shared.control.state_count.fetch_add(unreported, Ordering::Relaxed) + unreported
+    }
+
+    /// Compares with the limits, and hands work over when another worker has none.
+    fn look_around(&mut self, depth: usize, job_depth: usize) {
+        let state_count = self.report();
+        let limits = self.shared.limits;
+        if self.shared.control.interrupt.load(Ordering::Relaxed) {
+            self.shared.end(Stop::Interrupted);
+        } else if state_count >= limits.state_count_max {
+            self.shared.end(Stop::States);
+        } else if limits.memory_bytes_max != u64::MAX
+            && self.shared.visited.bytes() > limits.memory_bytes_max
+        {
+            self.shared.end(Stop::Memory);
+        }
+        if self.shared.idle_count.load(Ordering::Relaxed) > 0 {
+            self.hand_over(depth, job_depth);
+        }
+    }
+
+    /// Gives away what is left of the first level that has something left.
+    fn hand_over(&mut self, depth: usize, job_depth: usize) {
+        let mut jobs = lock(&self.shared.jobs);
+        if !jobs.is_empty() {
+            return;
+        }
+        let left = |level: &Level<S>| level.next < level.transitions.len();
+        if let Some(at) = (0..=depth).find(|at| left(&self.levels[*at])) {
+            let level = &mut self.levels[at];
+            let transitions = level.transitions.split_off(level.next);
+            let schedule = self.schedule[..job_depth + at].to_vec();
+            jobs.push(Job { state: level.state.clone(), transitions, schedule });
+            self.shared.job_added.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Control, Coverage, Limits, Stop, Visitor, explore};
+    use crate::engine::toys::{Counters, Locks};
+    use crate::engine::{Ending, TransitionSystem};
+
+    /// Counts what it is shown.
+    #[derive(Default)]
+    struct Counter {
+        ends: u64,
+        limits: u64,
+        violations: u64,
+    }
+
+    impl<S: TransitionSystem> Visitor<S> for Counter {
+        fn end(&mut self, _: &S::State, _: &[S::Transition], ending: Ending) {
+            match ending {
+                Ending::Rest => self.ends += 1,
+                Ending::StepLimit => self.limits += 1,
+            }
+        }
+
+        fn violation(&mut self, _: S::Violation, _: &[S::Transition]) {
+            self.violations += 1;
+        }
+    }
+
+    fn run<S: TransitionSystem>(system: &S, limits: Limits) -> (Coverage, Counter) {
+        let mut visitors: Vec<Counter> =
+            (0..limits.worker_count).map(|_| Counter::default()).collect();
+        let coverage = explore(system, &limits, &Control::default(), &mut visitors);
+        let total = visitors.into_iter().fold(Counter::default(), |sum, one| Counter {
+            ends: sum.ends + one.ends,
+            limits: sum.limits + one.limits,
+            violations: sum.violations + one.violations,
+        });
+        (coverage, total)
+    }
+
+    #[test]
+    fn every_state_and_transition_is_counted_once() {
+        // Three counters that run from 0 to 4 independently: 5³ states.
+        let (coverage, found) = run(&Counters { count: 3, max: 4 }, Limits::default());
+        assert_eq!((coverage.state_count, coverage.transition_count), (125, 3 * 4 * 25));
+        assert_eq!((coverage.depth_max, found.ends, coverage.stop), (12, 1, None));
+    }
+
+    #[test]
+    fn two_workers_count_what_one_counts() {
+        for worker_count in [1, 2, 3] {
+            let limits = Limits { worker_count, ..Limits::default() };
+            let (coverage, found) = run(&Counters { count: 4, max: 9 }, limits);
+            assert_eq!((coverage.state_count, coverage.transition_count), (10_000, 4 * 9 * 1_000));
+            assert_eq!(found.ends, 1);
+        }
+    }
+
+    #[test]
+    fn deadlocks_are_ends_like_any_other() {
+        let (_, found) = run(&Locks { ordered: false }, Limits::default());
+        assert_eq!(found.ends, 2, "both finished, or each holds what the other wants");
+        let (_, found) = run(&Locks { ordered: true }, Limits::default());
+        assert_eq!(found.ends, 1);
+    }
+
+    #[test]
+    fn limits_end_the_search_and_are_reported() {
+        let limits = Limits { state_count_max: 1_000, ..Limits::default() };
+        let (coverage, _) = run(&Counters { count: 4, max: 9 }, limits);
+        assert_eq!(coverage.stop, Some(Stop::States));
+        assert!((1_000..1_300).contains(&coverage.state_count));
+        let limits = Limits { memory_bytes_max: 20_000, ..Limits::default() };
+        let (coverage, _) = run(&Counters { count: 4, max: 9 }, limits);
+        assert_eq!(coverage.stop, Some(Stop::Memory));
+        let limits = Limits { step_count_max: 5, ..Limits::default() };
+        let (coverage, found) = run(&Counters { count: 1, max: 9 }, limits);
+        assert_eq!((coverage.depth_max, found.limits, found.ends), (5, 1, 0));
+    }
+}

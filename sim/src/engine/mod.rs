@@ -1,0 +1,64 @@
+//! Searching and sampling any transition system. Nothing here knows of Windows.
+
+pub mod explore;
+pub mod policy;
+pub mod rng;
+pub mod shortest;
+pub mod simulate;
+#[cfg(test)]
+mod toys;
+pub mod visited;
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+/// States, and the transitions that lead from one to the next.
+pub trait TransitionSystem: Sync {
+    /// A state. Equal situations are equal values.
+    type State: Clone + Eq + Hash + Send;
+    /// One thing that can happen next.
+    type Transition: Copy + Eq + Debug + Send;
+    /// Where a step leaves what it saw; cleared by [`TransitionSystem::step`].
+    type Monitor: Default + Send;
+    /// What can be wrong with a step.
+    type Violation: Send;
+
+    /// The state before the first step.
+    fn initial(&self) -> Self::State;
+
+    /// Appends the transitions that are possible in a state, always in the same order.
+    fn enabled(&self, state: &Self::State, out: &mut Vec<Self::Transition>);
+
+    /// Applies a transition that is possible.
+    fn step(
+        &self,
+        state: &mut Self::State,
+        transition: Self::Transition,
+        monitor: &mut Self::Monitor,
+    );
+
+    /// Appends what is wrong with a step that was just made.
+    fn check(
+        &self,
+        before: &Self::State,
+        transition: Self::Transition,
+        after: &Self::State,
+        monitor: &Self::Monitor,
+        out: &mut Vec<Self::Violation>,
+    );
+
+    /// Who makes a transition: a small number, the same for all transitions of one thread.
+    fn actor(&self, transition: Self::Transition) -> usize;
+}
+
+/// Why a schedule ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// Nothing is possible any more.
+    Rest,
+    /// The step limit was met.
+    StepLimit,
+}
+
+/// The most steps of one schedule, unless a caller says otherwise.
+pub const STEP_COUNT_MAX: u32 = 10_000;

@@ -1,0 +1,99 @@
+//! Small systems with known counts, to test the engine on.
+
+use super::TransitionSystem;
+
+/// Counters that each run from 0 to `max`, independently.
+pub(super) struct Counters {
+    pub(super) count: usize,
+    pub(super) max: u8,
+}
+
+impl TransitionSystem for Counters {
+    type State = Vec<u8>;
+    type Transition = usize;
+    type Monitor = ();
+    type Violation = ();
+
+    fn initial(&self) -> Vec<u8> {
+        vec![0; self.count]
+    }
+
+    fn enabled(&self, state: &Vec<u8>, out: &mut Vec<usize>) {
+        out.extend((0..self.count).filter(|counter| state[*counter] < self.max));
+    }
+
+    fn step(&self, state: &mut Vec<u8>, counter: usize, (): &mut ()) {
+        state[counter] += 1;
+    }
+
+    fn check(&self, _: &Vec<u8>, _: usize, _: &Vec<u8>, (): &(), _: &mut Vec<()>) {}
+
+    fn actor(&self, counter: usize) -> usize {
+        counter
+    }
+}
+
+/// Two threads that take two locks and give them back; in opposite orders unless `ordered`.
+///
+/// A violation is reported whenever one of them holds both.
+pub(super) struct Locks {
+    pub(super) ordered: bool,
+}
+
+/// Who holds each lock, and how far each thread is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct LocksState {
+    held: [Option<usize>; 2],
+    step: [u8; 2],
+}
+
+impl Locks {
+    /// The lock that a thread takes first or second.
+    fn lock(&self, thread: usize, nth: u8) -> usize {
+        let nth = usize::from(nth);
+        if self.ordered || thread == 0 { nth } else { 1 - nth }
+    }
+}
+
+impl TransitionSystem for Locks {
+    type State = LocksState;
+    type Transition = usize;
+    type Monitor = ();
+    type Violation = usize;
+
+    fn initial(&self) -> LocksState {
+        LocksState { held: [None; 2], step: [0; 2] }
+    }
+
+    fn enabled(&self, state: &LocksState, out: &mut Vec<usize>) {
+        out.extend((0..2).filter(|thread| match state.step[*thread] {
+            step @ (0 | 1) => state.held[self.lock(*thread, step)].is_none(),
+            step => step < 3,
+        }));
+    }
+
+    fn step(&self, state: &mut LocksState, thread: usize, (): &mut ()) {
+        match state.step[thread] {
+            step @ (0 | 1) => state.held[self.lock(thread, step)] = Some(thread),
+            _ => state.held = [None; 2],
+        }
+        state.step[thread] += 1;
+    }
+
+    fn check(
+        &self,
+        _: &LocksState,
+        thread: usize,
+        after: &LocksState,
+        (): &(),
+        out: &mut Vec<usize>,
+    ) {
+        if after.held == [Some(thread); 2] {
+            out.push(thread);
+        }
+    }
+
+    fn actor(&self, thread: usize) -> usize {
+        thread
+    }
+}

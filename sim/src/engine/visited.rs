@@ -1,0 +1,175 @@
+//! The set of states that were seen, as 64-bit fingerprints.
+//!
+//! Two different states with the same fingerprint would be taken for one. With `n` states the
+//! chance of that is about `n² / 2⁶⁵`: a millionth at six million states.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+/// The fingerprint of a state; the same on every machine. Never 0.
+pub fn fingerprint<T: Hash>(state: &T) -> u64 {
+    let mut hasher = WordHasher { even: SEED, odd: !SEED };
+    state.hash(&mut hasher);
+    hasher.finish().max(1)
+}
+
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
+
+/// Hashes a sequence of words: states write themselves as few words of 64 bits, one after the
+/// other, and then nothing that the general hashers do beside multiplying is needed.
+///
+/// Each word is multiplied in with its product folded to 64 bits, in two lanes in turn, so that
+/// a multiplication need not wait for the one before.
+struct WordHasher {
+    even: u64,
+    odd: u64,
+}
+
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+impl Hasher for WordHasher {
+    fn write_u64(&mut self, word: u64) {
+        let next = fold(self.even ^ word, FACTOR).wrapping_add(SEED);
+        self.even = self.odd;
+        self.odd = next;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        fold(fold(self.even, SEED) ^ self.odd, FACTOR)
+    }
+}
+
+/// The chance that at least two of so many states have the same fingerprint.
+pub fn collision_chance(state_count: u64) -> f64 {
+    let count = state_count as f64;
+    count * count / 2_f64.powi(65)
+}
+
+/// How many tables share the fingerprints, by their high bits. Each grows by itself, so that only
+/// one is there twice at any moment, and several threads seldom meet.
+const SHARD_COUNT: usize = 64;
+
+/// A set of fingerprints that several threads can share.
+#[derive(Debug)]
+pub struct Visited {
+    shards: Vec<Mutex<Table>>,
+}
+
+impl Default for Visited {
+    fn default() -> Self {
+        Visited { shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Visited {
+    fn shard(fingerprint: u64) -> usize {
+        (fingerprint >> 58) as usize
+    }
+
+    /// Adds a fingerprint; `false` when it was there.
+    pub fn insert(&self, fingerprint: u64) -> bool {
+        let shard = &self.shards[Self::shard(fingerprint)];
+        shard.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
+    }
+
+    /// As [`Visited::insert`], for the only user of the set.
+    pub fn insert_mut(&mut self, fingerprint: u64) -> bool {
+        let shard = &mut self.shards[Self::shard(fingerprint)];
+        shard.get_mut().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
+    }
+
+    /// The memory that the set takes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let bytes = |shard: &Mutex<Table>| {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).slots.len() as u64 * 8
+        };
+        self.shards.iter().map(bytes).sum()
+    }
+}
+
+/// Open addressing with linear probing; an empty slot is 0.
+#[derive(Debug, Default)]
+struct Table {
+    slots: Vec<u64>,
+    count: usize,
+}
+
+impl Table {
+    fn insert(&mut self, fingerprint: u64) -> bool {
+        if self.count * 4 >= self.slots.len() * 3 {
+            self.grow();
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = fingerprint as usize & mask;
+        loop {
+            match self.slots[at] {
+                0 => {
+                    self.slots[at] = fingerprint;
+                    self.count += 1;
+                    return true;
+                }
+                here if here == fingerprint => return false,
+                _ => at = (at + 1) & mask,
+            }
+        }
+    }
+
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.slots);
+        self.slots = vec![0; (old.len() * 2).max(16)];
+        self.count = 0;
+        for fingerprint in old.into_iter().filter(|slot| *slot != 0) {
+            self.insert(fingerprint);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Visited, fingerprint};
+
+    #[test]
+    fn a_fingerprint_is_new_once() {
+        let mut visited = Visited::default();
+        for round in 0..2 {
+            for number in 0..10_000_u64 {
+                assert_eq!(visited.insert_mut(fingerprint(&number)), round == 0, "{number}");
+            }
+        }
+        assert!(!visited.insert(fingerprint(&5_u64)) && visited.insert(fingerprint(&"new")));
+        assert!(visited.bytes() >= 10_000 * 8);
+    }
+
+    #[test]
+    fn fingerprints_do_not_depend_on_the_machine() {
+        assert_eq!(fingerprint(&1_u64), 0);
+    }
+}

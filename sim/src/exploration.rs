@@ -1,0 +1,230 @@
+//! Every schedule of a scenario: its outcomes, what breaks an invariant, its expectations.
+
+use crate::engine::explore::{Control, Coverage, Limits, Visitor, explore};
+use crate::engine::shortest::shortest;
+use crate::engine::visited::fingerprint;
+use crate::engine::{Ending, TransitionSystem};
+use crate::system::{RuleHits, System};
+use alertable_models::invariant::{Invariant, Violation};
+use alertable_models::machine::{Machine, Model, Transition};
+use alertable_models::outcome::outcome_of;
+use alertable_traces::outcome::Outcome;
+use alertable_traces::expectation::{Clause, Expectations, Failure};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most states that the search for a shortest schedule looks at.
+const SHORTEST_STATE_COUNT_MAX: u64 = 2_000_000;
+
+/// What exploring a scenario found.
+#[derive(Debug)]
+pub struct Exploration {
+    /// How much of the space was covered.
+    pub coverage: Coverage,
+    /// Every outcome, sorted.
+    pub outcomes: Vec<Outcome>,
+    /// For each invariant that some step breaks, one such step.
+    pub findings: Vec<Finding>,
+    /// Whether the expectations are met.
+    pub verdict: Verdict,
+    /// What is wrong with the expectations.
+    pub failures: Vec<FailedExpectation>,
+}
+
+/// Whether a scenario's expectations are met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// All of them.
+    Met,
+    /// At least one is not.
+    Failed,
+    /// There are none.
+    None,
+    /// Not everything was covered.
+    Undecided,
+}
+
+impl Verdict {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Met => "met",
+            Verdict::Failed => "failed",
+            Verdict::None => "none",
+            Verdict::Undecided => "undecided",
+        }
+    }
+}
+
+/// A step that breaks an invariant.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which one.
+    pub invariant: &'static Invariant,
+    /// How, in one sentence.
+    pub message: String,
+    /// The schedule that ends with the step; the shortest one, unless the space is too large to
+    /// search for it.
+    pub schedule: Vec<Transition>,
+}
+
+/// An expectation that is not met.
+#[derive(Clone, Debug)]
+pub struct FailedExpectation {
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// A shortest schedule to the outcome that is wrong, where one outcome is to blame.
+    pub schedule: Option<Vec<Transition>>,
+}
+
+/// Explores every schedule of a model within limits and compares with expectations.
+///
+/// `hits` collects the rules that took effect, if it is wanted.
+pub fn explore_model(
+    model: &Model,
+    expectations: Option<&Expectations>,
+    limits: &Limits,
+    control: &Control,
+    hits: Option<&RuleHits>,
+) -> Exploration {
+    let system = System { model, checked: true, hits };
+    // A cycle is recognised on the path of one worker only.
+    let worker_count = if model.program.may_run_for_ever() { 1 } else { limits.worker_count };
+    let mut visitors: Vec<Collector<'_>> =
+        (0..worker_count.max(1)).map(|_| Collector::new(model)).collect();
+    let coverage = explore(&system, limits, control, &mut visitors);
+    let Collector { outcomes, violations, .. } =
+        visitors.into_iter().reduce(Collector::join).expect("there is a worker");
+    let findings = violations
+        .into_values()
+        .map(|(violation, schedule)| shortest_finding(&system, violation, schedule))
+        .collect();
+    let states_of = |outcome: &Outcome| -> Vec<u64> {
+        outcomes.iter().filter(|(_, other)| *other == outcome).map(|(key, _)| *key).collect()
+    };
+    let distinct: Vec<Outcome> = outcomes.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let failures: Vec<Failure> =
+        expectations.map(|expected| expected.failures(&distinct)).unwrap_or_default();
+    let verdict = verdict(expectations.is_some(), &coverage, &failures);
+    let failures = failures
+        .into_iter()
+        .filter(|failure| coverage.stop.is_none() || is_final(failure))
+        .map(|failure| FailedExpectation {
+            schedule: failure.outcome.and_then(|index| {
+                shortest_to(&system, &states_of(&distinct[index]))
+            }),
+            message: failure.to_string(),
+        })
+        .collect();
+    Exploration { coverage, outcomes: distinct, findings, verdict, failures }
+}
+
+/// An incomplete exploration decides only what more schedules could not change: an outcome that
+/// must never be, or is none of those that must always be.
+fn verdict(expected: bool, coverage: &Coverage, failures: &[Failure]) -> Verdict {
+    match (expected, coverage.stop) {
+        (false, None) => Verdict::None,
+        (true, None) if failures.is_empty() => Verdict::Met,
+        (true, _) if failures.iter().any(is_final) => Verdict::Failed,
+        (true, None) => Verdict::Failed,
+        (_, Some(_)) => Verdict::Undecided,
+    }
+}
+
+/// Whether more outcomes could not make an expectation hold: it fails for an outcome that is
+/// there.
+fn is_final(failure: &Failure) -> bool {
+    match failure.clause {
+        Clause::Always | Clause::Never => true,
+        Clause::Sometimes => false,
+        Clause::Exactly => failure.outcome.is_some(),
+    }
+}
+
+/// What distinguishes states at rest for whoever sees only their outcomes.
+fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
+    let kernel = machine.kernel();
+    let ends: Vec<_> = kernel
+        .thread_ids()
+        .map(|thread| {
+            let record = kernel.thread(thread);
+            (record.is_alive(), record.stopped, record.is_runnable(), record.exit_code)
+        })
+        .collect();
+    fingerprint(&(machine.program().history().digest(), ends, ending == Ending::StepLimit))
+}
+
+/// Collects outcomes and violations.
+struct Collector<'a> {
+    model: &'a Model,
+    outcomes: BTreeMap<u64, Outcome>,
+    /// By the invariant's name: the first violation that this worker met with the shortest
+    /// schedule.
+    violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(model: &'a Model) -> Self {
+        Collector { model, outcomes: BTreeMap::new(), violations: BTreeMap::new() }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.outcomes.extend(other.outcomes);
+        for (violation, schedule) in other.violations.into_values() {
+            self.keep(violation, &schedule);
+        }
+        self
+    }
+
+    fn keep(&mut self, violation: Violation, schedule: &[Transition]) {
+        let id = violation.invariant.id;
+        let shorter = |kept: &[Transition]| (schedule.len(), schedule) < (kept.len(), kept);
+        if self.violations.get(id).is_none_or(|(_, kept)| shorter(kept)) {
+            self.violations.insert(id, (violation, schedule.to_vec()));
+        }
+    }
+}
+
+impl Visitor<System<'_>> for Collector<'_> {
+    fn end(&mut self, state: &Machine, schedule: &[Transition], ending: Ending) {
+        let at_step_limit = ending == Ending::StepLimit;
+        self.outcomes
+            .entry(outcome_key(state, ending))
+            .or_insert_with(|| outcome_of(self.model, schedule, at_step_limit));
+    }
+
+    fn violation(&mut self, violation: Violation, schedule: &[Transition]) {
+        self.keep(violation, schedule);
+    }
+}
+
+fn shortest_finding(
+    system: &System<'_>,
+    violation: Violation,
+    schedule: Vec<Transition>,
+) -> Finding {
+    let id = violation.invariant.id;
+    let mut message = violation.broken.to_string();
+    let found = shortest(system, SHORTEST_STATE_COUNT_MAX, |reached| {
+        let same = reached.violations.iter().find(|other| other.invariant.id == id);
+        if let Some(same) = same {
+            message = same.broken.to_string();
+        }
+        same.is_some()
+    });
+    Finding { invariant: violation.invariant, message, schedule: found.unwrap_or(schedule) }
+}
+
+/// A shortest schedule to a state at rest with one of these outcome keys.
+fn shortest_to(system: &System<'_>, keys: &[u64]) -> Option<Vec<Transition>> {
+    let system = System { checked: false, hits: None, ..*system };
+    let at_rest = |state: &Machine| keys.contains(&outcome_key(state, Ending::Rest));
+    let initial = system.initial();
+    let mut transitions = Vec::new();
+    system.enabled(&initial, &mut transitions);
+    if transitions.is_empty() && at_rest(&initial) {
+        return Some(Vec::new());
+    }
+    shortest(&system, SHORTEST_STATE_COUNT_MAX, |reached| {
+        reached.at_rest && at_rest(reached.state)
+    })
+}

@@ -1,0 +1,22 @@
+//! Simulates, explores and judges Windows asynchronous procedure calls and alertable waits.
+//!
+//! - [`engine`]: searching and sampling any transition system; knows nothing of Windows.
+//! - [`system`]: the machine of `alertable-models` as such a system, with its invariants.
+//! - [`run`], [`exploration`], [`judge`], [`replay`]: one run, every schedule, observations of
+//!   real systems, full traces.
+//! - [`models`] and [`traces`] are the crates below, for whoever writes properties of their own.
+
+pub mod deadlock;
+pub mod describe;
+pub mod engine;
+pub mod exploration;
+pub mod file;
+pub mod graph;
+pub mod judge;
+pub mod replay;
+pub mod run;
+pub mod system;
+pub mod trace;
+
+pub use alertable_models as models;
+pub use alertable_traces as traces;

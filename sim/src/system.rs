@@ -1,0 +1,121 @@
+//! The machine as a transition system that the engine can search.
+
+use crate::engine::TransitionSystem;
+use alertable_models::event::{Event, Observer};
+use alertable_models::invariant::{self, Violation};
+use alertable_models::machine::{Machine, Model, Transition};
+use alertable_models::rule::{self, RuleId};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A model, with or without its invariants.
+#[derive(Clone, Copy, Debug)]
+pub struct System<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// Whether each step is checked.
+    pub checked: bool,
+    /// Where the rules that take effect are noted.
+    pub hits: Option<&'a RuleHits>,
+}
+
+/// The rules that took effect, noted by any number of threads.
+#[derive(Debug)]
+pub struct RuleHits {
+    counts: Vec<AtomicBool>,
+}
+
+impl Default for RuleHits {
+    fn default() -> Self {
+        RuleHits { counts: (0..rule::COUNT).map(|_| AtomicBool::new(false)).collect() }
+    }
+}
+
+impl RuleHits {
+    /// Whether a rule took effect.
+    pub fn contains(&self, rule: RuleId) -> bool {
+        self.counts[rule.index()].load(Ordering::Relaxed)
+    }
+
+    fn note(&self, rule: RuleId) {
+        self.counts[rule.index()].store(true, Ordering::Relaxed);
+    }
+}
+
+/// Notes rules and passes events on.
+struct RuleNoter<'a> {
+    hits: &'a RuleHits,
+    monitor: &'a mut StepEvents,
+}
+
+impl Observer for RuleNoter<'_> {
+    fn event(&mut self, event: Event) {
+        self.monitor.event(event);
+    }
+
+    fn rule(&mut self, rule: RuleId) {
+        self.hits.note(rule);
+    }
+}
+
+/// The events of a step.
+#[derive(Debug, Default)]
+pub struct StepEvents {
+    /// In the order in which they happened.
+    pub events: Vec<Event>,
+}
+
+impl Observer for StepEvents {
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
+impl TransitionSystem for System<'_> {
+    type State = Machine;
+    type Transition = Transition;
+    type Monitor = StepEvents;
+    type Violation = Violation;
+
+    fn initial(&self) -> Machine {
+        self.model.initial()
+    }
+
+    fn enabled(&self, state: &Machine, out: &mut Vec<Transition>) {
+        self.model.enabled(state, out);
+    }
+
+    fn step(&self, state: &mut Machine, transition: Transition, monitor: &mut StepEvents) {
+        monitor.events.clear();
+        match self.hits {
+            Some(hits) => self.model.step(state, transition, &mut RuleNoter { hits, monitor }),
+            None if self.checked => self.model.step(state, transition, monitor),
+            None => self.model.step(state, transition, &mut ()),
+        }
+    }
+
+    fn check(
+        &self,
+        before: &Machine,
+        transition: Transition,
+        after: &Machine,
+        monitor: &StepEvents,
+        out: &mut Vec<Violation>,
+    ) {
+        if self.checked {
+            let events = &monitor.events;
+            let step = invariant::Step { model: self.model, before, transition, events, after };
+            invariant::check(&step, out);
+        }
+    }
+
+    fn actor(&self, transition: Transition) -> usize {
+        let thread_count = self.model.program.thread_ids().count();
+        match transition {
+            Transition::Run(thread)
+            | Transition::Interrupt(thread)
+            | Transition::TimeOut(thread) => thread.index(),
+            Transition::PassTime => thread_count,
+            Transition::Expire(timer) => thread_count + 1 + timer.index(),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Full traces: every step of a run, with every choice it made.
+
+use crate::describe::transition_name;
+use crate::run::{PCT_DEPTH, PCT_STEP_COUNT, PolicyName, RunOptions, Schedule};
+use alertable_models::event::{Event, KapcChange, ObjectChange, ThreadChange, TimerChange};
+use alertable_models::ke::apc::Kapc;
+use alertable_models::machine::{Model, Time, Transition};
+use alertable_models::outcome::apc_entry;
+use alertable_models::program::Program;
+use alertable_traces::scenario::Scenario;
+use alertable_traces::trace::{
+    ApcKind, EventKind, KapcEvent, Level, ObjectEvent, ProcessorMode, ThreadEvent, TimerEvent,
+    TraceEvent, TraceHeader, TraceWriter,
+};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// The name of this simulator in the `source` of its traces.
+pub const SYSTEM: &str = "alertable";
+
+/// The version of this simulator in the `source` of its traces.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How a traced run was made: what the `source` of its header says.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TraceSettings {
+    source: Map<String, Value>,
+}
+
+impl TraceSettings {
+    /// What a run's options and model say.
+    pub fn new(model: &Model, options: &RunOptions) -> Self {
+        let settings = &model.settings;
+        let deviations: Vec<&str> = settings.deviations.iter().map(|d| d.entry().id).collect();
+        let time = match settings.time {
+            Time::Urgent => "urgent",
+            Time::Free => "free",
+        };
+        let mut source = json!({
+            "system": SYSTEM,
+            "version": VERSION,
+            "deviations": deviations,
+            "processors": settings.processors,
+            "time": time,
+            "step_limit": options.step_count_max,
+        });
+        match &options.schedule {
+            Schedule::Policy { policy, seed } => {
+                source["policy"] = json!(policy.name());
+                source["seed"] = json!(seed);
+                if *policy == PolicyName::Pct {
+                    source["depth"] = json!(PCT_DEPTH);
+                    source["steps"] = json!(PCT_STEP_COUNT);
+                }
+            }
+            Schedule::Picks(_) => source["policy"] = json!("given"),
+        }
+        match source {
+            Value::Object(source) => TraceSettings { source },
+            _ => unreachable!("it was made as an object"),
+        }
+    }
+
+    /// What the header of a trace says.
+    pub(crate) fn of_header(header: &TraceHeader) -> Self {
+        TraceSettings { source: header.source.clone() }
+    }
+}
+
+/// Writes the trace of a run, step by step.
+#[derive(Debug)]
+pub struct Tracer<'a, W: Write> {
+    program: &'a Program,
+    writer: TraceWriter<W>,
+    /// The names of all transitions seen so far.
+    names: Vec<(Transition, String)>,
+    /// For each thread, the number of the event of each call that it is in, the innermost last.
+    open_calls: Vec<Vec<u64>>,
+    next: u64,
+    time_ns: u64,
+    error: Option<io::Error>,
+}
+
+const NANOSECONDS_PER_MS: u64 = 1_000_000;
+
+impl<'a, W: Write> Tracer<'a, W> {
+    /// Writes the header.
+    pub fn new(model: &'a Model, scenario: &Scenario, settings: &TraceSettings, writer: W) -> Self {
+        let header = TraceHeader {
+            level: Level::Full,
+            source: settings.source.clone(),
+            scenario: Some(scenario.clone()),
+        };
+        let program = &model.program;
+        match TraceWriter::new(writer, &header) {
+            Ok(writer) => Tracer {
+                program,
+                writer,
+                names: Vec::new(),
+                open_calls: vec![Vec::new(); program.thread_ids().count()],
+                next: 0,
+                time_ns: 0,
+                error: None,
+            },
+            Err(error) => unreachable!("writers of traces keep their errors: {error}"),
+        }
+    }
+
+    /// Writes a step: the choice, where there was one, and what happened.
+    pub fn step(&mut self, enabled: &[Transition], pick: usize, events: &[Event]) {
+        if enabled.len() > 1 {
+            for transition in enabled {
+                self.learn_name(*transition);
+            }
+            let among = enabled.iter().map(|t| Cow::Owned(self.name(*t).to_owned())).collect();
+            self.write(None, EventKind::Choice { among, picked: pick });
+        }
+        for event in events {
+            self.event(event);
+        }
+    }
+
+    fn learn_name(&mut self, transition: Transition) {
+        if self.names.iter().all(|(known, _)| *known != transition) {
+            self.names.push((transition, transition_name(self.program, transition)));
+        }
+    }
+
+    fn name(&self, transition: Transition) -> &str {
+        let known = self.names.iter().find(|(known, _)| *known == transition);
+        known.map_or("", |(_, name)| name)
+    }
+
+    fn event(&mut self, event: &Event) {
+        let program = self.program;
+        match *event {
+            Event::TimePassed { ms } => self.time_ns += u64::from(ms) * NANOSECONDS_PER_MS,
+            Event::Call { thread, call } => {
+                self.open_calls[thread.index()].push(self.next);
+                let call = Cow::Borrowed(&program.call(call).source);
+                self.write(Some(program.thread_name(thread)), EventKind::Call { call });
+            }
+            Event::Return { thread, call, result } => {
+                let of = self.open_calls[thread.index()].pop().unwrap_or_default();
+                let result = Cow::Owned(program.call(call).convention.result(result));
+                self.write(Some(program.thread_name(thread)), EventKind::Return { of, result });
+            }
+            Event::ApcEntered { thread, kapc } => {
+                let entry = Cow::Owned(apc_entry(program, kapc));
+                self.write(Some(program.thread_name(thread)), EventKind::Apc(entry));
+            }
+            Event::ApcReturned { thread, kapc } => {
+                let entry = Cow::Owned(apc_entry(program, kapc));
+                self.write(Some(program.thread_name(thread)), EventKind::ApcReturn(entry));
+            }
+            Event::Thread { thread, change } => {
+                let what = thread_event(change);
+                self.write(Some(program.thread_name(thread)), EventKind::Thread { what });
+            }
+            Event::Kapc { thread, kapc, change } => {
+                let kind = kapc_event(program, kapc, change);
+                self.write(Some(program.thread_name(thread)), kind);
+            }
+            Event::Timer { timer, change } => {
+                let timer = Cow::Borrowed(program.object_name(timer));
+                self.write(None, EventKind::Timer { timer, what: timer_event(change) });
+            }
+            Event::Object { object, change } => {
+                let (what, thread) = object_event(change);
+                let object = Cow::Borrowed(program.object_name(object));
+                let thread = thread.map(|thread| program.thread_name(thread));
+                self.write(thread, EventKind::Object { object, what });
+            }
+        }
+    }
+
+    fn write(&mut self, thread: Option<&str>, what: EventKind<'_>) {
+        let thread = thread.map(Cow::Borrowed);
+        let event = TraceEvent { n: self.next, t: self.time_ns, thread, what };
+        self.next += 1;
+        if self.error.is_none() {
+            self.error = self.writer.event(&event).err();
+        }
+    }
+
+    /// How many events were written.
+    pub(crate) fn event_count(&self) -> u64 {
+        self.next
+    }
+
+    /// The first error of the writer, if there was one.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// The writer, after the last event.
+    pub fn finish(self) -> W {
+        match self.writer.finish() {
+            Ok(writer) => writer,
+            Err(error) => unreachable!("writers of traces keep their errors: {error}"),
+        }
+    }
+}
+
+fn thread_event(change: ThreadChange) -> ThreadEvent {
+    match change {
+        ThreadChange::Created => ThreadEvent::Created,
+        ThreadChange::Started => ThreadEvent::Started,
+        ThreadChange::Waiting => ThreadEvent::Waiting,
+        ThreadChange::Ready => ThreadEvent::Ready,
+        ThreadChange::Suspended => ThreadEvent::Suspended,
+        ThreadChange::Resumed => ThreadEvent::Resumed,
+        ThreadChange::Terminated => ThreadEvent::Terminated,
+    }
+}
+
+fn kapc_event<'a>(program: &'a Program, kapc: Kapc, change: KapcChange) -> EventKind<'a> {
+    let what = match change {
+        KapcChange::Queued => KapcEvent::Queued,
+        KapcChange::Delivered => KapcEvent::Delivered,
+        KapcChange::Removed => KapcEvent::Removed,
+        KapcChange::RunDown => KapcEvent::Rundown,
+    };
+    let entry = apc_entry(program, kapc);
+    let is_special =
+        matches!(kapc.source, alertable_models::ke::apc::ApcSource::Special);
+    EventKind::Kapc {
+        what,
+        mode: ProcessorMode::User,
+        kind: if is_special { ApcKind::Special } else { ApcKind::Normal },
+        routine: Some(Cow::Borrowed(program.routine_name(kapc.routine))),
+        data: entry.data,
+    }
+}
+
+fn timer_event(change: TimerChange) -> TimerEvent {
+    match change {
+        TimerChange::Set => TimerEvent::Set,
+        TimerChange::Expired => TimerEvent::Expired,
+        TimerChange::Cancelled => TimerEvent::Cancelled,
+    }
+}
+
+fn object_event(change: ObjectChange) -> (ObjectEvent, Option<alertable_models::ids::ThreadId>) {
+    match change {
+        ObjectChange::Signaled => (ObjectEvent::Signaled, None),
+        ObjectChange::Reset => (ObjectEvent::Reset, None),
+        ObjectChange::Acquired(thread) => (ObjectEvent::Acquired, Some(thread)),
+        ObjectChange::Released(thread) => (ObjectEvent::Released, Some(thread)),
+        ObjectChange::Abandoned(thread) => (ObjectEvent::Abandoned, Some(thread)),
+    }
+}

@@ -1,0 +1,548 @@
+//! The calls that a step can make.
+
+use crate::context::{Context, kinds};
+use crate::declare::tagged;
+use crate::error::Fault;
+use crate::json::{Json, Node};
+use crate::limits::TIMEOUT_MS_MAX;
+use crate::outcome::Value;
+use crate::read::Read;
+use crate::reader::{Block, Flags, NameSet, StatusName, To};
+use crate::suggest::did_you_mean;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+type Thread = To<{ kinds::THREAD }>;
+type Routine = To<{ kinds::ROUTINE }>;
+type Event = To<{ kinds::EVENT }>;
+type Mutex = To<{ kinds::MUTEX }>;
+type Semaphore = To<{ kinds::SEMAPHORE }>;
+type Timer = To<{ kinds::TIMER }>;
+type Port = To<{ kinds::PORT }>;
+type Device = To<{ kinds::DEVICE }>;
+type File = To<{ kinds::FILE }>;
+type Handle = To<{ kinds::HANDLE }>;
+type Handled = To<{ kinds::HANDLED }>;
+type Waitable = To<{ kinds::WAITABLE }>;
+type Overlapped = Block<{ kinds::OVERLAPPED }>;
+type Iosb = Block<{ kinds::BLOCK }>;
+
+/// How long a call waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timeout {
+    /// Milliseconds, at most `0xFFFF_FFFE`. 0 does not wait.
+    Finite(u32),
+    /// For ever.
+    Infinite,
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Timeout::Finite(ms) => ms.fmt(f),
+            Timeout::Infinite => f.write_str("INFINITE"),
+        }
+    }
+}
+
+impl Serialize for Timeout {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Timeout::Finite(ms) => serializer.serialize_u32(*ms),
+            Timeout::Infinite => serializer.serialize_str("INFINITE"),
+        }
+    }
+}
+
+impl Read for Timeout {
+    fn read(node: &Node<'_>, cx: &mut Context) -> Result<Self, Fault> {
+        match &node.value {
+            Json::String(text) if text == "INFINITE" => Ok(Timeout::Infinite),
+            Json::String(text) => {
+                let help = did_you_mean(text, ["INFINITE"]);
+                Err(node.mismatch("milliseconds or \"INFINITE\"").with_help(help))
+            }
+            Json::Number(_) => {
+                let is_large = node.whole(0, i128::MAX).is_ok();
+                let help = is_large.then(|| "write \"INFINITE\" to wait for ever".to_owned());
+                node.whole(0, TIMEOUT_MS_MAX.into()).map_err(|fault| fault.with_help(help))?;
+                u32::read(node, cx).map(Timeout::Finite)
+            }
+            _ => Err(node.mismatch("milliseconds or \"INFINITE\"")),
+        }
+    }
+}
+
+impl JsonSchema for Timeout {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timeout".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Milliseconds, or \"INFINITE\".",
+            "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": TIMEOUT_MS_MAX },
+                { "const": "INFINITE" },
+            ],
+        })
+    }
+}
+
+/// Flags of `QueueUserAPC2`.
+pub(crate) struct ApcFlags;
+
+impl NameSet for ApcFlags {
+    const NOUN: &'static str = "flag";
+    const NAMES: &'static [&'static str] = &["special"];
+}
+
+/// Flags of `MsgWaitForMultipleObjectsEx`.
+pub(crate) struct MessageWaitFlags;
+
+impl NameSet for MessageWaitFlags {
+    const NOUN: &'static str = "flag";
+    const NAMES: &'static [&'static str] =
+        &["MWMO_WAITALL", "MWMO_ALERTABLE", "MWMO_INPUTAVAILABLE"];
+}
+
+/// Modes of `SetFileCompletionNotificationModes`.
+pub(crate) struct NotificationModes;
+
+impl NameSet for NotificationModes {
+    const NOUN: &'static str = "mode";
+    const NAMES: &'static [&'static str] = &["skip-port-on-success", "skip-set-event"];
+}
+
+tagged! {
+    /// A call, named and with its arguments as in the Windows headers.
+    pub enum Call: "call", "call" {
+        /// Queues a user APC to a thread.
+        QueueUserApc = "QueueUserAPC" {
+            /// The thread whose queue it enters.
+            thread: String => Thread,
+            /// The routine that will run.
+            routine: String => Routine,
+            /// What the routine is given.
+            data: u64 = 0,
+        },
+        /// Queues a user APC to a thread, with flags.
+        QueueUserApc2 = "QueueUserAPC2" {
+            /// The thread whose queue it enters.
+            thread: String => Thread,
+            /// The routine that will run.
+            routine: String => Routine,
+            /// What the routine is given.
+            data: u64 = 0,
+            /// `"special"`: a special user APC, which needs no alertable wait.
+            flags: Vec<String> = Vec::new() => Flags<ApcFlags>,
+        },
+        /// Runs pending user APCs and takes back an alert.
+        NtTestAlert = "NtTestAlert",
+        /// Alerts a thread.
+        NtAlertThread = "NtAlertThread" {
+            /// The thread to alert.
+            thread: String => Thread,
+        },
+        /// Sleeps, not alertably.
+        Sleep = "Sleep" {
+            /// How long.
+            ms: Timeout,
+        },
+        /// Sleeps, alertably if wanted.
+        SleepEx = "SleepEx" {
+            /// How long.
+            ms: Timeout,
+            /// Whether user APCs may run and end the sleep.
+            alertable: bool,
+        },
+        /// Waits for one object, not alertably.
+        WaitForSingleObject = "WaitForSingleObject" {
+            /// What to wait for.
+            object: String => Waitable,
+            /// How long.
+            ms: Timeout,
+        },
+        /// Waits for one object, alertably if wanted.
+        WaitForSingleObjectEx = "WaitForSingleObjectEx" {
+            /// What to wait for.
+            object: String => Waitable,
+            /// How long.
+            ms: Timeout,
+            /// Whether user APCs may run and end the wait.
+            alertable: bool,
+        },
+        /// Waits for one or all of several objects, not alertably.
+        WaitForMultipleObjects = "WaitForMultipleObjects" {
+            /// What to wait for, in order.
+            objects: Vec<String> => Waitable,
+            /// Whether all must be signaled at once.
+            all: bool,
+            /// How long.
+            ms: Timeout,
+        },
+        /// Waits for one or all of several objects, alertably if wanted.
+        WaitForMultipleObjectsEx = "WaitForMultipleObjectsEx" {
+            /// What to wait for, in order.
+            objects: Vec<String> => Waitable,
+            /// Whether all must be signaled at once.
+            all: bool,
+            /// How long.
+            ms: Timeout,
+            /// Whether user APCs may run and end the wait.
+            alertable: bool,
+        },
+        /// Waits for objects or messages. No messages ever come.
+        MsgWaitForMultipleObjectsEx = "MsgWaitForMultipleObjectsEx" {
+            /// What to wait for beside messages, in order.
+            objects: Vec<String> => Waitable,
+            /// How long.
+            ms: Timeout,
+            /// Which messages end the wait: a `QS_…` name or a number.
+            wake: Value = Value::Number(0),
+            /// `MWMO_WAITALL`, `MWMO_ALERTABLE`, `MWMO_INPUTAVAILABLE`.
+            flags: Vec<String> = Vec::new() => Flags<MessageWaitFlags>,
+        },
+        /// Signals one object and waits for another in one operation.
+        SignalObjectAndWait = "SignalObjectAndWait" {
+            /// What to signal: an event, mutex or semaphore; other objects fail.
+            signal: String => Handled,
+            /// What to wait for.
+            object: String => Waitable,
+            /// How long.
+            ms: Timeout,
+            /// Whether user APCs may run and end the wait.
+            alertable: bool,
+        },
+        /// Signals an event.
+        SetEvent = "SetEvent" {
+            /// The event.
+            event: String => Event,
+        },
+        /// Unsignals an event.
+        ResetEvent = "ResetEvent" {
+            /// The event.
+            event: String => Event,
+        },
+        /// Releases the waiters of an event and unsignals it.
+        PulseEvent = "PulseEvent" {
+            /// The event.
+            event: String => Event,
+        },
+        /// Gives up a mutex once.
+        ReleaseMutex = "ReleaseMutex" {
+            /// The mutex.
+            mutex: String => Mutex,
+        },
+        /// Adds to a semaphore's count.
+        ReleaseSemaphore = "ReleaseSemaphore" {
+            /// The semaphore.
+            semaphore: String => Semaphore,
+            /// How much to add. Not positive fails.
+            count: i32,
+        },
+        /// Sets a timer, once or periodically.
+        SetWaitableTimer = "SetWaitableTimer" {
+            /// The timer.
+            timer: String => Timer,
+            /// When it is due, in milliseconds from now.
+            due_ms: u32,
+            /// The period in milliseconds; 0 for once. Negative fails.
+            period_ms: i32,
+            /// The routine that is queued to the calling thread each time.
+            routine: Option<String> => Routine,
+            /// What the routine is given.
+            data: u64 = 0,
+        },
+        /// Stops a timer.
+        CancelWaitableTimer = "CancelWaitableTimer" {
+            /// The timer.
+            timer: String => Timer,
+        },
+        /// Starts a thread whose `start` is `later`.
+        CreateThread = "CreateThread" {
+            /// The thread.
+            thread: String => Thread,
+        },
+        /// Takes one from a thread's suspend count.
+        ResumeThread = "ResumeThread" {
+            /// The thread.
+            thread: String => Thread,
+        },
+        /// Adds one to a thread's suspend count.
+        SuspendThread = "SuspendThread" {
+            /// The thread.
+            thread: String => Thread,
+        },
+        /// Ends a thread from outside.
+        TerminateThread = "TerminateThread" {
+            /// The thread.
+            thread: String => Thread,
+            /// Its exit code.
+            code: u32,
+        },
+        /// Ends the calling thread.
+        ExitThread = "ExitThread" {
+            /// Its exit code.
+            code: u32,
+        },
+        /// Reads from a file.
+        ReadFile = "ReadFile" {
+            /// The file.
+            file: String => File,
+            /// The most bytes to read.
+            bytes: u32,
+            /// The OVERLAPPED, for an asynchronous file.
+            overlapped: Option<String> => Overlapped,
+        },
+        /// Writes to a file.
+        WriteFile = "WriteFile" {
+            /// The file.
+            file: String => File,
+            /// How many bytes to write.
+            bytes: u32,
+            /// The OVERLAPPED, for an asynchronous file.
+            overlapped: Option<String> => Overlapped,
+        },
+        /// Reads from a file; a routine runs at completion.
+        ReadFileEx = "ReadFileEx" {
+            /// The file.
+            file: String => File,
+            /// The most bytes to read.
+            bytes: u32,
+            /// The OVERLAPPED.
+            overlapped: String => Overlapped,
+            /// The completion routine.
+            routine: String => Routine,
+        },
+        /// Writes to a file; a routine runs at completion.
+        WriteFileEx = "WriteFileEx" {
+            /// The file.
+            file: String => File,
+            /// How many bytes to write.
+            bytes: u32,
+            /// The OVERLAPPED.
+            overlapped: String => Overlapped,
+            /// The completion routine.
+            routine: String => Routine,
+        },
+        /// Sends a control code to a device.
+        DeviceIoControl = "DeviceIoControl" {
+            /// The file.
+            file: String => File,
+            /// The control code: a number, or its name.
+            code: Value,
+            /// The size of the output buffer.
+            bytes: u32,
+            /// The OVERLAPPED, for an asynchronous file.
+            overlapped: Option<String> => Overlapped,
+        },
+        /// The result of an asynchronous request.
+        GetOverlappedResult = "GetOverlappedResult" {
+            /// The file.
+            file: String => File,
+            /// The OVERLAPPED of the request.
+            overlapped: String => Overlapped,
+            /// Whether to wait for completion.
+            wait: bool,
+        },
+        /// The result of an asynchronous request, with a time-out.
+        GetOverlappedResultEx = "GetOverlappedResultEx" {
+            /// The file.
+            file: String => File,
+            /// The OVERLAPPED of the request.
+            overlapped: String => Overlapped,
+            /// How long to wait for completion.
+            ms: Timeout,
+            /// Whether user APCs may run and end the wait.
+            alertable: bool,
+        },
+        /// Whether an OVERLAPPED is not pending.
+        HasOverlappedIoCompleted = "HasOverlappedIoCompleted" {
+            /// The OVERLAPPED.
+            overlapped: String => Overlapped,
+        },
+        /// Cancels the calling thread's requests on a file.
+        CancelIo = "CancelIo" {
+            /// The file.
+            file: String => File,
+        },
+        /// Cancels requests of the process on a file.
+        CancelIoEx = "CancelIoEx" {
+            /// The file.
+            file: String => File,
+            /// The OVERLAPPED of the request; all requests when left out.
+            overlapped: Option<String> => Overlapped,
+        },
+        /// Cancels the synchronous request in which a thread waits.
+        CancelSynchronousIo = "CancelSynchronousIo" {
+            /// The thread.
+            thread: String => Thread,
+        },
+        /// Closes a handle.
+        CloseHandle = "CloseHandle" {
+            /// The handle, or the object whose first handle it is.
+            object: String => Handled,
+        },
+        /// Says which notifications a file leaves out.
+        SetFileCompletionNotificationModes = "SetFileCompletionNotificationModes" {
+            /// The file.
+            file: String => File,
+            /// `"skip-port-on-success"`, `"skip-set-event"`.
+            modes: Vec<String> => Flags<NotificationModes>,
+        },
+        /// Associates a file with a completion port.
+        CreateIoCompletionPort = "CreateIoCompletionPort" {
+            /// The file.
+            file: String => File,
+            /// The port.
+            port: String => Port,
+            /// The key of its packets.
+            key: u64,
+        },
+        /// Posts a packet to a completion port.
+        PostQueuedCompletionStatus = "PostQueuedCompletionStatus" {
+            /// The port.
+            port: String => Port,
+            /// The bytes that the packet tells.
+            bytes: u32,
+            /// The key that the packet tells.
+            key: u64,
+            /// The OVERLAPPED that the packet tells; null when left out.
+            overlapped: Option<String> => Overlapped,
+        },
+        /// Takes a packet from a completion port.
+        GetQueuedCompletionStatus = "GetQueuedCompletionStatus" {
+            /// The port.
+            port: String => Port,
+            /// How long to wait for one.
+            ms: Timeout,
+        },
+        /// Reads from a file.
+        NtReadFile = "NtReadFile" {
+            /// The file.
+            file: String => File,
+            /// The most bytes to read.
+            bytes: u32,
+            /// The event that completion signals.
+            event: Option<String> => Event,
+            /// The routine that completion queues.
+            routine: Option<String> => Routine,
+            /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
+            context: Option<Value>,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Writes to a file.
+        NtWriteFile = "NtWriteFile" {
+            /// The file.
+            file: String => File,
+            /// How many bytes to write.
+            bytes: u32,
+            /// The event that completion signals.
+            event: Option<String> => Event,
+            /// The routine that completion queues.
+            routine: Option<String> => Routine,
+            /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
+            context: Option<Value>,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Sends a control code to a file system.
+        NtFsControlFile = "NtFsControlFile" {
+            /// The file.
+            file: String => File,
+            /// The control code: a number, or its name, as `"FSCTL_PIPE_LISTEN"`.
+            code: Value,
+            /// The size of the output buffer.
+            bytes: u32 = 0,
+            /// The event that completion signals.
+            event: Option<String> => Event,
+            /// The routine that completion queues.
+            routine: Option<String> => Routine,
+            /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
+            context: Option<Value>,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Sends a control code to a device.
+        NtDeviceIoControlFile = "NtDeviceIoControlFile" {
+            /// The file.
+            file: String => File,
+            /// The control code: a number, or its name.
+            code: Value,
+            /// The size of the output buffer.
+            bytes: u32 = 0,
+            /// The event that completion signals.
+            event: Option<String> => Event,
+            /// The routine that completion queues.
+            routine: Option<String> => Routine,
+            /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
+            context: Option<Value>,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Cancels the calling thread's requests on a file.
+        NtCancelIoFile = "NtCancelIoFile" {
+            /// The file.
+            file: String => File,
+        },
+        /// Cancels requests of the process on a file.
+        NtCancelIoFileEx = "NtCancelIoFileEx" {
+            /// The file.
+            file: String => File,
+            /// The I/O status block of the request; all requests when left out.
+            iosb: Option<String> => Iosb,
+        },
+        /// Posts a packet with a status to a completion port.
+        NtSetIoCompletion = "NtSetIoCompletion" {
+            /// The port.
+            port: String => Port,
+            /// The key that the packet tells.
+            key: u64,
+            /// The value that the packet tells: a number, or the name of an OVERLAPPED.
+            value: Value,
+            /// The status that the packet tells.
+            status: String => StatusName,
+            /// The information that the packet tells.
+            information: u64,
+        },
+        /// Takes a packet from a completion port.
+        NtRemoveIoCompletion = "NtRemoveIoCompletion" {
+            /// The port.
+            port: String => Port,
+            /// How long to wait for one.
+            ms: Timeout,
+        },
+        /// Opens a further handle.
+        DuplicateHandle = "DuplicateHandle" {
+            /// What the new handle is a handle of.
+            object: String => Handled,
+            /// The new handle: an object of type `handle`.
+            handle: String => Handle,
+        },
+        /// The device completes a pending request.
+        CompleteRequest = "CompleteRequest" {
+            /// The device.
+            device: String => Device,
+            /// The status of the request.
+            status: String => StatusName,
+            /// Bytes transferred.
+            bytes: u32,
+            /// The OVERLAPPED or status block of the request; the oldest one when left out.
+            overlapped: Option<String> => Iosb,
+        },
+        /// Takes packets from a completion port.
+        GetQueuedCompletionStatusEx = "GetQueuedCompletionStatusEx" {
+            /// The port.
+            port: String => Port,
+            /// The most packets to take.
+            max: u32,
+            /// How long to wait for the first.
+            ms: Timeout,
+            /// Whether user APCs may run and end the wait.
+            alertable: bool,
+        },
+    }
+}

@@ -1,0 +1,206 @@
+//! What must come of a scenario, over the set of all outcomes of all schedules.
+
+use crate::context::Context;
+use crate::declare::{names, record, stands_alone};
+use crate::error::Fault;
+use crate::json::Node;
+use crate::outcome::Outcome;
+use crate::pattern::Pattern;
+use crate::read::Members;
+use crate::reader::{OneOrList, Reader, one_or_list, read_one_or_list};
+use schemars::{Schema, SchemaGenerator};
+use std::fmt;
+
+record! {
+    /// What must come of a scenario. Each clause is a pattern or a list of patterns.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct Expectations {
+        /// Each of these matches every outcome.
+        always: Vec<Pattern> = Vec::new() => Patterns,
+        /// Each of these matches some outcome.
+        sometimes: Vec<Pattern> = Vec::new() => Patterns,
+        /// None of these matches any outcome.
+        never: Vec<Pattern> = Vec::new() => Patterns,
+        /// All outcomes: each matches one of these, and each of these matches one.
+        exactly: Option<Vec<Pattern>> => Patterns,
+    }
+}
+
+stands_alone!(Expectations);
+
+struct Patterns;
+
+impl Reader<Vec<Pattern>> for Patterns {
+    fn read(node: &Node<'_>, cx: &mut Context) -> Result<Vec<Pattern>, Fault> {
+        read_one_or_list(node, cx)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        one_or_list::<Pattern>(generator)
+    }
+
+    fn write<M: Members>(map: &mut M, name: &str, value: &Vec<Pattern>) -> Result<(), M::Error> {
+        map.member(name, &OneOrList(value))
+    }
+}
+
+impl Reader<Option<Vec<Pattern>>> for Patterns {
+    fn read(node: &Node<'_>, cx: &mut Context) -> Result<Option<Vec<Pattern>>, Fault> {
+        read_one_or_list(node, cx).map(Some)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        one_or_list::<Pattern>(generator)
+    }
+}
+
+names! {
+    /// A part of the expectations.
+    pub enum Clause: "clause" {
+        /// Every outcome matches.
+        Always = "always",
+        /// Some outcome matches.
+        Sometimes = "sometimes",
+        /// No outcome matches.
+        Never = "never",
+        /// The outcomes are these.
+        Exactly = "exactly",
+    }
+}
+
+/// One expectation that is not met; `Display` says it in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The clause.
+    pub clause: Clause,
+    /// The index of the pattern in its clause; none when an outcome is left over that no
+    /// pattern of `exactly` matches.
+    pub pattern: Option<usize>,
+    /// The index of the first outcome that shows it; none when no outcome does.
+    pub outcome: Option<usize>,
+    /// How many outcomes show it.
+    pub outcome_count: usize,
+    /// Why, in plain words.
+    pub reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { clause, pattern, outcome, outcome_count, reason } = self;
+        write!(f, "{clause}")?;
+        if let Some(pattern) = pattern {
+            write!(f, "[{pattern}]")?;
+        }
+        match (outcome, outcome_count) {
+            (None, _) => write!(f, ": {reason}"),
+            (Some(outcome), 0 | 1) => write!(f, ", outcome {outcome}: {reason}"),
+            (Some(outcome), count) => {
+                write!(f, ", outcome {outcome} (and {} more): {reason}", count - 1)
+            }
+        }
+    }
+}
+
+impl Expectations {
+    /// What of it does not hold for the set of all outcomes, in the order of the clauses. Empty
+    /// when everything holds.
+    pub fn failures(&self, outcomes: &[Outcome]) -> Vec<Failure> {
+        let Expectations { always, sometimes, never, exactly } = self;
+        let mut failures = Vec::new();
+        let each = |patterns: &[Pattern], check: fn(&Pattern, &[Outcome]) -> Option<Failure>| {
+            let checked = patterns.iter().enumerate().filter_map(|(index, pattern)| {
+                let failure = check(pattern, outcomes)?;
+                Some(Failure { pattern: Some(index), ..failure })
+            });
+            checked.collect::<Vec<_>>()
+        };
+        failures.extend(each(always, check_always));
+        failures.extend(each(sometimes, |pattern, outcomes| {
+            check_sometimes(Clause::Sometimes, pattern, outcomes)
+        }));
+        failures.extend(each(never, check_never));
+        if let Some(exactly) = exactly {
+            failures.extend(each(exactly, |pattern, outcomes| {
+                check_sometimes(Clause::Exactly, pattern, outcomes)
+            }));
+            failures.extend(left_over(exactly, outcomes));
+        }
+        failures
+    }
+
+    /// Whether nothing is expected at all.
+    pub fn is_empty(&self) -> bool {
+        let Expectations { always, sometimes, never, exactly } = self;
+        always.is_empty() && sometimes.is_empty() && never.is_empty() && exactly.is_none()
+    }
+}
+
+fn check_always(pattern: &Pattern, outcomes: &[Outcome]) -> Option<Failure> {
+    let mut failing = outcomes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, outcome)| Some((index, pattern.mismatch(outcome)?)));
+    let (outcome, mismatch) = failing.next()?;
+    Some(Failure {
+        clause: Clause::Always,
+        pattern: None,
+        outcome: Some(outcome),
+        outcome_count: 1 + failing.count(),
+        reason: mismatch.to_string(),
+    })
+}
+
+fn check_sometimes(clause: Clause, pattern: &Pattern, outcomes: &[Outcome]) -> Option<Failure> {
+    if outcomes.iter().any(|outcome| pattern.matches(outcome)) {
+        return None;
+    }
+    let reason = match outcomes {
+        [] => "there is no outcome".to_owned(),
+        [only] => {
+            let mismatch = pattern.mismatch(only).map(|mismatch| mismatch.to_string());
+            format!("the only outcome does not match: {}", mismatch.unwrap_or_default())
+        }
+        [first, ..] => {
+            let mismatch = pattern.mismatch(first).map(|mismatch| mismatch.to_string());
+            let count = outcomes.len();
+            let mismatch = mismatch.unwrap_or_default();
+            format!("none of the {count} outcomes matches; in outcome 0, {mismatch}")
+        }
+    };
+    Some(Failure { clause, pattern: None, outcome: None, outcome_count: 0, reason })
+}
+
+fn check_never(pattern: &Pattern, outcomes: &[Outcome]) -> Option<Failure> {
+    let mut matching = outcomes.iter().enumerate().filter(|(_, outcome)| pattern.matches(outcome));
+    let (outcome, _) = matching.next()?;
+    Some(Failure {
+        clause: Clause::Never,
+        pattern: None,
+        outcome: Some(outcome),
+        outcome_count: 1 + matching.count(),
+        reason: "it matches".to_owned(),
+    })
+}
+
+/// The outcomes that no pattern of `exactly` matches.
+fn left_over(patterns: &[Pattern], outcomes: &[Outcome]) -> Vec<Failure> {
+    let expected = |outcome: &Outcome| patterns.iter().any(|pattern| pattern.matches(outcome));
+    let others = outcomes.iter().enumerate().filter(|(_, outcome)| !expected(outcome));
+    let failure = |(index, outcome): (usize, &Outcome)| {
+        let reason = match patterns {
+            [only] => {
+                let mismatch = only.mismatch(outcome).map(|mismatch| mismatch.to_string());
+                mismatch.unwrap_or_default()
+            }
+            _ => format!("none of the {} patterns matches it", patterns.len()),
+        };
+        Failure {
+            clause: Clause::Exactly,
+            pattern: None,
+            outcome: Some(index),
+            outcome_count: 1,
+            reason,
+        }
+    };
+    others.map(failure).collect()
+}

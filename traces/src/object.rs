@@ -1,0 +1,262 @@
+//! The objects of a scenario.
+
+use crate::context::{Context, Kind, kinds};
+use crate::declare::{names, tagged};
+use crate::error::{Fault, Span};
+use crate::json::Node;
+use crate::read::{Fields, Read, Record};
+use crate::reader::{Between, Reader, StatusName, To};
+use indexmap::IndexMap;
+use schemars::{Schema, SchemaGenerator};
+use std::collections::HashMap;
+
+/// The largest count of a semaphore (the header's type is LONG).
+const SEMAPHORE_MAX: i64 = 0x7FFF_FFFF;
+
+names! {
+    /// What a satisfied wait does to an event or timer.
+    pub enum Reset: "reset" {
+        /// It stays signaled (a notification object).
+        Manual = "manual",
+        /// It is unsignaled by the wait (a synchronization object).
+        Auto = "auto",
+    }
+}
+
+names! {
+    /// When a device completes its requests.
+    pub enum DeviceModel: "device model" {
+        /// In the dispatch routine.
+        Immediate = "immediate",
+        /// After a time.
+        Delay = "delay",
+        /// Only by cancellation, or when a `CompleteRequest` step says so.
+        Hold = "hold",
+    }
+}
+
+names! {
+    /// Whether a pipe keeps message boundaries.
+    pub enum PipeMode: "pipe mode" {
+        /// No boundaries.
+        Byte = "byte",
+        /// Boundaries.
+        Message = "message",
+    }
+}
+
+names! {
+    /// An end of a pipe.
+    pub enum PipeEnd: "pipe end" {
+        /// The server's.
+        Server = "server",
+        /// The client's.
+        Client = "client",
+    }
+}
+
+tagged! {
+    /// An object of a scenario.
+    pub enum Object: "type", "object type" {
+        /// An event.
+        Event = "event" {
+            /// What a satisfied wait does to it.
+            reset: Reset,
+            /// Whether it is signaled at first.
+            signaled: bool = false,
+        },
+        /// A mutex.
+        Mutex = "mutex" {
+            /// The thread that owns it at first, once.
+            owner: Option<String> => To<{ kinds::THREAD }>,
+        },
+        /// A semaphore.
+        Semaphore = "semaphore" {
+            /// Its count at first, at most `max`.
+            count: u32 => Between<0, SEMAPHORE_MAX>,
+            /// Its limit, at least 1.
+            max: u32 => Between<1, SEMAPHORE_MAX>,
+        },
+        /// A waitable timer.
+        Timer = "timer" {
+            /// What a satisfied wait does to it.
+            reset: Reset,
+        },
+        /// A completion port.
+        Port = "port" {
+            /// How many of its threads may run at once; 0 for the number of processors.
+            concurrency: u32 = 0,
+        },
+        /// An OVERLAPPED.
+        Overlapped = "overlapped" {
+            /// The event that completion signals.
+            event: Option<String> => To<{ kinds::EVENT }>,
+            /// Whether the low bit of the event's handle is set: no packet for the port.
+            suppress_port: bool = false,
+        },
+        /// A device, or a stack of drivers.
+        Device = "device" {
+            /// When it completes its requests.
+            model: DeviceModel,
+            /// After how many milliseconds; for `delay` only, which needs it.
+            ms: Option<u32>,
+            /// The status with which its requests complete.
+            status: String = "STATUS_SUCCESS".to_owned() => StatusName,
+            /// How many bytes its requests transfer; as many as were asked for when left out.
+            bytes: Option<u32>,
+            /// The drivers above it, from the top down.
+            stack: Vec<String> = Vec::new(),
+        },
+        /// A connected named pipe; its two ends are files.
+        Pipe = "pipe" {
+            /// Whether it keeps message boundaries.
+            mode: PipeMode,
+        },
+        /// An open file: of a device, or an end of a pipe.
+        File = "file" {
+            /// The device, unless it is an end of a pipe.
+            device: Option<String> => To<{ kinds::DEVICE }>,
+            /// The pipe, unless it is of a device.
+            pipe: Option<String> => To<{ kinds::PIPE }>,
+            /// Which end of the pipe.
+            end: Option<PipeEnd>,
+            /// Whether it is open for asynchronous requests.
+            overlapped: bool = true,
+            /// Whether user APCs end a request that waits; for synchronous files only.
+            alertable: bool = false,
+            /// The completion port that it is associated with.
+            port: Option<String> => To<{ kinds::PORT }>,
+            /// The key of its packets; with a port only, 0 when left out.
+            key: Option<u64>,
+        },
+        /// An I/O status block.
+        Iosb = "iosb",
+        /// A further handle of an object.
+        Handle = "handle" {
+            /// The object, or another handle of it.
+            of: String => To<{ kinds::HANDLED }>,
+            /// The process that has it; the first one when left out.
+            process: Option<String>,
+        },
+    }
+}
+
+impl Object {
+    fn kind(&self) -> Kind {
+        match self {
+            Object::Event { .. } => Kind::Event,
+            Object::Mutex { .. } => Kind::Mutex,
+            Object::Semaphore { .. } => Kind::Semaphore,
+            Object::Timer { .. } => Kind::Timer,
+            Object::Port { .. } => Kind::Port,
+            Object::Overlapped { .. } => Kind::Overlapped,
+            Object::Device { .. } => Kind::Device,
+            Object::Pipe { .. } => Kind::Pipe,
+            Object::File { .. } => Kind::File,
+            Object::Iosb => Kind::Iosb,
+            Object::Handle { .. } => Kind::Handle,
+        }
+    }
+}
+
+impl Read for Object {
+    fn read(node: &Node<'_>, cx: &mut Context) -> Result<Self, Fault> {
+        let fields = node.fields()?;
+        let object = Object::read_record(fields, &[], cx)?;
+        match &object {
+            Object::Semaphore { count, max } if count > max => {
+                let message = format!("the count is {count}, but the maximum is {max}");
+                Err(Fault::new(fields.require("count")?.span, message))
+            }
+            Object::Device { model, ms, .. } => check_device(fields, *model, *ms).map(|()| object),
+            Object::File { .. } => check_file(fields, &object).map(|()| object),
+            _ => Ok(object),
+        }
+    }
+}
+
+/// A delay belongs to the model `delay`, and to no other.
+fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> Result<(), Fault> {
+    match (model, ms) {
+        (DeviceModel::Delay, None) => Err(fields.missing("ms")),
+        (DeviceModel::Immediate | DeviceModel::Hold, Some(_)) => {
+            let message = format!("a device with the model \"{model}\" has no \"ms\"");
+            Err(Fault::new(fields.require("ms")?.span, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A file is of a device or an end of a pipe; what it is decides which fields it has.
+fn check_file(fields: Fields<'_, '_>, file: &Object) -> Result<(), Fault> {
+    let Object::File { device, pipe, end, overlapped, alertable, port, key } = file else {
+        return Ok(());
+    };
+    let wrong = |field: &str, message: &str| {
+        Err(Fault::new(fields.get(field).map_or(fields.span, |node| node.span), message))
+    };
+    match (device, pipe, end) {
+        (None, None, _) => return wrong("", "a file needs a \"device\" or a \"pipe\""),
+        (Some(_), Some(_), _) => {
+            return wrong("pipe", "a file has a \"device\" or a \"pipe\", not both");
+        }
+        (None, Some(_), None) => return Err(fields.missing("end")),
+        (Some(_), None, Some(_)) => return wrong("end", "only a pipe has an \"end\""),
+        (Some(_), None, None) | (None, Some(_), Some(_)) => {}
+    }
+    match (overlapped, alertable, port, key) {
+        (true, true, ..) => {
+            wrong("alertable", "only a synchronous file (\"overlapped\": false) can be alertable")
+        }
+        (false, _, Some(_), _) => wrong("port", "a synchronous file cannot have a port"),
+        (_, _, None, Some(_)) => wrong("key", "a key needs a \"port\""),
+        _ => Ok(()),
+    }
+}
+
+/// The objects of a scenario, whose names are declared.
+pub(crate) struct Objects;
+
+impl Reader<IndexMap<String, Object>> for Objects {
+    fn read(node: &Node<'_>, cx: &mut Context) -> Result<IndexMap<String, Object>, Fault> {
+        let mut ends = HashMap::new();
+        let mut objects = IndexMap::new();
+        for member in node.fields()?.members() {
+            let name = member.key.as_ref();
+            let object = Object::read(&member.value, cx)?;
+            cx.declare(name, member.key_span, object.kind())?;
+            match &object {
+                Object::Handle { of, .. } => {
+                    let span = member.value.fields()?.require("of")?.span;
+                    cx.declare_handle(name, of, span);
+                }
+                Object::File { pipe: Some(pipe), end: Some(end), .. } => {
+                    let span = member.value.fields()?.require("end")?.span;
+                    claim_end(&mut ends, (pipe.clone(), *end), name, span)?;
+                }
+                _ => {}
+            }
+            objects.insert(name.to_owned(), object);
+        }
+        Ok(objects)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<IndexMap<String, Object>>()
+    }
+}
+
+/// Each end of a pipe is one file.
+fn claim_end(
+    ends: &mut HashMap<(String, PipeEnd), String>,
+    end: (String, PipeEnd),
+    file: &str,
+    span: Span,
+) -> Result<(), Fault> {
+    let message = |other: &str| format!("the {} end of {:?} is already {other:?}", end.1, end.0);
+    if let Some(other) = ends.get(&end) {
+        return Err(Fault::new(span, message(other)));
+    }
+    ends.insert(end, file.to_owned());
+    Ok(())
+}
