@@ -1,5 +1,6 @@
 //! Small typed indices. Each names one thing of a model; none is ever reused or renumbered.
 
+use crate::lists::Entry;
 use std::fmt;
 
 macro_rules! id {
@@ -57,6 +58,12 @@ id!(
     /// A call in the program's table of calls: one place in the scenario.
     CallId(u16), "C"
 );
+
+impl Entry for ObjectId {
+    fn word(&self) -> u64 {
+        u64::from(self.0)
+    }
+}
 
 impl ThreadId {
     /// The thread object.

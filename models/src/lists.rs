@@ -138,8 +138,44 @@ impl<T: Copy> Clone for Lists<T> {
     }
 }
 
+/// Something that a state has many of, for hashing: nearly always a small number.
+pub(crate) trait Entry {
+    /// The entry, or the part of it that tells how much more there is.
+    fn word(&self) -> u64;
+
+    /// Hashes what the word has no room for.
+    fn hash_rest<H: Hasher>(&self, state: &mut H) {
+        let _ = state;
+    }
+}
+
+impl Entry for u32 {
+    fn word(&self) -> u64 {
+        u64::from(*self)
+    }
+}
+
+/// Comes before two entries that do not share a word, and is no such word itself.
+const UNPAIRED: u64 = u64::MAX;
+
+/// Hashes entries, two to a word where they are small. Their number is known otherwise.
+pub(crate) fn hash_entries<T: Entry, H: Hasher>(entries: &[T], state: &mut H) {
+    for pair in entries.chunks(2) {
+        let first = pair[0].word();
+        let second = pair.get(1).map_or(0, Entry::word);
+        if (first | second) >> 32 == 0 {
+            state.write_u64(first << 32 | second);
+        } else {
+            state.write_u64(UNPAIRED);
+            state.write_u64(first);
+            state.write_u64(second);
+        }
+        pair.iter().for_each(|entry| entry.hash_rest(state));
+    }
+}
+
 // The number of lists never changes; most are empty or short.
-impl<T: Hash> Hash for Lists<T> {
+impl<T: Entry> Hash for Lists<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let bits = match self.items.len() {
             0 => return state.write_u64(0),
@@ -149,9 +185,7 @@ impl<T: Hash> Hash for Lists<T> {
         for ends in self.ends.chunks(64 / bits) {
             state.write_u64(ends.iter().fold(0, |word, end| word << bits | u64::from(*end)));
         }
-        for item in &self.items {
-            item.hash(state);
-        }
+        hash_entries(&self.items, state);
     }
 }
 

@@ -1,2 +1,65 @@
-//! placeholder
-fn main() {}
+//! The program that the peers' harness calls: builds a workload, explores every schedule of it
+//! and prints what it counted.
+//!
+//! `peers ring N K`, and with `--checked` every invariant is checked after each step; the
+//! expectation (every thread ends) always is.
+
+mod workloads;
+
+use alertable::engine::explore::{Control, Coverage, Limits, Visitor, explore};
+use alertable::engine::{Ending, TransitionSystem};
+use alertable::models::machine::{Machine, Model, Settings, Transition};
+use alertable::models::program::compile;
+use alertable::system::System;
+use std::process::ExitCode;
+
+/// Counts the schedules' ends that are not as they should be.
+struct Watcher {
+    bad_ends: u64,
+    violations: u64,
+}
+
+impl<'a> Visitor<System<'a>> for Watcher {
+    fn end(&mut self, state: &Machine, _: &[Transition], ending: Ending) {
+        self.bad_ends += u64::from(!state.kernel().all_ended() || ending != Ending::Rest);
+    }
+
+    fn violation(
+        &mut self,
+        _: <System<'a> as TransitionSystem>::Violation,
+        _: &[Transition],
+    ) {
+        self.violations += 1;
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let checked = arguments.iter().any(|argument| argument == "--checked");
+    let two_threads = arguments.iter().any(|argument| argument == "--two-threads");
+    arguments.retain(|argument| !argument.starts_with("--"));
+    let numbers: Vec<usize> = arguments.iter().skip(1).flat_map(|number| number.parse()).collect();
+    let scenario = match (arguments.first().map(String::as_str), &numbers[..]) {
+        (Some("ring"), [threads, apcs]) => workloads::ring(*threads, *apcs),
+        _ => {
+            eprintln!("usage: peers ring THREADS APCS [--checked] [--two-threads]");
+            return ExitCode::from(2);
+        }
+    };
+    let program = compile(&scenario).expect("workloads can be simulated");
+    let model = Model { program, settings: Settings::default() };
+    let system = System { model: &model, checked, hits: None };
+    let worker_count = if two_threads { 2 } else { 1 };
+    let mut watchers: Vec<Watcher> =
+        (0..worker_count).map(|_| Watcher { bad_ends: 0, violations: 0 }).collect();
+    let limits = Limits { worker_count, ..Limits::default() };
+    let coverage: Coverage = explore(&system, &limits, &Control::default(), &mut watchers);
+    let good = watchers.iter().all(|watcher| watcher.bad_ends == 0 && watcher.violations == 0);
+    println!(
+        "states={} transitions={} result={}",
+        coverage.state_count,
+        coverage.transition_count,
+        if good && coverage.stop.is_none() { "ok" } else { "failed" }
+    );
+    ExitCode::from(u8::from(!good))
+}

@@ -1,17 +1,11 @@
 //! The calls that a step can make.
 
-use crate::context::{Context, kinds};
+pub use crate::timeout::Timeout;
+
+use crate::context::kinds;
 use crate::declare::tagged;
-use crate::error::Fault;
-use crate::json::{Json, Node};
-use crate::limits::TIMEOUT_MS_MAX;
 use crate::outcome::Value;
-use crate::read::Read;
-use crate::reader::{Block, Flags, NameSet, StatusName, To};
-use crate::suggest::did_you_mean;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
-use std::fmt;
+use crate::reader::{Block, Flags, NameSet, OrNull, StatusName, To};
 
 type Thread = To<{ kinds::THREAD }>;
 type Routine = To<{ kinds::ROUTINE }>;
@@ -27,68 +21,6 @@ type Handled = To<{ kinds::HANDLED }>;
 type Waitable = To<{ kinds::WAITABLE }>;
 type Overlapped = Block<{ kinds::OVERLAPPED }>;
 type Iosb = Block<{ kinds::BLOCK }>;
-
-/// How long a call waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Timeout {
-    /// Milliseconds, at most `0xFFFF_FFFE`. 0 does not wait.
-    Finite(u32),
-    /// For ever.
-    Infinite,
-}
-
-impl fmt::Display for Timeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Timeout::Finite(ms) => ms.fmt(f),
-            Timeout::Infinite => f.write_str("INFINITE"),
-        }
-    }
-}
-
-impl Serialize for Timeout {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Timeout::Finite(ms) => serializer.serialize_u32(*ms),
-            Timeout::Infinite => serializer.serialize_str("INFINITE"),
-        }
-    }
-}
-
-impl Read for Timeout {
-    fn read(node: &Node<'_>, cx: &mut Context) -> Result<Self, Fault> {
-        match &node.value {
-            Json::String(text) if text == "INFINITE" => Ok(Timeout::Infinite),
-            Json::String(text) => {
-                let help = did_you_mean(text, ["INFINITE"]);
-                Err(node.mismatch("milliseconds or \"INFINITE\"").with_help(help))
-            }
-            Json::Number(_) => {
-                let is_large = node.whole(0, i128::MAX).is_ok();
-                let help = is_large.then(|| "write \"INFINITE\" to wait for ever".to_owned());
-                node.whole(0, TIMEOUT_MS_MAX.into()).map_err(|fault| fault.with_help(help))?;
-                u32::read(node, cx).map(Timeout::Finite)
-            }
-            _ => Err(node.mismatch("milliseconds or \"INFINITE\"")),
-        }
-    }
-}
-
-impl JsonSchema for Timeout {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Timeout".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Milliseconds, or \"INFINITE\".",
-            "anyOf": [
-                { "type": "integer", "minimum": 0, "maximum": TIMEOUT_MS_MAX },
-                { "const": "INFINITE" },
-            ],
-        })
-    }
-}
 
 /// Flags of `QueueUserAPC2`.
 pub(crate) struct ApcFlags;
@@ -251,7 +183,7 @@ tagged! {
             /// The period in milliseconds; 0 for once. Negative fails.
             period_ms: i32,
             /// The routine that is queued to the calling thread each time.
-            routine: Option<String> => Routine,
+            routine: Option<String> => OrNull<Routine>,
             /// What the routine is given.
             data: u64 = 0,
         },
@@ -294,7 +226,7 @@ tagged! {
             /// The most bytes to read.
             bytes: u32,
             /// The OVERLAPPED, for an asynchronous file.
-            overlapped: Option<String> => Overlapped,
+            overlapped: Option<String> => OrNull<Overlapped>,
         },
         /// Writes to a file.
         WriteFile = "WriteFile" {
@@ -303,7 +235,7 @@ tagged! {
             /// How many bytes to write.
             bytes: u32,
             /// The OVERLAPPED, for an asynchronous file.
-            overlapped: Option<String> => Overlapped,
+            overlapped: Option<String> => OrNull<Overlapped>,
         },
         /// Reads from a file; a routine runs at completion.
         ReadFileEx = "ReadFileEx" {
@@ -336,7 +268,7 @@ tagged! {
             /// The size of the output buffer.
             bytes: u32,
             /// The OVERLAPPED, for an asynchronous file.
-            overlapped: Option<String> => Overlapped,
+            overlapped: Option<String> => OrNull<Overlapped>,
         },
         /// The result of an asynchronous request.
         GetOverlappedResult = "GetOverlappedResult" {
@@ -373,7 +305,7 @@ tagged! {
             /// The file.
             file: String => File,
             /// The OVERLAPPED of the request; all requests when left out.
-            overlapped: Option<String> => Overlapped,
+            overlapped: Option<String> => OrNull<Overlapped>,
         },
         /// Cancels the synchronous request in which a thread waits.
         CancelSynchronousIo = "CancelSynchronousIo" {
@@ -410,7 +342,7 @@ tagged! {
             /// The key that the packet tells.
             key: u64,
             /// The OVERLAPPED that the packet tells; null when left out.
-            overlapped: Option<String> => Overlapped,
+            overlapped: Option<String> => OrNull<Overlapped>,
         },
         /// Takes a packet from a completion port.
         GetQueuedCompletionStatus = "GetQueuedCompletionStatus" {
@@ -426,9 +358,9 @@ tagged! {
             /// The most bytes to read.
             bytes: u32,
             /// The event that completion signals.
-            event: Option<String> => Event,
+            event: Option<String> => OrNull<Event>,
             /// The routine that completion queues.
-            routine: Option<String> => Routine,
+            routine: Option<String> => OrNull<Routine>,
             /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
             context: Option<Value>,
             /// The I/O status block.
@@ -441,9 +373,9 @@ tagged! {
             /// How many bytes to write.
             bytes: u32,
             /// The event that completion signals.
-            event: Option<String> => Event,
+            event: Option<String> => OrNull<Event>,
             /// The routine that completion queues.
-            routine: Option<String> => Routine,
+            routine: Option<String> => OrNull<Routine>,
             /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
             context: Option<Value>,
             /// The I/O status block.
@@ -458,9 +390,9 @@ tagged! {
             /// The size of the output buffer.
             bytes: u32 = 0,
             /// The event that completion signals.
-            event: Option<String> => Event,
+            event: Option<String> => OrNull<Event>,
             /// The routine that completion queues.
-            routine: Option<String> => Routine,
+            routine: Option<String> => OrNull<Routine>,
             /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
             context: Option<Value>,
             /// The I/O status block.
@@ -475,9 +407,9 @@ tagged! {
             /// The size of the output buffer.
             bytes: u32 = 0,
             /// The event that completion signals.
-            event: Option<String> => Event,
+            event: Option<String> => OrNull<Event>,
             /// The routine that completion queues.
-            routine: Option<String> => Routine,
+            routine: Option<String> => OrNull<Routine>,
             /// What the routine or the packet is given: a number, or the name of an OVERLAPPED.
             context: Option<Value>,
             /// The I/O status block.
@@ -493,7 +425,7 @@ tagged! {
             /// The file.
             file: String => File,
             /// The I/O status block of the request; all requests when left out.
-            iosb: Option<String> => Iosb,
+            iosb: Option<String> => OrNull<Iosb>,
         },
         /// Posts a packet with a status to a completion port.
         NtSetIoCompletion = "NtSetIoCompletion" {
@@ -531,7 +463,7 @@ tagged! {
             /// Bytes transferred.
             bytes: u32,
             /// The OVERLAPPED or status block of the request; the oldest one when left out.
-            overlapped: Option<String> => Iosb,
+            overlapped: Option<String> => OrNull<Iosb>,
         },
         /// Takes packets from a completion port.
         GetQueuedCompletionStatusEx = "GetQueuedCompletionStatusEx" {

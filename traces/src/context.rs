@@ -1,6 +1,6 @@
 //! What a document declares and refers to, and the checking of references once it is read.
 
-use crate::error::{Fault, Span};
+use crate::error::{Fault, Span, quoted};
 use crate::json::Node;
 use crate::limits::{EXPECTED_COUNT_MAX, NAME_LENGTH_MAX, OBJECT_COUNT_MAX, STEP_COUNT_MAX};
 use crate::suggest::did_you_mean_or_list;
@@ -297,7 +297,7 @@ impl Context {
             _ => "object",
         };
         let help = did_you_mean_or_list(name, &names);
-        Fault::new(*span, format!("unknown {noun} {name:?}")).with_help(help)
+        Fault::new(*span, format!("unknown {noun} {}", quoted(name))).with_help(help)
     }
 
     /// What a name stands for in the end, through handles of handles; none in a circle, and for

@@ -85,6 +85,15 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// A text in quotation marks for a message: escaped, and clipped when it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const LENGTH_MAX: usize = 80;
+    match text.char_indices().nth(LENGTH_MAX) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
 /// A range of bytes in the text that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {

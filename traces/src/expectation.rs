@@ -204,3 +204,123 @@ fn left_over(patterns: &[Pattern], outcomes: &[Outcome]) -> Vec<Failure> {
     };
     others.map(failure).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::Expectations;
+    use crate::{read_outcome, read_scenario};
+
+    /// Expectations about a world with two labels, a routine and an OVERLAPPED.
+    fn expect(expectations: &str) -> Expectations {
+        let text = format!(
+            r#"{{"alertable":1,"kind":"scenario","routines":{{"A":[]}},"threads":{{"t":[
+                {{"call":"NtTestAlert","as":"a"}},{{"call":"NtTestAlert","as":"b"}},
+                {{"call":"HasOverlappedIoCompleted","overlapped":"ov"}}]}},
+                "expect":{expectations}}}"#
+        );
+        read_scenario(&text, None).unwrap_or_else(|error| panic!("{error}")).expect.unwrap()
+    }
+
+    fn failures(expectations: &str, outcomes: &[&str]) -> Vec<String> {
+        let outcomes: Vec<_> = outcomes
+            .iter()
+            .map(|outcome| {
+                let text = format!(r#"{{"alertable":1,"kind":"outcome",{outcome}}}"#);
+                read_outcome(&text, None).unwrap_or_else(|error| panic!("{error}"))
+            })
+            .collect();
+        expect(expectations).failures(&outcomes).iter().map(ToString::to_string).collect()
+    }
+
+    const NONE: &str =
+        r#""end":"finished","labels":{},"apcs":{},"blocked":[],"overlapped":{},"exits":{"t":0}"#;
+    const SOME: &str = r#""end":"blocked","labels":{"a":[{"ret":"WAIT_TIMEOUT"}]},
+        "apcs":{"t":[{"routine":"A","data":1}]},"blocked":["t"],
+        "overlapped":{"ov":{"status":"STATUS_PENDING","bytes":0}},"exits":{}"#;
+
+    #[test]
+    fn always_names_the_first_outcome_that_does_not_match() {
+        let always = r#"{"always":{"end":"finished"}}"#;
+        assert!(failures(always, &[NONE, NONE]).is_empty());
+        assert_eq!(
+            failures(always, &[NONE, SOME, SOME]),
+            ["always[0], outcome 1 (and 1 more): end is \"blocked\", not \"finished\""]
+        );
+    }
+
+    #[test]
+    fn sometimes_needs_one_and_never_needs_none() {
+        let sometimes = r#"{"sometimes":[{"labels":{"a":0}},{"blocked":["t"]}]}"#;
+        assert_eq!(
+            failures(sometimes, &[SOME]),
+            [
+                "sometimes[0]: the only outcome does not match: result of label \"a\": ret is \"WAIT_TIMEOUT\", not 0"
+            ]
+        );
+        let never = r#"{"never":[{"end":"limit"},{"end":"blocked"}]}"#;
+        assert_eq!(failures(never, &[NONE, SOME]), ["never[1], outcome 1: it matches"]);
+    }
+
+    #[test]
+    fn exactly_leaves_nothing_over_on_either_side() {
+        let exactly = r#"{"exactly":[{"end":"finished"},{"end":"blocked"}]}"#;
+        assert!(failures(exactly, &[NONE, SOME]).is_empty());
+        assert_eq!(
+            failures(exactly, &[NONE]),
+            ["exactly[1]: the only outcome does not match: end is \"finished\", not \"blocked\""]
+        );
+        let exactly = r#"{"exactly":[{"end":"limit"},{"end":"blocked"}]}"#;
+        assert_eq!(
+            failures(exactly, &[SOME, NONE]),
+            [
+                "exactly[0]: none of the 2 outcomes matches; in outcome 0, end is \"blocked\", not \"limit\"",
+                "exactly, outcome 1: none of the 2 patterns matches it",
+            ]
+        );
+        let nothing = r#"{"exactly":[]}"#;
+        assert_eq!(failures(nothing, &[NONE]).len(), 1);
+    }
+
+    #[test]
+    fn an_empty_section_says_that_there_is_none() {
+        let none = r#"{"always":[{"labels":{}},{"apcs":{}},{"overlapped":{}},{"blocked":[]}]}"#;
+        assert!(failures(none, &[NONE]).is_empty());
+        assert_eq!(
+            failures(none, &[SOME]),
+            [
+                "always[0], outcome 0: label \"a\" has 1 result ({\"ret\":\"WAIT_TIMEOUT\"}), none was expected",
+                "always[1], outcome 0: thread \"t\" has 1 routine ({\"routine\":\"A\",\"data\":1}), none was expected",
+                "always[2], outcome 0: there is an OVERLAPPED \"ov\", none was expected",
+                "always[3], outcome 0: thread \"t\" is blocked",
+            ]
+        );
+        let exits = r#"{"always":{"exits":{}}}"#;
+        assert!(failures(exits, &[SOME]).is_empty());
+        assert_eq!(failures(exits, &[NONE]).len(), 1);
+    }
+
+    #[test]
+    fn lists_match_in_full_and_in_order() {
+        let two = r#"{"always":{"labels":{"a":["WAIT_TIMEOUT",0],"b":[]}}}"#;
+        assert_eq!(
+            failures(two, &[SOME]),
+            [
+                "always[0], outcome 0: label \"a\" has 1 result ({\"ret\":\"WAIT_TIMEOUT\"}), 2 were expected"
+            ]
+        );
+        let open = r#"{"always":{"apcs":{"t":[{"routine":"A"}]},"overlapped":{"ov":{"bytes":0}}}}"#;
+        assert!(failures(open, &[SOME]).is_empty());
+        let order = r#"{"always":{"apcs":{"t":[{"data":2}]}}}"#;
+        assert_eq!(
+            failures(order, &[SOME]),
+            ["always[0], outcome 0: routine of thread \"t\": data is 1, not 2"]
+        );
+    }
+
+    #[test]
+    fn a_pattern_may_say_that_it_is_an_outcome() {
+        let whole = format!(r#"{{"always":{{"alertable":1,"kind":"outcome",{NONE}}}}}"#);
+        assert!(failures(&whole, &[NONE]).is_empty());
+        assert_eq!(failures(&whole, &[SOME]).len(), 1);
+    }
+}

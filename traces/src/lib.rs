@@ -29,6 +29,7 @@ mod object;
 mod read;
 mod reader;
 mod suggest;
+mod timeout;
 
 pub mod call;
 pub mod expectation;

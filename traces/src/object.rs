@@ -5,7 +5,7 @@ use crate::declare::{names, tagged};
 use crate::error::{Fault, Span};
 use crate::json::Node;
 use crate::read::{Fields, Read, Record};
-use crate::reader::{Between, Reader, StatusName, To};
+use crate::reader::{Between, OrNull, Reader, StatusName, To};
 use indexmap::IndexMap;
 use schemars::{Schema, SchemaGenerator};
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ tagged! {
         /// A mutex.
         Mutex = "mutex" {
             /// The thread that owns it at first, once.
-            owner: Option<String> => To<{ kinds::THREAD }>,
+            owner: Option<String> => OrNull<To<{ kinds::THREAD }>>,
         },
         /// A semaphore.
         Semaphore = "semaphore" {
@@ -90,7 +90,7 @@ tagged! {
         /// An OVERLAPPED.
         Overlapped = "overlapped" {
             /// The event that completion signals.
-            event: Option<String> => To<{ kinds::EVENT }>,
+            event: Option<String> => OrNull<To<{ kinds::EVENT }>>,
             /// Whether the low bit of the event's handle is set: no packet for the port.
             suppress_port: bool = false,
         },
@@ -115,9 +115,9 @@ tagged! {
         /// An open file: of a device, or an end of a pipe.
         File = "file" {
             /// The device, unless it is an end of a pipe.
-            device: Option<String> => To<{ kinds::DEVICE }>,
+            device: Option<String> => OrNull<To<{ kinds::DEVICE }>>,
             /// The pipe, unless it is of a device.
-            pipe: Option<String> => To<{ kinds::PIPE }>,
+            pipe: Option<String> => OrNull<To<{ kinds::PIPE }>>,
             /// Which end of the pipe.
             end: Option<PipeEnd>,
             /// Whether it is open for asynchronous requests.
@@ -125,7 +125,7 @@ tagged! {
             /// Whether user APCs end a request that waits; for synchronous files only.
             alertable: bool = false,
             /// The completion port that it is associated with.
-            port: Option<String> => To<{ kinds::PORT }>,
+            port: Option<String> => OrNull<To<{ kinds::PORT }>>,
             /// The key of its packets; with a port only, 0 when left out.
             key: Option<u64>,
         },

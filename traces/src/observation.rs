@@ -184,3 +184,51 @@ impl JsonSchema for Source {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{read_observations, read_outcome};
+
+    const OUTCOME: &str = r#"{"alertable":1,"kind":"outcome","end":"finished",
+        "labels":{"g":[{"ret":"TRUE","entries":[{"key":0,"bytes":1,"overlapped":null,"status":"STATUS_SUCCESS"}]}]},
+        "apcs":{"t":[{"routine":"A","data":1}]},"blocked":[],
+        "overlapped":{"ov":{"status":"STATUS_SUCCESS","bytes":0}},"exits":{"t":0,"u":0}}"#;
+
+    /// What an observation with these fields disagrees in.
+    fn disagreement(fields: &str) -> String {
+        let text = format!(
+            r#"{{"alertable":1,"kind":"observation",{fields},"scenario":"s","source":{{"system":"wine","version":"8.0","cpu":"x86"}},"count":3}}"#
+        );
+        let observation =
+            read_observations(&text, None).unwrap_or_else(|e| panic!("{e}")).remove(0);
+        assert_eq!(observation.source.others["cpu"], "x86");
+        let again = read_observations(&observation.to_json(), None).unwrap();
+        assert_eq!(again, std::slice::from_ref(&observation));
+        let outcome = read_outcome(OUTCOME, None).unwrap();
+        observation.disagreement(&outcome).map_or(String::new(), |mismatch| mismatch.to_string())
+    }
+
+    #[test]
+    fn what_is_missing_inside_a_result_was_not_visible() {
+        let entry =
+            r#""labels":{"g":[{"ret":"TRUE","entries":[{"key":0,"bytes":1,"overlapped":null}]}]}"#;
+        assert_eq!(disagreement(entry), "");
+        let other = r#""labels":{"g":[{"entries":[{"key":1}]}]}"#;
+        assert_eq!(disagreement(other), "result of label \"g\": in entry 1, key is 0, not 1");
+        assert_eq!(disagreement(r#""overlapped":{}"#), "");
+    }
+
+    #[test]
+    fn what_is_missing_altogether_did_not_happen() {
+        assert!(disagreement(r#""labels":{}"#).starts_with("label \"g\" has 1 result"));
+        assert!(disagreement(r#""apcs":{"u":[]}"#).starts_with("thread \"t\" has 1 routine"));
+        assert_eq!(disagreement(r#""exits":{"t":0}"#), "thread \"u\" has ended, with 0");
+        assert_eq!(disagreement(r#""end":"blocked""#), "end is \"finished\", not \"blocked\"");
+    }
+
+    #[test]
+    fn an_empty_file_is_no_observation() {
+        let error = read_observations("\n\n", Some("x.jsonl")).unwrap_err();
+        assert_eq!(error.to_string(), "x.jsonl: there is no observation");
+    }
+}

@@ -1,7 +1,7 @@
 //! From JSON nodes to values: the reading traits and what is common to all types.
 
 use crate::context::Context;
-use crate::error::{Fault, Span};
+use crate::error::{Fault, Span, quoted};
 use crate::json::{Json, Member, Node};
 use crate::suggest::did_you_mean;
 use indexmap::IndexMap;
@@ -120,7 +120,8 @@ impl<'t> Node<'t> {
     pub(crate) fn whole(&self, min: i128, max: i128) -> Result<i128, Fault> {
         let Json::Number(digits) = self.value else { return Err(self.mismatch("a number")) };
         if digits.contains(['.', 'e', 'E']) {
-            let message = format!("expected a whole number, found {digits}");
+            let shown = if digits.len() > 40 { "a fraction" } else { digits };
+            let message = format!("expected a whole number, found {shown}");
             return Err(Fault::new(self.span, message));
         }
         let number = digits.parse::<i128>().ok();
@@ -169,7 +170,7 @@ impl<'n, 't> Fields<'n, 't> {
     pub(crate) fn missing(self, name: &str) -> Fault {
         let text = |name| self.get(name).and_then(|node| node.text().ok());
         let of = text("call").or_else(|| text("type"));
-        let of = of.map_or(String::new(), |of| format!(" of {of:?}"));
+        let of = of.map_or(String::new(), |of| format!(" of {}", quoted(of)));
         Fault::new(self.span, format!("missing field {:?}{of}", self.actual(name)))
     }
 
@@ -184,7 +185,8 @@ impl<'n, 't> Fields<'n, 't> {
                 let is_given = |name: &str| self.members.iter().any(|member| member.key == name);
                 let unused = own.iter().chain(beside).filter(|name| !is_given(name));
                 let help = did_you_mean(key, unused.copied());
-                Err(Fault::new(member.key_span, format!("unknown field {key:?}")).with_help(help))
+                Err(Fault::new(member.key_span, format!("unknown field {}", quoted(key)))
+                    .with_help(help))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How a field is read, where its type alone does not say it: references, ranges, fixed names.
 
 use crate::context::{Context, Kinds};
-use crate::error::Fault;
+use crate::error::{Fault, quoted};
 use crate::json::{Json, Node};
 use crate::read::{Members, Read};
 use crate::status::{NtStatus, Win32Error, is_result_name, result_names};
@@ -38,15 +38,11 @@ impl<T: Read> Reader<T> for Plain {
     }
 }
 
-/// Names of things of the given kinds: one name or a list. `null` is nothing, where the field
-/// may be left out.
+/// Names of things of the given kinds: one name or a list.
 pub(crate) struct To<const KINDS: u32>;
 
 impl<T: Read, const KINDS: u32> Reader<T> for To<KINDS> {
     fn read(node: &Node<'_>, cx: &mut Context) -> Result<T, Fault> {
-        if let (true, Some(nothing)) = (node.is_null(), T::missing()) {
-            return Ok(nothing);
-        }
         let value = T::read(node, cx)?;
         for name in node.items().unwrap_or(std::slice::from_ref(node)) {
             cx.refer(name, Kinds(KINDS));
@@ -55,18 +51,28 @@ impl<T: Read, const KINDS: u32> Reader<T> for To<KINDS> {
     }
 }
 
-/// The name of an OVERLAPPED or status block, which is thereby declared. `null` is nothing,
-/// where the field may be left out.
+/// The name of an OVERLAPPED or status block, which is thereby declared.
 pub(crate) struct Block<const KIND: u32>;
 
 impl<T: Read, const KIND: u32> Reader<T> for Block<KIND> {
     fn read(node: &Node<'_>, cx: &mut Context) -> Result<T, Fault> {
-        if let (true, Some(nothing)) = (node.is_null(), T::missing()) {
-            return Ok(nothing);
-        }
         let value = T::read(node, cx)?;
         cx.refer_or_declare(node, Kinds(KIND))?;
         Ok(value)
+    }
+}
+
+/// A name that may be left out, for which `null` is the same: an optional argument, as in the
+/// headers.
+pub(crate) struct OrNull<R>(std::marker::PhantomData<R>);
+
+impl<R: Reader<Option<String>>> Reader<Option<String>> for OrNull<R> {
+    fn read(node: &Node<'_>, cx: &mut Context) -> Result<Option<String>, Fault> {
+        if node.is_null() { Ok(None) } else { R::read(node, cx) }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "null"] })
     }
 }
 
@@ -170,7 +176,7 @@ pub(crate) fn one_of(
             let quoted: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
             (quoted.len() <= 6).then(|| format!("expected {}", quoted.join(" or ")))
         });
-        Fault::new(node.span, format!("unknown {noun} {text:?}")).with_help(help)
+        Fault::new(node.span, format!("unknown {noun} {}", quoted(text))).with_help(help)
     })
 }
 
@@ -186,7 +192,9 @@ fn known<T: Read>(
         && !is_known(text)
     {
         let help = did_you_mean(text, names);
-        return Err(Fault::new(node.span, format!("unknown {noun} {text:?}")).with_help(help));
+        return Err(
+            Fault::new(node.span, format!("unknown {noun} {}", quoted(text))).with_help(help)
+        );
     }
     T::read(node, cx)
 }

@@ -41,3 +41,53 @@ fn trace() -> Value {
         "$defs": generator.take_definitions(true),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(schema: &Value, found: &mut Vec<String>) {
+        match schema {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    found.push(reference.clone());
+                }
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_in_a_schema_is_defined() {
+        let kinds = [
+            DocumentKind::Scenario,
+            DocumentKind::Outcome,
+            DocumentKind::Observation,
+            DocumentKind::Trace,
+        ];
+        for kind in kinds {
+            let schema = schema(kind);
+            let mut found = Vec::new();
+            references(&schema, &mut found);
+            assert!(!found.is_empty(), "{kind}");
+            for reference in found {
+                let pointer = reference.trim_start_matches('#');
+                assert!(schema.pointer(pointer).is_some(), "{kind}: {reference}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_is_closed_and_may_have_a_label() {
+        let schema = schema(DocumentKind::Scenario);
+        let steps = schema["$defs"]["Step"]["oneOf"].as_array().unwrap();
+        assert_eq!(steps.len(), crate::call::Call::NAMES.len() + 1);
+        let sleep =
+            steps.iter().find(|step| step["properties"]["call"]["const"] == "SleepEx").unwrap();
+        assert_eq!(sleep["required"], json!(["call", "ms", "alertable"]));
+        assert_eq!(sleep["additionalProperties"], json!(false));
+        assert_eq!(sleep["properties"]["as"]["type"], "string");
+    }
+}

@@ -36,7 +36,7 @@ pub fn did_you_mean<'c>(
 }
 
 /// As [`did_you_mean`]; when none is close and there are only a few, they are listed.
-pub fn did_you_mean_or_list(name: &str, candidates: &[&str]) -> Option<String> {
+pub(crate) fn did_you_mean_or_list(name: &str, candidates: &[&str]) -> Option<String> {
     did_you_mean(name, candidates.iter().copied()).or_else(|| {
         let quoted: Vec<_> = candidates.iter().map(|name| format!("{name:?}")).collect();
         match quoted.as_slice() {

@@ -101,7 +101,9 @@ proptest! {
     #[test]
     fn damaged_scenarios_never_panic(damages in prop::collection::vec(damage(), 1..4)) {
         let mut bytes = TEXT.as_bytes().to_vec();
-        damages.iter().for_each(|damage| apply(damage, &mut bytes));
+        for damage in &damages {
+            apply(damage, &mut bytes);
+        }
         let text = String::from_utf8_lossy(&bytes);
         match read_scenario(&text, Some("damaged.json")) {
             Ok(scenario) => {
@@ -120,7 +122,9 @@ proptest! {
         let header = r#"{"alertable":1,"kind":"trace","level":"full","source":{},"scenario":"#;
         let event = r#"{"n":1,"t":0,"ev":"return","of":0,"ret":"TRUE","entries":[]}"#;
         let mut bytes = format!("{header}{one_line}}}\n{event}\n").into_bytes();
-        damages.iter().for_each(|damage| apply(damage, &mut bytes));
+        for damage in &damages {
+            apply(damage, &mut bytes);
+        }
         if let Ok(reader) = TraceReader::new(&bytes[..], None) {
             reader.for_each(drop);
         }

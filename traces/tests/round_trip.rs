@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use alertable_traces::trace::{TraceReader, TraceWriter};
 use alertable_traces::{
     DocumentKind, document_kind_of_file, read_observations, read_outcome, read_scenario,
     read_scenario_file, read_text_file, scenario_to_json,
@@ -54,7 +55,19 @@ fn every_document_of_the_corpus_reads_and_is_written_the_same() {
                     assert_eq!([observation], again[..], "{name}");
                 }
             }
-            DocumentKind::Trace => {}
+            DocumentKind::Trace => {
+                let text = fs::read(&path).unwrap();
+                let reader = TraceReader::new(&text[..], Some(&name.to_string()));
+                let reader = reader.unwrap_or_else(|error| panic!("{error}"));
+                let mut writer = TraceWriter::new(Vec::new(), reader.header()).unwrap();
+                for event in reader {
+                    writer.event(&event.unwrap_or_else(|error| panic!("{error}"))).unwrap();
+                }
+                let written = writer.finish().unwrap();
+                let again: Vec<_> = TraceReader::new(&written[..], None).unwrap().collect();
+                let first: Vec<_> = TraceReader::new(&text[..], None).unwrap().collect();
+                assert_eq!(first, again, "{name}");
+            }
         }
     }
 }

@@ -9,9 +9,9 @@ use crate::ids::{DatumId, ObjectId, RoutineId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
+use crate::lists::Entry;
 use crate::rule::{apc as rule, thread as thr, timer as tim, wait};
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
 
 /// The most user APCs that a machine keeps queued, for all threads together.
 ///
@@ -46,19 +46,16 @@ impl Kapc {
         self.source == ApcSource::Special
     }
 
-    pub(crate) fn word(&self) -> u64 {
-        let source = match self.source {
-            ApcSource::Queued => 1,
-            ApcSource::Special => 2,
-            ApcSource::Timer(timer) => 3 | u64::from(timer.0) << 2,
-        };
-        source << 32 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
-    }
 }
 
-impl Hash for Kapc {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.word());
+impl Entry for Kapc {
+    fn word(&self) -> u64 {
+        let source = match self.source {
+            ApcSource::Queued => 0,
+            ApcSource::Special => 1,
+            ApcSource::Timer(timer) => 2 | u64::from(timer.0) << 2,
+        };
+        source << 32 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
     }
 }
 

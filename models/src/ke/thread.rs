@@ -3,9 +3,10 @@
 use crate::ids::{ObjectId, ThreadId};
 use crate::ke::Kernel;
 use crate::ke::wait::{WaitKind, WaitRequest};
+use crate::lists::Entry;
 use crate::service::ServiceReturn;
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
+use std::hash::Hasher;
 
 /// What a thread is doing, as far as anybody else can tell.
 ///
@@ -128,11 +129,11 @@ impl Kthread {
     }
 }
 
-impl Hash for Kthread {
-    fn hash<H: Hasher>(&self, state: &mut H) {
+impl Entry for Kthread {
+    fn word(&self) -> u64 {
         let Kthread {
-            state: thread_state,
-            wait,
+            state,
+            wait: WaitRequest { kind, alertable, remaining_ms },
             alerted,
             apc_queueable,
             user_apc_pending,
@@ -141,32 +142,45 @@ impl Hash for Kthread {
             suspend_count,
             exit_code,
         } = *self;
-        let (tag, payload) = match thread_state {
-            ThreadState::NotCreated => (0, 0),
-            ThreadState::Starting => (1, 0),
-            ThreadState::User => (2, 0),
-            ThreadState::Waiting => (3, 0),
-            ThreadState::Restarting => (4, 0),
-            ThreadState::Woken(status) => (5, u64::from(status.0)),
-            ThreadState::Returning(service) => (6, service.word()),
-            ThreadState::Exiting(phase) => (7, phase as u64),
-            ThreadState::Terminated => (8, 0),
+        let tag = match state {
+            ThreadState::NotCreated => 0,
+            ThreadState::Starting => 1,
+            ThreadState::User => 2,
+            ThreadState::Waiting => 3,
+            ThreadState::Restarting => 4,
+            ThreadState::Terminated => 5,
+            ThreadState::Woken(NtStatus::USER_APC) => 6,
+            ThreadState::Woken(_) => 7,
+            ThreadState::Returning(_) => 8,
+            ThreadState::Exiting(phase) => 9 + phase as u64,
         };
-        let WaitRequest { kind, alertable, remaining_ms } = wait;
         let kind = match kind {
-            WaitKind::Any => 0_u64,
+            WaitKind::Any => 0,
             WaitKind::All => 1,
             WaitKind::Delay => 2,
         };
-        let flags = [alertable, alerted, apc_queueable, user_apc_pending, terminated, stopped];
-        let flags = flags.iter().fold(0, |word, flag| word << 1 | u64::from(*flag));
-        let has_exit_code = u64::from(exit_code != 0);
-        let small =
-            tag | kind << 4 | flags << 6 | u64::from(suspend_count) << 12 | has_exit_code << 20;
-        state.write_u64(small | u64::from(remaining_ms) << 32);
-        state.write_u64(payload);
-        if exit_code != 0 {
-            state.write_u64(u64::from(exit_code));
+        // Most threads wait for ever or not at all: no time left to tell, and a small word.
+        tag | kind << 4
+            | u64::from(alertable) << 6
+            | u64::from(alerted) << 7
+            | u64::from(apc_queueable) << 8
+            | u64::from(user_apc_pending) << 9
+            | u64::from(terminated) << 10
+            | u64::from(stopped) << 11
+            | u64::from(suspend_count) << 12
+            | u64::from(exit_code != 0) << 20
+            | u64::from(!remaining_ms) << 32
+    }
+
+    fn hash_rest<H: Hasher>(&self, state: &mut H) {
+        match self.state {
+            ThreadState::Woken(NtStatus::USER_APC) => {}
+            ThreadState::Woken(status) => state.write_u64(u64::from(status.0)),
+            ThreadState::Returning(service) => state.write_u64(service.word()),
+            _ => {}
+        }
+        if self.exit_code != 0 {
+            state.write_u64(u64::from(self.exit_code));
         }
     }
 }

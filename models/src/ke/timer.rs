@@ -164,8 +164,7 @@ impl Kernel {
 
     /// Queues a timer's one APC to the thread that set it.
     ///
-    /// TIMER-16: while it is queued nothing is added and its place does not change. TIMER-23:
-    /// a thread that has closed its queue does not get it.
+    /// TIMER-16: while it is queued nothing is added and its place does not change.
     fn queue_timer_apc<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
@@ -188,9 +187,9 @@ impl Kernel {
         cx.rules([rule::TIMER_15, rule::TIMER_17, rule::TIMER_18, rule::TIMER_35, apc::APC_I_15]);
         let source = ApcSource::Timer(timer);
         let kapc = Kapc { source, routine: apc.routine, context: apc.context };
-        if self.insert_user_apc(cx, thread, kapc).is_err() {
-            cx.rule(rule::TIMER_23);
-        }
+        // A thread whose queue is closed has no timers left (TIMER-28); past the memory for
+        // APCs, an expiry without one is all that there can be.
+        let _ = self.insert_user_apc(cx, thread, kapc);
     }
 
     /// Cancels the timers that carry an APC for a thread that ends (ExTimerRundown; TIMER-28).

@@ -5,9 +5,9 @@ use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::{ObjectId, ThreadId};
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
+use crate::lists::Entry;
 use crate::rule::{apc, thread as thr, wait as rule};
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
 
 /// No due time: the wait never times out, the timer never expires.
 pub const NEVER: u32 = u32::MAX;
@@ -55,9 +55,9 @@ pub struct WaitBlock {
     pub key: u8,
 }
 
-impl Hash for WaitBlock {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(u64::from(self.thread.0) << 8 | u64::from(self.key));
+impl Entry for WaitBlock {
+    fn word(&self) -> u64 {
+        u64::from(self.thread.0) << 8 | u64::from(self.key)
     }
 }
 

@@ -9,6 +9,7 @@
 use super::Program;
 use crate::ids::{LabelId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc};
+use crate::lists::Entry;
 use crate::service::ServiceReturn;
 use crate::win32::Convention;
 use std::hash::{Hash, Hasher};

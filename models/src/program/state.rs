@@ -3,7 +3,7 @@
 use super::{History, Pc, Program};
 use crate::ids::{LabelId, ThreadId};
 use crate::ke::apc::Kapc;
-use crate::lists::Lists;
+use crate::lists::{Entry, Lists};
 use crate::service::ServiceReturn;
 use std::hash::{Hash, Hasher};
 
@@ -24,17 +24,20 @@ pub struct Frame {
     pub test_alert: bool,
 }
 
-impl Hash for Frame {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let Frame { pc, kapc, interrupted, test_alert } = *self;
+impl Entry for Frame {
+    fn word(&self) -> u64 {
+        let Frame { pc, kapc, interrupted, test_alert } = self;
         let flags = u64::from(kapc.is_some())
             | u64::from(interrupted.is_some()) << 1
-            | u64::from(test_alert) << 2;
-        state.write_u64(u64::from(pc) | flags << 32);
-        if let Some(kapc) = kapc {
+            | u64::from(*test_alert) << 2;
+        u64::from(*pc) | flags << 32
+    }
+
+    fn hash_rest<H: Hasher>(&self, state: &mut H) {
+        if let Some(kapc) = self.kapc {
             state.write_u64(kapc.word());
         }
-        if let Some(service) = interrupted {
+        if let Some(service) = self.interrupted {
             state.write_u64(service.word());
         }
     }

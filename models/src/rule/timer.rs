@@ -203,7 +203,8 @@ rules! {
         note: "",
         divergence: "With distinct due times the order is by due time (observed).",
     }
-    TIMER_23 "TIMER-23" Kernel Inferred {
+    TIMER_23 "TIMER-23" Kernel Inferred
+        missing "A timer with an APC is cancelled before its thread closes its queue (TIMER-28)." {
         statement: "If insertion of the APC fails because the owner is already past closing its \
             queue, the expiry still signals the timer; nothing else happens.",
         observe: "",

@@ -4,7 +4,7 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
-use super::visited::{Visited, fingerprint};
+use super::visited::{Access, Visited, fingerprint};
 use super::{Ending, STEP_COUNT_MAX, TransitionSystem};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -86,16 +86,15 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
     control: &Control,
     visitors: &mut [V],
 ) -> Coverage {
-    let visited = Visited::default();
+    let mut visited = Visited::default();
     let initial = system.initial();
-    visited.insert(fingerprint(&initial));
+    visited.insert_mut(fingerprint(&initial));
     control.state_count.store(1, Ordering::Relaxed);
     let shared = Shared {
         system,
         limits,
         control,
-        visited,
-        jobs: Mutex::new(vec![Job::root(system, initial)]),
+        jobs: Mutex::new(vec![Job { state: initial, schedule: Vec::new() }]),
         job_added: Condvar::new(),
         worker_count: visitors.len(),
         idle_count: AtomicUsize::new(0),
@@ -103,12 +102,12 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
         stopped: AtomicBool::new(false),
     };
     let tallies: Vec<Tally> = if let [visitor] = visitors {
-        vec![Worker::new(&shared, visitor).run()]
+        vec![Worker::new(&shared, &mut visited, visitor).run()]
     } else {
         std::thread::scope(|scope| {
             let workers: Vec<_> = visitors
                 .iter_mut()
-                .map(|visitor| scope.spawn(|| Worker::new(&shared, visitor).run()))
+                .map(|visitor| scope.spawn(|| Worker::new(&shared, &visited, visitor).run()))
                 .collect();
             workers.into_iter().map(|worker| worker.join().expect("workers do not panic")).collect()
         })
@@ -118,7 +117,7 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
         state_count: 1 + tallies.iter().map(|tally| tally.new_states).sum::<u64>(),
         transition_count: tallies.iter().map(|tally| tally.transitions).sum(),
         depth_max: tallies.iter().map(|tally| tally.depth_max).max().unwrap_or(0),
-        peak_bytes: shared.visited.bytes(),
+        peak_bytes: visited.bytes(),
         stop,
     }
 }
@@ -127,19 +126,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A state, some of the transitions possible in it, and how it was reached.
+/// A state that is to be searched from, and how it was reached.
 struct Job<S: TransitionSystem> {
     state: S::State,
-    transitions: Vec<S::Transition>,
     schedule: Vec<S::Transition>,
-}
-
-impl<S: TransitionSystem> Job<S> {
-    fn root(system: &S, state: S::State) -> Self {
-        let mut transitions = Vec::new();
-        system.enabled(&state, &mut transitions);
-        Job { state, transitions, schedule: Vec::new() }
-    }
 }
 
 /// What the workers share.
@@ -147,7 +137,6 @@ struct Shared<'a, S: TransitionSystem> {
     system: &'a S,
     limits: &'a Limits,
     control: &'a Control,
-    visited: Visited,
     jobs: Mutex<Vec<Job<S>>>,
     job_added: Condvar,
     worker_count: usize,
@@ -198,15 +187,30 @@ struct Tally {
     unreported: u64,
 }
 
-/// A state on the worker's path, and which of its transitions are still to be followed.
+/// A state on the worker's path, and the new states that it leads to.
+///
+/// All successors are made, and entered into the visited set, before any of them is followed:
+/// the set is large and each look at it waits for memory, several at once no longer than one.
 struct Level<S: TransitionSystem> {
     state: S::State,
     transitions: Vec<S::Transition>,
-    next: usize,
+    /// The state after each transition; what lies beyond is memory to be used again.
+    successors: Vec<S::State>,
+    fingerprints: Vec<u64>,
+    /// The transitions that lead to new states which were not followed yet, the last one first.
+    fresh: Vec<usize>,
 }
 
-struct Worker<'a, S: TransitionSystem, V> {
+impl<S: TransitionSystem> Level<S> {
+    fn new(state: S::State) -> Self {
+        let (transitions, successors) = (Vec::new(), Vec::new());
+        Level { state, transitions, successors, fingerprints: Vec::new(), fresh: Vec::new() }
+    }
+}
+
+struct Worker<'a, S: TransitionSystem, V, A> {
     shared: &'a Shared<'a, S>,
+    visited: A,
     visitor: &'a mut V,
     /// The path from the job's state down; kept when it gets shorter, to reuse the memory.
     levels: Vec<Level<S>>,
@@ -220,10 +224,11 @@ struct Worker<'a, S: TransitionSystem, V> {
 /// How many new states a worker finds between looks at the limits and at the other workers.
 const STATES_BETWEEN_LOOKS: u64 = 256;
 
-impl<'a, S: TransitionSystem, V: Visitor<S>> Worker<'a, S, V> {
-    fn new(shared: &'a Shared<'a, S>, visitor: &'a mut V) -> Self {
+impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
+    fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
         Worker {
             shared,
+            visited,
             visitor,
             levels: Vec::new(),
             schedule: Vec::new(),
@@ -235,11 +240,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>> Worker<'a, S, V> {
 
     fn run(mut self) -> Tally {
         while let Some(job) = self.shared.next_job() {
-            if job.transitions.is_empty() {
-                self.visitor.end(&job.state, &job.schedule, Ending::Rest);
-            } else {
-                self.follow(job);
-            }
+            self.follow(job);
         }
         self.report();
         self.tally
@@ -247,15 +248,14 @@ impl<'a, S: TransitionSystem, V: Visitor<S>> Worker<'a, S, V> {
 
     /// Searches everything below a job.
     fn follow(&mut self, job: Job<S>) {
-        let Job { state, transitions, schedule } = job;
-        let job_depth = schedule.len();
-        self.schedule = schedule;
+        let job_depth = job.schedule.len();
+        self.schedule = job.schedule;
         self.levels.truncate(0);
-        self.levels.push(Level { state, transitions, next: 0 });
+        self.levels.push(Level::new(job.state));
+        self.expand(0);
         let mut depth = 0;
         loop {
-            let level = &mut self.levels[depth];
-            let Some(transition) = level.transitions.get(level.next).copied() else {
+            let Some(next) = self.levels[depth].fresh.pop() else {
                 if depth == 0 {
                     return;
                 }
@@ -263,58 +263,72 @@ impl<'a, S: TransitionSystem, V: Visitor<S>> Worker<'a, S, V> {
                 self.schedule.pop();
                 continue;
             };
-            level.next += 1;
-            if self.descend(depth, transition) {
-                depth += 1;
-                if (job_depth + depth) as u32 >= self.shared.limits.step_count_max {
-                    let state = &self.levels[depth].state;
-                    self.visitor.end(state, &self.schedule, Ending::StepLimit);
-                    self.levels[depth].transitions.clear();
-                }
-            } else if self.shared.stopped.load(Ordering::Relaxed) {
-                return;
-            }
+            self.descend(depth, next);
+            depth += 1;
+            self.expand(depth);
             if self.tally.unreported >= STATES_BETWEEN_LOOKS {
                 self.look_around(depth, job_depth);
+            }
+            if self.shared.stopped.load(Ordering::Relaxed) {
+                return;
             }
         }
     }
 
-    /// Makes one step from the state at `depth`; `true` when it leads on to a new state, which
-    /// is then at `depth + 1`.
-    fn descend(&mut self, depth: usize, transition: S::Transition) -> bool {
-        let system = self.shared.system;
+    /// Makes a successor of the level at `depth` the level below it.
+    fn descend(&mut self, depth: usize, successor: usize) {
         if self.levels.len() == depth + 1 {
             let state = self.levels[depth].state.clone();
-            self.levels.push(Level { state, transitions: Vec::new(), next: 0 });
+            self.levels.push(Level::new(state));
         }
         let (above, below) = self.levels.split_at_mut(depth + 1);
-        let (from, to) = (&above[depth], &mut below[0]);
-        to.state.clone_from(&from.state);
-        system.step(&mut to.state, transition, &mut self.monitor);
-        self.tally.transitions += 1;
-        system.check(&from.state, transition, &to.state, &self.monitor, &mut self.violations);
-        if !self.violations.is_empty() {
-            self.schedule.push(transition);
-            for violation in self.violations.drain(..) {
-                self.visitor.violation(violation, &self.schedule);
-            }
-            self.schedule.pop();
-        }
-        if !self.shared.visited.insert(fingerprint(&to.state)) {
-            return false;
-        }
-        self.tally.new_states += 1;
-        self.tally.unreported += 1;
-        self.schedule.push(transition);
+        let (from, to) = (&mut above[depth], &mut below[0]);
+        std::mem::swap(&mut from.successors[successor], &mut to.state);
+        self.schedule.push(from.transitions[successor]);
         self.tally.depth_max = self.tally.depth_max.max(self.schedule.len() as u32);
-        to.transitions.clear();
-        to.next = 0;
-        system.enabled(&to.state, &mut to.transitions);
-        if to.transitions.is_empty() {
-            self.visitor.end(&to.state, &self.schedule, Ending::Rest);
+    }
+
+    /// Makes every step that is possible at a level and notes which lead to new states.
+    fn expand(&mut self, depth: usize) {
+        let system = self.shared.system;
+        let level = &mut self.levels[depth];
+        level.transitions.clear();
+        level.fingerprints.clear();
+        level.fresh.clear();
+        system.enabled(&level.state, &mut level.transitions);
+        if level.transitions.is_empty() {
+            return self.visitor.end(&level.state, &self.schedule, Ending::Rest);
         }
-        true
+        if self.schedule.len() as u32 >= self.shared.limits.step_count_max {
+            return self.visitor.end(&level.state, &self.schedule, Ending::StepLimit);
+        }
+        for (index, transition) in level.transitions.iter().enumerate() {
+            match level.successors.get_mut(index) {
+                Some(successor) => successor.clone_from(&level.state),
+                None => level.successors.push(level.state.clone()),
+            }
+            let after = &mut level.successors[index];
+            system.step(after, *transition, &mut self.monitor);
+            system.check(&level.state, *transition, after, &self.monitor, &mut self.violations);
+            if !self.violations.is_empty() {
+                self.schedule.push(*transition);
+                for violation in self.violations.drain(..) {
+                    self.visitor.violation(violation, &self.schedule);
+                }
+                self.schedule.pop();
+            }
+            level.fingerprints.push(fingerprint(after));
+        }
+        self.tally.transitions += level.transitions.len() as u64;
+        self.visited.prepare(&level.fingerprints);
+        for (index, fingerprint) in level.fingerprints.iter().enumerate() {
+            if self.visited.insert(*fingerprint) {
+                level.fresh.push(index);
+            }
+        }
+        level.fresh.reverse();
+        self.tally.new_states += level.fresh.len() as u64;
+        self.tally.unreported += level.fresh.len() as u64;
     }
 
     fn report(&mut self) -> u64 {
@@ -331,7 +345,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>> Worker<'a, S, V> {
         } else if state_count >= limits.state_count_max {
             self.shared.end(Stop::States);
         } else if limits.memory_bytes_max != u64::MAX
-            && self.shared.visited.bytes() > limits.memory_bytes_max
+            && self.visited.bytes() > limits.memory_bytes_max
         {
             self.shared.end(Stop::Memory);
         }
@@ -346,13 +360,14 @@ impl<'a, S: TransitionSystem, V: Visitor<S>> Worker<'a, S, V> {
         if !jobs.is_empty() {
             return;
         }
-        let left = |level: &Level<S>| level.next < level.transitions.len();
-        if let Some(at) = (0..=depth).find(|at| left(&self.levels[*at])) {
+        if let Some(at) = (0..=depth).find(|at| !self.levels[*at].fresh.is_empty()) {
             let level = &mut self.levels[at];
-            let transitions = level.transitions.split_off(level.next);
-            let schedule = self.schedule[..job_depth + at].to_vec();
-            jobs.push(Job { state: level.state.clone(), transitions, schedule });
-            self.shared.job_added.notify_one();
+            for next in level.fresh.drain(..) {
+                let mut schedule = self.schedule[..job_depth + at].to_vec();
+                schedule.push(level.transitions[next]);
+                jobs.push(Job { state: level.successors[next].clone(), schedule });
+            }
+            self.shared.job_added.notify_all();
         }
     }
 }

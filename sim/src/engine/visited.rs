@@ -100,10 +100,21 @@ impl Visited {
         shard.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
     }
 
-    /// As [`Visited::insert`], for the only user of the set.
+    /// As [`Visited::insert`], for the only user of the set: needs no lock.
     pub fn insert_mut(&mut self, fingerprint: u64) -> bool {
         let shard = &mut self.shards[Self::shard(fingerprint)];
         shard.get_mut().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
+    }
+
+    /// Reads the place of each fingerprint, so that the processor fetches them together. A table
+    /// that somebody is writing to is passed over.
+    fn prepare(&self, fingerprints: &[u64]) {
+        let read = |fingerprint: &u64| {
+            let shard = self.shards[Self::shard(*fingerprint)].try_lock().ok()?;
+            shard.slots.get(*fingerprint as usize & shard.slots.len().wrapping_sub(1)).copied()
+        };
+        let sum = fingerprints.iter().filter_map(read).fold(0, u64::wrapping_add);
+        std::hint::black_box(sum);
     }
 
     /// The memory that the set takes, in bytes.
@@ -112,6 +123,46 @@ impl Visited {
             shard.lock().unwrap_or_else(PoisonError::into_inner).slots.len() as u64 * 8
         };
         self.shards.iter().map(bytes).sum()
+    }
+}
+
+/// How a search uses a set of fingerprints: alone, or with others.
+pub(super) trait Access {
+    /// Adds a fingerprint; `false` when it was there.
+    fn insert(&mut self, fingerprint: u64) -> bool;
+
+    /// Brings the places of these fingerprints near, all at once.
+    fn prepare(&self, fingerprints: &[u64]);
+
+    /// The memory that the set takes, in bytes.
+    fn bytes(&self) -> u64;
+}
+
+impl Access for &Visited {
+    fn insert(&mut self, fingerprint: u64) -> bool {
+        Visited::insert(self, fingerprint)
+    }
+
+    fn prepare(&self, fingerprints: &[u64]) {
+        Visited::prepare(self, fingerprints);
+    }
+
+    fn bytes(&self) -> u64 {
+        Visited::bytes(self)
+    }
+}
+
+impl Access for &mut Visited {
+    fn insert(&mut self, fingerprint: u64) -> bool {
+        self.insert_mut(fingerprint)
+    }
+
+    fn prepare(&self, fingerprints: &[u64]) {
+        Visited::prepare(self, fingerprints);
+    }
+
+    fn bytes(&self) -> u64 {
+        Visited::bytes(self)
     }
 }
 

@@ -36,7 +36,7 @@ pub const INFINITE: u32 = 0xFFFF_FFFF;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NtStatus(pub u32);
 
-/// A last-error value (GetLastError).
+/// A last-error value (`GetLastError`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Win32Error(pub u32);
 

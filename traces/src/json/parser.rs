@@ -1,9 +1,7 @@
-//! A JSON text as a tree in which every key and value knows its place.
-//!
-//! Strict RFC 8259 in one linear pass, with bounded depth and a bounded number of values.
-//! Duplicate keys are refused.
+//! The parser: one pass, strict, with bounded depth.
 
-use crate::error::{Fault, Span};
+use super::{Json, Member, Node};
+use crate::error::{Fault, Span, quoted};
 use crate::limits::{NESTING_MAX, VALUE_COUNT_MAX};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,56 +9,15 @@ use std::collections::HashSet;
 /// Objects with more members than this look duplicate keys up in a hash set.
 const LINEAR_SEARCH_MAX: usize = 16;
 
-/// A value and where it stands.
-#[derive(Debug)]
-pub(crate) struct Node<'t> {
-    pub(crate) span: Span,
-    pub(crate) value: Json<'t>,
-}
-
-/// A JSON value. A number is kept as it is written.
-#[derive(Debug)]
-pub(crate) enum Json<'t> {
-    Null,
-    Bool(bool),
-    Number(&'t str),
-    String(Cow<'t, str>),
-    List(Vec<Node<'t>>),
-    Object(Vec<Member<'t>>),
-}
-
-/// A key of an object with its value.
-#[derive(Debug)]
-pub(crate) struct Member<'t> {
-    pub(crate) key: Cow<'t, str>,
-    pub(crate) key_span: Span,
-    pub(crate) value: Node<'t>,
-}
-
-/// Parses a text that is one JSON value.
-pub(crate) fn parse(text: &str) -> Result<Node<'_>, Fault> {
-    let mut parser = Parser::new(text)?;
-    let node = parser.value(0)?;
-    parser.space();
-    if parser.at < text.len() {
-        return Err(parser.fault("the document ends here, but more text follows"));
-    }
-    Ok(node)
-}
-
-/// Parses the first JSON value of a text and leaves the rest unread.
-pub(crate) fn parse_first(text: &str) -> Result<Node<'_>, Fault> {
-    Parser::new(text)?.value(0)
-}
-
-struct Parser<'t> {
+/// Where the parser is in a text.
+pub(super) struct Parser<'t> {
     text: &'t str,
-    at: usize,
+    pub(super) at: usize,
     value_count: usize,
 }
 
 impl<'t> Parser<'t> {
-    fn new(text: &'t str) -> Result<Self, Fault> {
+    pub(super) fn new(text: &'t str) -> Result<Self, Fault> {
         let mut parser = Parser { text, at: 0, value_count: 0 };
         if text.starts_with('\u{feff}') {
             return Err(Fault::new(Span::new(0, 3), "the text begins with a byte order mark")
@@ -77,14 +34,14 @@ impl<'t> Parser<'t> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
     /// A fault at the character that is read next.
-    fn fault(&self, message: &str) -> Fault {
+    pub(super) fn fault(&self, message: &str) -> Fault {
         let length = self.text[self.at..].chars().next().map_or(0, char::len_utf8);
         Fault::new(Span::new(self.at, self.at + length), message)
     }
@@ -97,7 +54,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Node<'t>, Fault> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<Node<'t>, Fault> {
         self.value_count += 1;
         if self.value_count > VALUE_COUNT_MAX {
             return Err(self.fault(&format!("more than {VALUE_COUNT_MAX} values")));
@@ -291,7 +248,7 @@ impl<'t> Parser<'t> {
         loop {
             let member = self.member(depth)?;
             if keys.has(&members, &member.key) {
-                let message = format!("{:?} is given twice", member.key);
+                let message = format!("{} is given twice", quoted(&member.key));
                 return Err(Fault::new(member.key_span, message));
             }
             members.push(member);
@@ -354,108 +311,5 @@ impl Keys {
             self.seen.extend(members.iter().map(|member| member.key.to_string()));
         }
         !self.seen.insert(key.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(text: &str) -> String {
-        parse(text).map(|_| ()).unwrap_err().locate(text, None, 1).to_string()
-    }
-
-    #[test]
-    fn accepts_and_refuses_what_serde_json_does() {
-        let texts = [
-            "0",
-            "-0",
-            "01",
-            "-",
-            "1.",
-            "1.5",
-            "1e5",
-            "1E+",
-            "1e-2",
-            ".5",
-            "+1",
-            "0x10",
-            "tru",
-            "true",
-            "nulll",
-            "[]",
-            "[1,]",
-            "[,1]",
-            "[1 2]",
-            "{}",
-            "{\"a\":1,}",
-            "{a:1}",
-            "{\"a\" 1}",
-            "\"\\u0041\"",
-            "\"\\ud83d\\ude00\"",
-            "\"\\ud83d\"",
-            "\"\\ud83d\\u0041\"",
-            "\"\\ude00\"",
-            "\"\\x\"",
-            "\"a",
-            "\"a\nb\"",
-            "\"\t\"",
-            "\"\\n\"",
-            "[",
-            "{",
-            "]",
-            " 1 ",
-            "1 1",
-            "",
-            "\"\\",
-            "\"\\u12",
-            "\"\\u00e4\\\\\"",
-            "\u{a0}1",
-            "{\"a\":{\"b\":[null,false]}}",
-            "'a'",
-            "/**/1",
-            "NaN",
-        ];
-        for text in texts {
-            let theirs = serde_json::from_str::<serde_json::Value>(text);
-            assert_eq!(parse(text).is_ok(), theirs.is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn strings_are_unescaped_as_serde_json_does() {
-        let text = "\"a\\u00e4\\ud83d\\ude00\\\\\\/\\\"\\b\\f\\n\\r\\tz\"";
-        let Json::String(ours) = parse(text).unwrap().value else { panic!("a string") };
-        assert_eq!(ours, serde_json::from_str::<String>(text).unwrap());
-    }
-
-    #[test]
-    fn duplicate_keys_are_refused_in_small_and_large_objects() {
-        assert_eq!(message(r#"{"a":1,"a":2}"#), "line 1, column 8: \"a\" is given twice");
-        let keys: Vec<_> = (0..100).map(|key| format!("\"k{key}\":0")).collect();
-        let large = format!("{{{},\"k7\":1}}", keys.join(","));
-        assert!(message(&large).ends_with("\"k7\" is given twice"));
-    }
-
-    #[test]
-    fn deep_nesting_is_refused() {
-        let deep = "[".repeat(10_000);
-        assert_eq!(message(&deep), "line 1, column 130: nested more than 128 deep");
-        let allowed = format!("{}{}", "[".repeat(129), "]".repeat(129));
-        assert!(parse(&allowed).is_ok());
-    }
-
-    #[test]
-    fn too_many_values_are_refused() {
-        let many = format!("[{}0]", "0,".repeat(VALUE_COUNT_MAX));
-        assert!(message(&many).ends_with("more than 1000000 values"));
-    }
-
-    #[test]
-    fn a_text_that_ends_early_says_so() {
-        assert_eq!(
-            message("{\"a\":\n[1"),
-            "line 2, column 3: the text ends inside a list; expected \",\" or \"]\""
-        );
     }
 }
