@@ -1,4 +1,4 @@
-//! Every mistake gives one clear error: `corpus/bad/NAME.json` with its message in `NAME.txt`.
+//! Every mistake gives one clear error: `bad-input/NAME.json` with its message in `NAME.txt`.
 //!
 //! `UPDATE_EXPECT=1 cargo test` writes the messages anew; read them before you keep them.
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn bad_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/bad");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad-input");
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
