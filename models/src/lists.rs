@@ -201,10 +201,16 @@ mod tests {
         lists.push(2, 'd');
         lists.push(1, 'c');
         lists.insert(2, 0, 'x');
-        assert_eq!((lists.get(0), lists.get(1), lists.get(2)), (&['a'][..], &['b', 'c'][..], &['x', 'd'][..]));
+        assert_eq!(
+            (lists.get(0), lists.get(1), lists.get(2)),
+            (&['a'][..], &['b', 'c'][..], &['x', 'd'][..])
+        );
         assert_eq!(lists.remove(1, 0), 'b');
         assert_eq!(lists.pop(2), Some('d'));
-        assert_eq!((lists.get(0), lists.get(1), lists.get(2)), (&['a'][..], &['c'][..], &['x'][..]));
+        assert_eq!(
+            (lists.get(0), lists.get(1), lists.get(2)),
+            (&['a'][..], &['c'][..], &['x'][..])
+        );
         lists.clear(1);
         assert_eq!((lists.get(0), lists.get(1), lists.get(2)), (&['a'][..], &[][..], &['x'][..]));
         assert_eq!(lists.pop(1), None);

@@ -146,11 +146,11 @@ impl Model {
         }
         let mut due = out[first..].iter().any(|t| matches!(t, Transition::TimeOut(_)));
         for timer in &self.program.timers {
-            if let DispatcherObject::Timer(record) = machine.kernel.object(*timer) {
-                if record.remaining_ms == 0 {
-                    due = true;
-                    out.push(Transition::Expire(*timer));
-                }
+            if let DispatcherObject::Timer(record) = machine.kernel.object(*timer)
+                && record.remaining_ms == 0
+            {
+                due = true;
+                out.push(Transition::Expire(*timer));
             }
         }
         let free = self.settings.time == Time::Free;
@@ -307,10 +307,10 @@ impl Kernel {
             }
         }
         for object in &mut self.objects {
-            if let DispatcherObject::Timer(timer) = object {
-                if timer.remaining_ms != NEVER {
-                    timer.remaining_ms -= ms;
-                }
+            if let DispatcherObject::Timer(timer) = object
+                && timer.remaining_ms != NEVER
+            {
+                timer.remaining_ms -= ms;
             }
         }
     }

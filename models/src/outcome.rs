@@ -110,7 +110,11 @@ pub fn apc_entry(program: &Program, kapc: Kapc) -> ApcEntry {
 /// The outcome at the end of a schedule, by going along it once more.
 ///
 /// Every transition has to be possible when its turn comes.
-pub fn outcome_of(model: &Model, schedule: &[crate::machine::Transition], at_step_limit: bool) -> Outcome {
+pub fn outcome_of(
+    model: &Model,
+    schedule: &[crate::machine::Transition],
+    at_step_limit: bool,
+) -> Outcome {
     let mut recorder = Recorder::new(&model.program);
     let mut machine = model.initial();
     for transition in schedule {

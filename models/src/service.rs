@@ -209,14 +209,13 @@ impl Kernel {
                 let kind = if *all { WaitKind::All } else { WaitKind::Any };
                 let request =
                     WaitRequest { kind, alertable: *alertable, remaining_ms: *timeout_ms };
-                match self.check_wait(cx, objects, *all, *count_max) {
-                    Err(status) => ServiceOutcome::Returned(status.into()),
-                    Ok(()) => {
-                        let handles = cx.handles;
-                        let objects = objects.iter().map(|handle| handles[handle.index()]);
-                        let status = self.begin_wait(cx, thread, objects, request);
-                        self.after_wait_entry(thread, status)
-                    }
+                if let Err(status) = self.check_wait(cx, objects, *all, *count_max) {
+                    ServiceOutcome::Returned(status.into())
+                } else {
+                    let handles = cx.handles;
+                    let objects = objects.iter().map(|handle| handles[handle.index()]);
+                    let status = self.begin_wait(cx, thread, objects, request);
+                    self.after_wait_entry(thread, status)
                 }
             }
             Service::SignalAndWait { signal, object, alertable, timeout_ms } => {

@@ -24,11 +24,7 @@ impl<'a> Visitor<System<'a>> for Watcher {
         self.bad_ends += u64::from(!state.kernel().all_ended() || ending != Ending::Rest);
     }
 
-    fn violation(
-        &mut self,
-        _: <System<'a> as TransitionSystem>::Violation,
-        _: &[Transition],
-    ) {
+    fn violation(&mut self, _: <System<'a> as TransitionSystem>::Violation, _: &[Transition]) {
         self.violations += 1;
     }
 }
@@ -39,12 +35,13 @@ fn main() -> ExitCode {
     let two_threads = arguments.iter().any(|argument| argument == "--two-threads");
     arguments.retain(|argument| !argument.starts_with("--"));
     let numbers: Vec<usize> = arguments.iter().skip(1).flat_map(|number| number.parse()).collect();
-    let scenario = match (arguments.first().map(String::as_str), &numbers[..]) {
-        (Some("ring"), [threads, apcs]) => workloads::ring(*threads, *apcs),
-        _ => {
-            eprintln!("usage: peers ring THREADS APCS [--checked] [--two-threads]");
-            return ExitCode::from(2);
-        }
+    let scenario = if let (Some("ring"), [threads, apcs]) =
+        (arguments.first().map(String::as_str), &numbers[..])
+    {
+        workloads::ring(*threads, *apcs)
+    } else {
+        eprintln!("usage: peers ring THREADS APCS [--checked] [--two-threads]");
+        return ExitCode::from(2);
     };
     let program = compile(&scenario).expect("workloads can be simulated");
     let model = Model { program, settings: Settings::default() };

@@ -49,18 +49,13 @@ pub fn wait_for_cycles(kernel: &Kernel) -> Vec<Vec<WaitsFor>> {
 fn holder(kernel: &Kernel, object: ObjectId) -> Option<ThreadId> {
     match kernel.object(object) {
         DispatcherObject::Mutant(mutant) => mutant.owner,
-        DispatcherObject::Thread { signaled: false } => {
-            Some(ThreadId::from_index(object.index()))
-        }
+        DispatcherObject::Thread { signaled: false } => Some(ThreadId::from_index(object.index())),
         _ => None,
     }
 }
 
 /// A cycle through the lowest thread of a strongly connected component.
-fn cycle_in(
-    graph: &DiGraph<ThreadId, WaitsFor>,
-    component: &[NodeIndex],
-) -> Option<Vec<WaitsFor>> {
+fn cycle_in(graph: &DiGraph<ThreadId, WaitsFor>, component: &[NodeIndex]) -> Option<Vec<WaitsFor>> {
     let first = *component.iter().min_by_key(|node| graph[**node])?;
     let mut cycle = Vec::new();
     let mut at = first;

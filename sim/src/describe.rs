@@ -48,10 +48,12 @@ pub fn result_text(result: &CallResult) -> String {
     };
     let mut text = value(&result.ret);
     if let Some(error) = &result.error {
-        text += &format!(", {error}");
+        text.push_str(", ");
+        text.push_str(error);
     }
     if let Some(previous) = result.previous {
-        text += &format!(", previous {previous}");
+        text.push_str(", previous ");
+        text.push_str(&previous.to_string());
     }
     text
 }
@@ -181,7 +183,10 @@ fn cycle_text(program: &Program, cycle: &[WaitsFor]) -> String {
             if edge.object == edge.holder.object() {
                 format!("{waiter} waits for the end of {holder}")
             } else {
-                format!("{waiter} waits for {}, which {holder} owns", program.object_name(edge.object))
+                format!(
+                    "{waiter} waits for {}, which {holder} owns",
+                    program.object_name(edge.object)
+                )
             }
         })
         .collect();

@@ -1,5 +1,6 @@
 //! Every schedule of a scenario: its outcomes, what breaks an invariant, its expectations.
 
+use crate::engine::cycles::cycles;
 use crate::engine::explore::{Control, Coverage, Limits, Visitor, explore};
 use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
@@ -8,8 +9,8 @@ use crate::system::{RuleHits, System};
 use alertable_models::invariant::{Invariant, Violation};
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::outcome_of;
-use alertable_traces::outcome::Outcome;
 use alertable_traces::expectation::{Clause, Expectations, Failure};
+use alertable_traces::outcome::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most states that the search for a shortest schedule looks at.
@@ -87,21 +88,27 @@ pub fn explore_model(
     hits: Option<&RuleHits>,
 ) -> Exploration {
     let system = System { model, checked: true, hits };
-    // A cycle is recognised on the path of one worker only.
-    let worker_count = if model.program.may_run_for_ever() { 1 } else { limits.worker_count };
     let mut visitors: Vec<Collector<'_>> =
-        (0..worker_count.max(1)).map(|_| Collector::new(model)).collect();
+        (1..limits.worker_count.max(1)).map(|_| Collector::new(model)).collect();
+    visitors.push(Collector::new(model));
     let coverage = explore(&system, limits, control, &mut visitors);
-    let Collector { outcomes, violations, .. } =
-        visitors.into_iter().reduce(Collector::join).expect("there is a worker");
+    let mut found = visitors.into_iter().fold(Collector::new(model), Collector::join);
+    if model.program.may_run_for_ever() && coverage.stop.is_none() {
+        let unchecked = System { checked: false, ..system };
+        cycles(&unchecked, limits.step_count_max, |state, schedule| {
+            found.end(state, schedule, Ending::StepLimit);
+        });
+    }
+    let Collector { outcomes, violations, .. } = found;
     let findings = violations
         .into_values()
-        .map(|(violation, schedule)| shortest_finding(&system, violation, schedule))
+        .map(|(violation, schedule)| shortest_finding(&system, &violation, schedule))
         .collect();
     let states_of = |outcome: &Outcome| -> Vec<u64> {
         outcomes.iter().filter(|(_, other)| *other == outcome).map(|(key, _)| *key).collect()
     };
-    let distinct: Vec<Outcome> = outcomes.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let distinct: Vec<Outcome> =
+        outcomes.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
     let failures: Vec<Failure> =
         expectations.map(|expected| expected.failures(&distinct)).unwrap_or_default();
     let verdict = verdict(expectations.is_some(), &coverage, &failures);
@@ -109,9 +116,9 @@ pub fn explore_model(
         .into_iter()
         .filter(|failure| coverage.stop.is_none() || is_final(failure))
         .map(|failure| FailedExpectation {
-            schedule: failure.outcome.and_then(|index| {
-                shortest_to(&system, &states_of(&distinct[index]))
-            }),
+            schedule: failure
+                .outcome
+                .and_then(|index| shortest_to(&system, &states_of(&distinct[index]))),
             message: failure.to_string(),
         })
         .collect();
@@ -199,7 +206,7 @@ impl Visitor<System<'_>> for Collector<'_> {
 
 fn shortest_finding(
     system: &System<'_>,
-    violation: Violation,
+    violation: &Violation,
     schedule: Vec<Transition>,
 ) -> Finding {
     let id = violation.invariant.id;
@@ -224,7 +231,5 @@ fn shortest_to(system: &System<'_>, keys: &[u64]) -> Option<Vec<Transition>> {
     if transitions.is_empty() && at_rest(&initial) {
         return Some(Vec::new());
     }
-    shortest(&system, SHORTEST_STATE_COUNT_MAX, |reached| {
-        reached.at_rest && at_rest(reached.state)
-    })
+    shortest(&system, SHORTEST_STATE_COUNT_MAX, |reached| reached.at_rest && at_rest(reached.state))
 }

@@ -46,14 +46,15 @@ pub fn judge(
             observation.source.system == system && observation.source.version == version
         })
     });
-    if let Some(own) = own.filter(|own| own.name != dialect.name) {
-        if allows(&source.outcomes(own.deviations).0) {
-            let alone = own.deviations.iter().find(|deviation| {
-                allows(&source.outcomes(dialect.deviations.with(*deviation)).0)
-            });
-            let deviations = alone.map_or_else(|| own.deviations.iter().collect(), |d| vec![d]);
-            return Judgement::Difference { dialect: own.name, deviations };
-        }
+    if let Some(own) = own.filter(|own| own.name != dialect.name)
+        && allows(&source.outcomes(own.deviations).0)
+    {
+        let alone = own
+            .deviations
+            .iter()
+            .find(|deviation| allows(&source.outcomes(dialect.deviations.with(*deviation)).0));
+        let deviations = alone.map_or_else(|| own.deviations.iter().collect(), |d| vec![d]);
+        return Judgement::Difference { dialect: own.name, deviations };
     }
     if !complete {
         return Judgement::Undecided;

@@ -61,16 +61,14 @@ pub struct Difference {
 pub fn replay_file(path: &Path) -> Result<Replay, Error> {
     let name = path.display().to_string();
     let open = || {
-        let file = File::open(path).map_err(|error| {
-            Error::about_file(&name, format!("cannot be read: {error}"))
-        })?;
+        let file = File::open(path)
+            .map_err(|error| Error::about_file(&name, format!("cannot be read: {error}")))?;
         Ok::<_, Error>(BufReader::with_capacity(1 << 16, file))
     };
     let header = TraceReader::new(open()?, Some(&name))?.header().clone();
     let model = model_of(&header).map_err(|message| Error::about_file(&name, message))?;
-    replay(&header, &model, open()?).map_err(|error| {
-        Error::about_file(&name, format!("cannot be read: {error}"))
-    })
+    replay(&header, &model, open()?)
+        .map_err(|error| Error::about_file(&name, format!("cannot be read: {error}")))
 }
 
 /// The model that a header describes.

@@ -1,8 +1,8 @@
 //! One simulated run of a scenario.
 
+use crate::engine::Ending;
 use crate::engine::policy::{Pct, Policy, RoundRobin, Uniform};
 use crate::engine::simulate::simulate;
-use crate::engine::Ending;
 use crate::system::{StepEvents, System};
 use crate::trace::{TraceSettings, Tracer};
 use alertable_models::event::{Event, Observer};
@@ -104,7 +104,11 @@ pub struct NoSuchPick {
 impl fmt::Display for NoSuchPick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let NoSuchPick { position, pick, possible } = self;
-        write!(f, "pick {position} of the schedule is {pick}, but only {possible} steps are possible there (0 to {})", possible - 1)
+        write!(
+            f,
+            "pick {position} of the schedule is {pick}, but only {possible} steps are possible there (0 to {})",
+            possible - 1
+        )
     }
 }
 
@@ -176,21 +180,22 @@ fn run_with<'a>(
     let settings = TraceSettings::new(model, options);
     let mut tracer =
         options.with_trace.then(|| Tracer::new(model, scenario, &settings, Vec::new()));
-    let run = simulate(&system, policy, options.step_count_max, |enabled, pick, step: &StepEvents| {
-        if enabled.len() > 1 {
-            picks.push(pick);
-        }
-        if let Some(tracer) = &mut tracer {
-            tracer.step(enabled, pick, &step.events);
-        }
-        for event in &step.events {
-            if let Event::TimePassed { ms } = event {
-                time_ms += u64::from(*ms);
+    let run =
+        simulate(&system, policy, options.step_count_max, |enabled, pick, step: &StepEvents| {
+            if enabled.len() > 1 {
+                picks.push(pick);
             }
-            recorder.event(*event);
-            timeline.push((time_ms, *event));
-        }
-    });
+            if let Some(tracer) = &mut tracer {
+                tracer.step(enabled, pick, &step.events);
+            }
+            for event in &step.events {
+                if let Event::TimePassed { ms } = event {
+                    time_ms += u64::from(*ms);
+                }
+                recorder.event(*event);
+                timeline.push((time_ms, *event));
+            }
+        });
     Run {
         outcome: recorder.outcome(&run.state, run.ending == Ending::StepLimit),
         machine: run.state,

@@ -215,7 +215,7 @@ fn thread_event(change: ThreadChange) -> ThreadEvent {
     }
 }
 
-fn kapc_event<'a>(program: &'a Program, kapc: Kapc, change: KapcChange) -> EventKind<'a> {
+fn kapc_event(program: &Program, kapc: Kapc, change: KapcChange) -> EventKind<'_> {
     let what = match change {
         KapcChange::Queued => KapcEvent::Queued,
         KapcChange::Delivered => KapcEvent::Delivered,
@@ -223,8 +223,7 @@ fn kapc_event<'a>(program: &'a Program, kapc: Kapc, change: KapcChange) -> Event
         KapcChange::RunDown => KapcEvent::Rundown,
     };
     let entry = apc_entry(program, kapc);
-    let is_special =
-        matches!(kapc.source, alertable_models::ke::apc::ApcSource::Special);
+    let is_special = matches!(kapc.source, alertable_models::ke::apc::ApcSource::Special);
     EventKind::Kapc {
         what,
         mode: ProcessorMode::User,

@@ -83,14 +83,15 @@ fn was_alertable(step: &Step<'_>, thread: ThreadId) -> bool {
 
 fn only_when_alertable(step: &Step<'_>) -> Result<(), Broken> {
     for event in step.events {
-        if let Event::ApcEntered { thread, kapc } = event {
-            if !kapc.is_special() && !was_alertable(step, *thread) {
-                let name = step.thread_name(*thread);
-                let routine = step.model.program.routine_name(kapc.routine);
-                return Err(Broken(format!(
-                    "`{name}` ran the user APC `{routine}` where it was not alertable"
-                )));
-            }
+        if let Event::ApcEntered { thread, kapc } = event
+            && !kapc.is_special()
+            && !was_alertable(step, *thread)
+        {
+            let name = step.thread_name(*thread);
+            let routine = step.model.program.routine_name(kapc.routine);
+            return Err(Broken(format!(
+                "`{name}` ran the user APC `{routine}` where it was not alertable"
+            )));
         }
     }
     Ok(())
@@ -108,9 +109,9 @@ fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
         }
     }
     let entered = |thread: ThreadId| {
-        step.events.iter().any(|event| {
-            matches!(event, Event::ApcEntered { thread: other, .. } if *other == thread)
-        })
+        step.events.iter().any(
+            |event| matches!(event, Event::ApcEntered { thread: other, .. } if *other == thread),
+        )
     };
     for event in step.events {
         if let Event::ApcReturned { thread, .. } = event {
@@ -182,9 +183,7 @@ fn changed_plainly(step: &Step<'_>, thread: ThreadId) -> bool {
     let (before, after) =
         (step.before.kernel.user_apcs(thread), step.after.kernel.user_apcs(thread));
     match change {
-        KapcChange::Queued => {
-            !kapc.is_special() && after.split_last() == Some((kapc, before))
-        }
+        KapcChange::Queued => !kapc.is_special() && after.split_last() == Some((kapc, before)),
         KapcChange::Delivered => before.split_first() == Some((kapc, after)),
         KapcChange::Removed | KapcChange::RunDown => false,
     }

@@ -116,10 +116,10 @@ pub fn check(step: &Step<'_>, out: &mut Vec<Violation>) {
     let happened = step.events.iter().fold(0, |sum, event| sum | Concern::of(event).0);
     for subject in SUBJECTS {
         for invariant in subject {
-            if invariant.concern.0 & (happened | Concern::ALWAYS.0) != 0 {
-                if let Err(broken) = (invariant.check)(step) {
-                    out.push(Violation { invariant, broken });
-                }
+            if invariant.concern.0 & (happened | Concern::ALWAYS.0) != 0
+                && let Err(broken) = (invariant.check)(step)
+            {
+                out.push(Violation { invariant, broken });
             }
         }
     }

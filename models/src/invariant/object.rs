@@ -109,12 +109,12 @@ fn auto_reset_releases_one(step: &Step<'_>) -> Result<(), Broken> {
 
 fn semaphore_bounds(step: &Step<'_>) -> Result<(), Broken> {
     for object in changed(step) {
-        if let DispatcherObject::Semaphore(semaphore) = step.after.kernel.object(object) {
-            if semaphore.count > semaphore.limit {
-                let name = step.model.program.object_name(object);
-                let (count, limit) = (semaphore.count, semaphore.limit);
-                return Err(Broken(format!("`{name}` counts {count} of at most {limit}")));
-            }
+        if let DispatcherObject::Semaphore(semaphore) = step.after.kernel.object(object)
+            && semaphore.count > semaphore.limit
+        {
+            let name = step.model.program.object_name(object);
+            let (count, limit) = (semaphore.count, semaphore.limit);
+            return Err(Broken(format!("`{name}` counts {count} of at most {limit}")));
         }
     }
     Ok(())
@@ -178,7 +178,8 @@ fn all_or_nothing(step: &Step<'_>) -> Result<(), Broken> {
         };
         let after = step.after.kernel.thread(thread).state;
         let waits_on = matches!(after, ThreadState::Waiting | ThreadState::Restarting)
-            && step.call_before(thread) == step.after.program.pc(thread).and_then(|pc| step.call_at(pc));
+            && step.call_before(thread)
+                == step.after.program.pc(thread).and_then(|pc| step.call_at(pc));
         if taken != wanted || waits_on {
             let name = step.thread_name(thread);
             return Err(Broken(format!(
@@ -230,7 +231,8 @@ fn waiters_fifo(step: &Step<'_>) -> Result<(), Broken> {
     for thread in blocked {
         for object in step.after.kernel.wait_objects(thread) {
             if overtook(step, thread, *object) {
-                let (name, object) = (step.thread_name(thread), step.model.program.object_name(*object));
+                let (name, object) =
+                    (step.thread_name(thread), step.model.program.object_name(*object));
                 return Err(Broken(format!("`{name}` waits for `{object}` before older waiters")));
             }
         }
@@ -245,5 +247,6 @@ fn overtook(step: &Step<'_>, thread: ThreadId, object: ObjectId) -> bool {
     let older = |other: ThreadId| {
         step.before.kernel.waiters(object).iter().any(|block| block.thread == other)
     };
-    place.is_some_and(|place| waiters[place..].iter().any(|b| b.thread != thread && older(b.thread)))
+    place
+        .is_some_and(|place| waiters[place..].iter().any(|b| b.thread != thread && older(b.thread)))
 }

@@ -42,10 +42,9 @@ pub struct Kapc {
 }
 
 impl Kapc {
-    pub(crate) fn is_special(&self) -> bool {
+    pub(crate) fn is_special(self) -> bool {
         self.source == ApcSource::Special
     }
-
 }
 
 impl Entry for Kapc {
@@ -79,7 +78,7 @@ impl Kernel {
             return Err(NtStatus::NO_MEMORY);
         }
         cx.rules([rule::APC_I_03, rule::APC_U_15, rule::APC_U_16, thr::THR_02]);
-        let position = self.place_of(cx, thread, &kapc);
+        let position = self.place_of(cx, thread, kapc);
         if cx.deviates(Deviation::ApcQueuedTwice) && self.user_apcs.is_empty(thread.index()) {
             self.user_apcs.push(thread.index(), kapc);
         }
@@ -94,7 +93,7 @@ impl Kernel {
         &self,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
-        kapc: &Kapc,
+        kapc: Kapc,
     ) -> usize {
         let queued = self.user_apcs(thread);
         let specials = queued.iter().take_while(|queued| queued.is_special()).count();
@@ -187,7 +186,7 @@ impl Kernel {
 
     /// Whether a special user APC is queued to a thread.
     pub(crate) fn has_special_apc(&self, thread: ThreadId) -> bool {
-        self.user_apcs(thread).first().is_some_and(Kapc::is_special)
+        self.user_apcs(thread).first().is_some_and(|kapc| kapc.is_special())
     }
 
     /// Consumes an alert, or makes the next queued user APC pending (KeTestAlertThread).

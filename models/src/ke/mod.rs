@@ -1,7 +1,7 @@
 //! The kernel: threads, dispatcher objects, waits, APCs and timers.
 //!
 //! A [`Kernel`] is the part of a machine's state that the system keeps. It takes system calls
-//! ([`Kernel::system_call`] in [`crate::service`]) and does not know where they come from.
+//! (`Kernel::system_call` in [`crate::service`]) and does not know where they come from.
 
 pub mod apc;
 pub mod dispatcher;

@@ -48,7 +48,8 @@ impl Kernel {
             cx.rule(rule::WAIT_73);
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        let limit = if cx.deviates(Deviation::SemaphoreUnbounded) { u32::MAX } else { record.limit };
+        let limit =
+            if cx.deviates(Deviation::SemaphoreUnbounded) { u32::MAX } else { record.limit };
         record.count = match previous.checked_add(added) {
             Some(sum) if sum <= limit => sum,
             _ => {

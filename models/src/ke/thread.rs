@@ -88,12 +88,7 @@ impl Kthread {
 
     /// A thread that was created suspended.
     pub(crate) fn suspended() -> Self {
-        Kthread {
-            state: ThreadState::Starting,
-            stopped: true,
-            suspend_count: 1,
-            ..Self::running()
-        }
+        Kthread { state: ThreadState::Starting, stopped: true, suspend_count: 1, ..Self::running() }
     }
 
     /// A thread that does not exist yet.
@@ -188,9 +183,9 @@ impl Entry for Kthread {
 impl Kernel {
     /// Whether every thread that was started has ended.
     pub fn all_ended(&self) -> bool {
-        self.threads.iter().all(|thread| {
-            thread.state == ThreadState::Terminated || Self::never_started(thread)
-        })
+        self.threads
+            .iter()
+            .all(|thread| thread.state == ThreadState::Terminated || Self::never_started(thread))
     }
 
     /// Whether a thread was never created, or was created suspended and has not been let go.

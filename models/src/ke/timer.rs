@@ -131,10 +131,10 @@ impl Kernel {
         let record = self.timer_mut(timer);
         record.remaining_ms = NEVER;
         record.period_ms = 0;
-        if let Some(apc) = record.apc.take() {
-            if !cx.deviates(Deviation::TimerCancelKeepsApc) {
-                self.remove_timer_apc(cx, apc.thread, timer);
-            }
+        if let Some(apc) = record.apc.take()
+            && !cx.deviates(Deviation::TimerCancelKeepsApc)
+        {
+            self.remove_timer_apc(cx, apc.thread, timer);
         }
     }
 
@@ -171,11 +171,8 @@ impl Kernel {
         timer: ObjectId,
         apc: TimerApc,
     ) {
-        let thread = if cx.deviates(Deviation::TimerApcToFirstThread) {
-            ThreadId(0)
-        } else {
-            apc.thread
-        };
+        let thread =
+            if cx.deviates(Deviation::TimerApcToFirstThread) { ThreadId(0) } else { apc.thread };
         let accumulates = cx.deviates(Deviation::TimerApcAccumulates);
         if self.is_timer_apc_queued(thread, timer) && !accumulates {
             cx.rules([rule::TIMER_16, apc::APC_I_01]);

@@ -135,8 +135,7 @@ impl Kernel {
             WaitKind::Any => {
                 // WAIT-30: the lowest index that is signaled, and only that object changes.
                 let objects = self.wait_objects(thread);
-                let key =
-                    objects.iter().position(|o| self.object(*o).is_signaled_for(thread))?;
+                let key = objects.iter().position(|o| self.object(*o).is_signaled_for(thread))?;
                 cx.rules([rule::WAIT_02, rule::WAIT_30]);
                 let object = objects[key];
                 Some(with_index(self.satisfy(cx, object, thread), key as u8))

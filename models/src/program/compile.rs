@@ -138,8 +138,8 @@ impl Compiler {
         let program = Program {
             code: Vec::new(),
             calls: Vec::new(),
-            threads: scenario.threads.keys().map(program_thread).collect(),
-            routines: scenario.routines.keys().map(program_routine).collect(),
+            threads: scenario.threads.keys().map(|name| program_thread(name)).collect(),
+            routines: scenario.routines.keys().map(|name| program_routine(name)).collect(),
             labels: Vec::new(),
             data: Vec::new(),
             conditions: Vec::new(),
@@ -181,12 +181,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn call(
-        &mut self,
-        place: &str,
-        call: &Call,
-        label: Option<&str>,
-    ) -> Result<(), CompileError> {
+    fn call(&mut self, place: &str, call: &Call, label: Option<&str>) -> Result<(), CompileError> {
         let Some(Lowered { service, convention }) = lower(call, self) else {
             let place = place.to_owned();
             return Err(CompileError::CallNotSimulated { call: call.name(), place });
@@ -319,8 +314,7 @@ fn watch(threads: &mut [ProgramThread], handles: &[ObjectId], call: &ProgramCall
         Service::SuspendThread { thread } | Service::TerminateThread { thread, .. } => {
             note(thread, |watch| watch.interruptible = true);
         }
-        Service::AlertThread { thread }
-        | Service::QueueApcThread { thread, special: true, .. } => {
+        Service::AlertThread { thread } | Service::QueueApcThread { thread, special: true, .. } => {
             note(thread, |watch| watch.alertable = true);
         }
         Service::QueueApcThread { thread, .. } | Service::ResumeThread { thread } => {
@@ -337,16 +331,18 @@ fn watch(threads: &mut [ProgramThread], handles: &[ObjectId], call: &ProgramCall
 fn does_something(step: &Step) -> bool {
     match step {
         Step::Call(_) => true,
-        Step::Repeat(repeat) => repeat.count != Count::Times(0) && repeat.steps.iter().any(does_something),
+        Step::Repeat(repeat) => {
+            repeat.count != Count::Times(0) && repeat.steps.iter().any(does_something)
+        }
     }
 }
 
-fn program_thread(name: &String) -> ProgramThread {
-    ProgramThread { name: name.clone(), entry: 0, watch: Watch::default() }
+fn program_thread(name: &str) -> ProgramThread {
+    ProgramThread { name: name.to_owned(), entry: 0, watch: Watch::default() }
 }
 
-fn program_routine(name: &String) -> ProgramRoutine {
-    ProgramRoutine { name: name.clone(), entry: 0 }
+fn program_routine(name: &str) -> ProgramRoutine {
+    ProgramRoutine { name: name.to_owned(), entry: 0 }
 }
 
 fn first_record(thread: &Thread) -> Kthread {

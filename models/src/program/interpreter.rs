@@ -146,12 +146,7 @@ impl Machine {
     /// Whether a wait has just been ended at its entry by an APC that nobody can take back or
     /// overtake: then it runs in the same step. With objects, a signal that comes in between
     /// would be seen.
-    fn is_ended_by_apc_unseen(
-        &self,
-        model: &Model,
-        thread: ThreadId,
-        call: &ProgramCall,
-    ) -> bool {
+    fn is_ended_by_apc_unseen(&self, model: &Model, thread: ThreadId, call: &ProgramCall) -> bool {
         let queued = self.kernel.user_apcs(thread).first();
         self.kernel.thread(thread).state == ThreadState::Woken(NtStatus::USER_APC)
             && matches!(call.service, Service::DelayExecution { .. })
@@ -302,11 +297,7 @@ impl Machine {
         }
     }
 
-    fn test_alert_after_routine<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
+    fn test_alert_after_routine<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         cx.rules([apc::APC_U_04, apc::APC_U_06, apc::APC_U_11, apc::APC_U_12]);
         let alerted = self.kernel.test_alert(cx, thread) == NtStatus::ALERTED;
         if alerted && cx.deviates(Deviation::AlertSparesChain) {

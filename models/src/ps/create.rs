@@ -21,8 +21,7 @@ impl Kernel {
             return Err(NtStatus::INVALID_PARAMETER);
         }
         cx.rules([rule::THR_01, rule::THR_06]);
-        *self.thread_mut(thread) =
-            Kthread { state: ThreadState::Starting, ..Kthread::running() };
+        *self.thread_mut(thread) = Kthread { state: ThreadState::Starting, ..Kthread::running() };
         cx.event(Event::Thread { thread, change: ThreadChange::Created });
         Ok(())
     }

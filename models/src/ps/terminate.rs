@@ -52,8 +52,7 @@ impl Kernel {
         target_record.exit_code = code;
         self.force_resume(cx, target);
         match here.state {
-            ThreadState::User
-                if !was_stopped && !cx.deviates(Deviation::SuspendStopsAtOnce) => {}
+            ThreadState::User if !was_stopped && !cx.deviates(Deviation::SuspendStopsAtOnce) => {}
             ThreadState::Starting if was_stopped => {
                 cx.rule(rule::THR_08);
                 self.begin_exit(cx, target, code);

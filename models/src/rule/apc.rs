@@ -1,5 +1,8 @@
 //! Asynchronous procedure calls: the rules.
 
+// `Alerted[UserMode]` is a field of the thread record, not a link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use super::{Confidence, Level, Rule, Standing, Subject, rules};
 
 rules! {

@@ -133,9 +133,7 @@ fn thread_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conve
         (Service::QueueApcThread { thread, routine, context, special }, Convention::Boolean)
     };
     Some(match call {
-        Call::QueueUserApc { thread, routine, data } => {
-            queue(names, thread, routine, *data, false)
-        }
+        Call::QueueUserApc { thread, routine, data } => queue(names, thread, routine, *data, false),
         Call::QueueUserApc2 { thread, routine, data, flags } => {
             queue(names, thread, routine, *data, flags.iter().any(|flag| flag == "special"))
         }

@@ -207,10 +207,11 @@ impl Checker<'_> {
         let report = self.report(path).unwrap_or_else(Report::Failed);
         let status = match &report {
             Report::Scenario { exploration, .. } => status_of(exploration),
-            Report::Observations { judged } => {
-                judged.iter().map(|(_, judgement)| status_of_judgement(judgement)).max()
-                    .unwrap_or(Status::Good)
-            }
+            Report::Observations { judged } => judged
+                .iter()
+                .map(|(_, judgement)| status_of_judgement(judgement))
+                .max()
+                .unwrap_or(Status::Good),
             Report::Trace(Replay::Same { .. }) => Status::Good,
             Report::Trace(Replay::Different(_)) => Status::Finding,
             Report::Unsupported(_) => Status::Undecided,
@@ -224,9 +225,9 @@ impl Checker<'_> {
             DocumentKind::Scenario => self.scenario(path)?,
             DocumentKind::Observation => self.observations(path)?,
             DocumentKind::Trace => Self::trace(path)?,
-            DocumentKind::Outcome => {
-                Report::Unsupported("an outcome alone says nothing that could be checked".to_owned())
-            }
+            DocumentKind::Outcome => Report::Unsupported(
+                "an outcome alone says nothing that could be checked".to_owned(),
+            ),
         })
     }
 
@@ -263,7 +264,8 @@ impl Checker<'_> {
             // What keeps it from being simulated does not depend on deviations.
             input::model_with(scenario, scenario_path, Deviations::NONE, None)?;
             let limits = &self.limits;
-            let mut source = Explorer { scenario, path: scenario_path, limits, known: &mut explored };
+            let mut source =
+                Explorer { scenario, path: scenario_path, limits, known: &mut explored };
             let judgement = judge(&observation, dialect, &mut source);
             judged.push((observation, judgement));
         }
@@ -361,7 +363,9 @@ fn json_of(path: &Path, checked: &Checked) -> Value {
             "events": replay.event_count(),
         }),
         Report::Unsupported(why) => json!({ "file": file, "undecided": why }),
-        Report::Failed(Failure::Input(error)) => json!({ "file": file, "error": error.to_string() }),
+        Report::Failed(Failure::Input(error)) => {
+            json!({ "file": file, "error": error.to_string() })
+        }
         Report::Failed(Failure::Other(message)) => json!({ "file": file, "error": message }),
     }
 }
@@ -440,7 +444,9 @@ fn print_summary(results: &[Checked], status: Status) {
                     *counts.entry(word).or_default() += 1;
                 }
             }
-            Report::Trace(Replay::Same { .. }) => *counts.entry("traces replayed").or_default() += 1,
+            Report::Trace(Replay::Same { .. }) => {
+                *counts.entry("traces replayed").or_default() += 1;
+            }
             Report::Trace(Replay::Different(_)) => {
                 *counts.entry("traces different").or_default() += 1;
             }
@@ -456,6 +462,5 @@ fn print_summary(results: &[Checked], status: Status) {
         Status::Finding => styled(BAD, "not as it should be"),
         Status::BadInput => styled(BAD, "bad input"),
     };
-    say!("{}", styled(STRONG, ""));
     say!("{word}: {}", counts.join(", "));
 }

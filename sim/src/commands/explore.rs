@@ -188,8 +188,12 @@ fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
     let names = schedule_names(&model.program, schedule);
     say!("{}", wrapped(&format!("by: {}", names.join("; ")), 4));
     let picks: Vec<String> = picks(model, schedule).iter().map(usize::to_string).collect();
-    let deviations: Vec<String> =
-        model.settings.deviations.iter().map(|d| format!(" --deviation {}", d.entry().id)).collect();
+    let deviations: Vec<String> = model
+        .settings
+        .deviations
+        .iter()
+        .map(|d| format!(" --deviation {}", d.entry().id))
+        .collect();
     let command = format!(
         "alertable run {} --schedule {}{}",
         path.display(),

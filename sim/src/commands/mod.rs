@@ -88,7 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
-        Command::Schema(arguments) => schema::run(arguments),
+        Command::Schema(arguments) => Ok(schema::run(arguments)),
     };
     let status = result.unwrap_or_else(|failure| {
         output::print_failure(&failure);

@@ -24,24 +24,24 @@ pub(super) use say;
 
 pub(super) fn line(text: std::fmt::Arguments<'_>) {
     let mut out = anstream::stdout().lock();
-    quit_if_gone(writeln!(out, "{text}"));
+    quit_if_gone(&writeln!(out, "{text}"));
 }
 
 /// Writes one JSON value on one line.
 pub(super) fn print_json(value: &impl Serialize) {
     let mut out = io::stdout().lock();
     let written = serde_json::to_writer(&mut out, value).map_err(io::Error::from);
-    quit_if_gone(written.and_then(|()| writeln!(out)));
+    quit_if_gone(&written.and_then(|()| writeln!(out)));
 }
 
 /// Writes a JSON value for reading.
 pub(super) fn print_json_pretty(value: &impl Serialize) {
     let mut out = io::stdout().lock();
     let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
-    quit_if_gone(written.and_then(|()| writeln!(out)));
+    quit_if_gone(&written.and_then(|()| writeln!(out)));
 }
 
-fn quit_if_gone(result: io::Result<()>) {
+fn quit_if_gone(result: &io::Result<()>) {
     if result.is_err() {
         std::process::exit(0);
     }
@@ -55,7 +55,8 @@ pub(super) fn styled(style: Style, text: impl std::fmt::Display) -> String {
 /// The columns of the terminal; 100 where there is none.
 pub(super) fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
+    columns
+        .or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
         .unwrap_or(100)
         .clamp(40, 200)
 }

@@ -189,7 +189,11 @@ fn list_rules(missing: bool, json: bool) {
                 Standing::Missing(_) => format!("{} (not modelled)", rule.statement),
                 Standing::Modelled => rule.statement.to_owned(),
             };
-            say!("  {}{}", styled(NAME, format_args!("{:<10}", rule.id)), &wrapped(&text, 12)[12..]);
+            say!(
+                "  {}{}",
+                styled(NAME, format_args!("{:<10}", rule.id)),
+                &wrapped(&text, 12)[12..]
+            );
         }
         say!("");
     }
@@ -220,8 +224,7 @@ fn modelled() -> impl Iterator<Item = (RuleId, &'static Rule)> {
 fn coverage(paths: &[PathBuf], json: bool) -> Result<Status, Failure> {
     let hits = RuleHits::default();
     let control = Control::default();
-    let behaviour =
-        BehaviourArguments { time: None, dialect: None, deviations: Vec::new() };
+    let behaviour = BehaviourArguments { time: None, dialect: None, deviations: Vec::new() };
     let mut scenario_count = 0;
     for path in super::check::scenario_files(paths)? {
         let scenario = input::read_scenario(&path)?;
@@ -244,7 +247,11 @@ fn coverage(paths: &[PathBuf], json: bool) -> Result<Status, Failure> {
         let word = styled(style, format_args!("{count} of {all}"));
         say!("{word} modelled rules were exercised by {scenario_count} scenarios");
         for (_, rule) in &missed {
-            say!("  {}{}", styled(NAME, format_args!("{:<10}", rule.id)), &wrapped(rule.statement, 12)[12..]);
+            say!(
+                "  {}{}",
+                styled(NAME, format_args!("{:<10}", rule.id)),
+                &wrapped(rule.statement, 12)[12..]
+            );
         }
     }
     Ok(if missed.is_empty() { Status::Good } else { Status::Finding })

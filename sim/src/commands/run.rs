@@ -73,7 +73,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         step_count_max: arguments.limit_steps,
         with_trace: arguments.trace.is_some(),
     };
-    let run = run_model(&model, &scenario, &options).map_err(|error| Failure::Other(error.to_string()))?;
+    let run = run_model(&model, &scenario, &options)
+        .map_err(|error| Failure::Other(error.to_string()))?;
     if let (Some(path), Some(trace)) = (&arguments.trace, &run.trace) {
         alertable::file::write_whole(path, trace)
             .map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;
@@ -177,7 +178,11 @@ pub(super) fn print_outcome(outcome: &Outcome, indent: usize) {
     let label_width = outcome.labels.keys().map(|label| label.chars().count()).max().unwrap_or(0);
     for (label, results) in &outcome.labels {
         let results: Vec<String> = results.iter().map(result_text).collect();
-        say!("{pad}  {} = {}", styled(NAME, format_args!("{label:label_width$}")), shortened(&results));
+        say!(
+            "{pad}  {} = {}",
+            styled(NAME, format_args!("{label:label_width$}")),
+            shortened(&results)
+        );
     }
     for (thread, entries) in &outcome.apcs {
         let entries: Vec<String> = entries.iter().map(apc_text).collect();

@@ -1,6 +1,6 @@
 //! `alertable schema`.
 
-use super::{Failure, Status, output};
+use super::{Status, output};
 use alertable_traces::DocumentKind;
 use alertable_traces::schema::schema;
 use clap::ValueEnum;
@@ -21,12 +21,12 @@ enum Kind {
     Trace,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Status {
     let kind = match arguments.kind {
         Kind::Scenario => DocumentKind::Scenario,
         Kind::Outcome => DocumentKind::Outcome,
         Kind::Trace => DocumentKind::Trace,
     };
     output::print_json_pretty(&schema(kind));
-    Ok(Status::Good)
+    Status::Good
 }

@@ -80,6 +80,9 @@ pub struct Control {
 /// Explores every schedule of a system; each of `visitors` belongs to one worker.
 ///
 /// Time and memory are linear in the number of states and transitions.
+///
+/// # Panics
+/// When a worker does.
 pub fn explore<S: TransitionSystem, V: Visitor<S>>(
     system: &S,
     limits: &Limits,
@@ -109,7 +112,7 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
                 .iter_mut()
                 .map(|visitor| scope.spawn(|| Worker::new(&shared, &visited, visitor).run()))
                 .collect();
-            workers.into_iter().map(|worker| worker.join().expect("workers do not panic")).collect()
+            workers.into_iter().map(|worker| worker.join().expect("a worker panicked")).collect()
         })
     };
     let stop = *lock(&shared.stop);

@@ -1,5 +1,6 @@
 //! Searching and sampling any transition system. Nothing here knows of Windows.
 
+pub mod cycles;
 pub mod explore;
 pub mod policy;
 pub mod rng;

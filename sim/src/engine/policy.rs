@@ -39,9 +39,8 @@ pub struct RoundRobin {
 
 impl<S: TransitionSystem> Policy<S> for RoundRobin {
     fn pick(&mut self, system: &S, enabled: &[S::Transition]) -> usize {
-        let turns_away = |transition: &S::Transition| {
-            system.actor(*transition).wrapping_sub(self.next)
-        };
+        let turns_away =
+            |transition: &S::Transition| system.actor(*transition).wrapping_sub(self.next);
         // Actors behind the last one come first, then those before it.
         let pick = (0..enabled.len())
             .min_by_key(|at| turns_away(&enabled[*at]))
@@ -71,9 +70,8 @@ impl Pct {
     /// `step_count` steps.
     pub fn new(seed: u64, depth: u32, step_count: u32) -> Self {
         let mut rng = Rng::new(seed);
-        let mut changes: Vec<u64> = (1..depth)
-            .map(|_| rng.below(step_count.max(1) as usize) as u64)
-            .collect();
+        let mut changes: Vec<u64> =
+            (1..depth).map(|_| rng.below(step_count.max(1) as usize) as u64).collect();
         changes.sort_unstable_by(|a, b| b.cmp(a));
         Pct { rng, priorities: Vec::new(), changes, step: 0 }
     }
@@ -90,8 +88,7 @@ impl<S: TransitionSystem> Policy<S> for Pct {
     fn pick(&mut self, system: &S, enabled: &[S::Transition]) -> usize {
         let mut pick = 0;
         for at in 1..enabled.len() {
-            if self.priority(system.actor(enabled[at]))
-                > self.priority(system.actor(enabled[pick]))
+            if self.priority(system.actor(enabled[at])) > self.priority(system.actor(enabled[pick]))
             {
                 pick = at;
             }

@@ -1,7 +1,7 @@
 //! Shortest schedules: breadth-first search until a step or a state is found.
 
-use super::visited::{Visited, fingerprint};
 use super::TransitionSystem;
+use super::visited::{Visited, fingerprint};
 
 /// What a search for a shortest schedule looks at, after each step.
 #[derive(Debug)]

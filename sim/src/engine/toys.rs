@@ -97,3 +97,46 @@ impl TransitionSystem for Locks {
         thread
     }
 }
+
+/// A walk up to `stem`, and from there round a ring of `length` numbers; at any number above 0
+/// it can also stop for good.
+pub(super) struct Ring {
+    pub(super) stem: u8,
+    pub(super) length: u8,
+}
+
+/// Where the walk has stopped.
+const STOPPED: u8 = u8::MAX;
+
+impl TransitionSystem for Ring {
+    type State = u8;
+    type Transition = bool;
+    type Monitor = ();
+    type Violation = ();
+
+    fn initial(&self) -> u8 {
+        0
+    }
+
+    fn enabled(&self, state: &u8, out: &mut Vec<bool>) {
+        match *state {
+            STOPPED => {}
+            0 => out.push(true),
+            _ => out.extend([false, true]),
+        }
+    }
+
+    fn step(&self, state: &mut u8, goes_on: bool, (): &mut ()) {
+        *state = match *state + 1 {
+            _ if !goes_on => STOPPED,
+            next if next == self.stem + self.length => self.stem,
+            next => next,
+        };
+    }
+
+    fn check(&self, _: &u8, _: bool, _: &u8, (): &(), _: &mut Vec<()>) {}
+
+    fn actor(&self, _: bool) -> usize {
+        0
+    }
+}
