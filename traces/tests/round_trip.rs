@@ -10,7 +10,7 @@ use alertable_traces::{
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All files of the corpus but the bad ones.
+/// All files of the corpus.
 fn corpus() -> Vec<PathBuf> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")];
     let mut files = Vec::new();
@@ -18,7 +18,6 @@ fn corpus() -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             match path.extension().and_then(|extension| extension.to_str()) {
-                _ if path.is_dir() && path.ends_with("bad") => {}
                 _ if path.is_dir() => folders.push(path),
                 Some("json" | "jsonl") => files.push(path),
                 _ => {}
