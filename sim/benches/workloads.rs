@@ -32,6 +32,28 @@ pub(crate) fn ring(thread_count: usize, apc_count: usize) -> Scenario {
     }))
 }
 
+/// The same threads in rounds: each queues one APC to the next thread and looks for its own.
+#[allow(dead_code, reason = "only one of the programs that share this file needs it")]
+pub(crate) fn rounds(thread_count: usize, round_count: usize) -> Scenario {
+    let threads: serde_json::Map<String, Value> = (0..thread_count)
+        .map(|thread| {
+            let next = format!("t{}", (thread + 1) % thread_count);
+            let steps = json!([
+                { "call": "QueueUserAPC", "thread": next, "routine": "each", "data": thread },
+                { "call": "SleepEx", "ms": 0, "alertable": true },
+            ]);
+            (format!("t{thread}"), json!([{ "repeat": round_count, "steps": steps }]))
+        })
+        .collect();
+    scenario(&json!({
+        "alertable": 1,
+        "kind": "scenario",
+        "title": format!("{round_count} rounds of {thread_count} threads"),
+        "routines": { "each": [] },
+        "threads": threads,
+    }))
+}
+
 fn scenario(document: &Value) -> Scenario {
     read_scenario(&document.to_string(), None).expect("workloads are well formed")
 }

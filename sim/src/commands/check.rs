@@ -2,7 +2,7 @@
 
 use super::explore::{print_evidence, status_of};
 use super::input::{self, LimitArguments};
-use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, say, styled, wrapped};
+use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
 use alertable::engine::explore::{Control, Limits};
 use alertable::exploration::{Exploration, explore_model};

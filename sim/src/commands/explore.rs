@@ -1,7 +1,7 @@
 //! `alertable explore`.
 
 use super::input::{self, BehaviourArguments, LimitArguments};
-use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, say, styled, wrapped};
+use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
 use super::run::print_outcome;
 use super::{Failure, Status};
 use alertable::describe::{picks, schedule_names};
@@ -161,8 +161,10 @@ fn print_verdict(explored: &Explored<'_>) {
     let chance =
         if chance < 1e-9 { String::new() } else { format!(", chance of a miss {chance:.0e}") };
     let text = format!(
-        "{stop}: {states} states, {transitions} transitions, {} outcomes, {seconds:.3} s{chance}",
-        exploration.outcomes.len()
+        "{stop}: {}, {}, {}, {seconds:.3} s{chance}",
+        counted(states, "state"),
+        counted(transitions, "transition"),
+        counted(exploration.outcomes.len() as u64, "outcome"),
     );
     say!("{}", styled(DIM, wrapped(&text, 2)));
 }

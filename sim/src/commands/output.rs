@@ -47,6 +47,11 @@ fn quit_if_gone(result: &io::Result<()>) {
     }
 }
 
+/// A number of things.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// A text in a style.
 pub(super) fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
@@ -84,6 +89,7 @@ pub(super) fn wrapped(text: &str, indent: usize) -> String {
 pub(super) fn print_failure(failure: &Failure) {
     let mut out = anstream::stderr().lock();
     let result = match failure {
+        Failure::Input(error) if error.line == 0 => writeln!(out, "{BAD}error{BAD:#}: {error}"),
         Failure::Input(error) => writeln!(out, "{}", rendered(error)),
         Failure::Other(message) => writeln!(out, "{BAD}error{BAD:#}: {message}"),
     };

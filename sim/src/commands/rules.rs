@@ -8,7 +8,7 @@ use alertable::exploration::explore_model;
 use alertable::system::RuleHits;
 use alertable_models::deviation::Deviation;
 use alertable_models::invariant::{self, Invariant};
-use alertable_models::rule::{self, Rule, RuleId, SUBJECTS, Standing};
+use alertable_models::rule::{self, Rule, RuleId, SOURCES, SUBJECTS, Standing};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -152,6 +152,20 @@ fn print_rule(place: RuleId) {
             let text = wrapped(text, 16);
             say!("  {}{}", styled(NAME, format_args!("{name:<14}")), &text[16..]);
         }
+    }
+    let names_source = |key: &str| {
+        let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '-');
+        rule.sources.match_indices(key).any(|(at, _)| {
+            is_edge(rule.sources[..at].chars().next_back())
+                && is_edge(rule.sources[at + key.len()..].chars().next())
+        })
+    };
+    let named: Vec<_> = SOURCES.iter().filter(|(key, _)| names_source(key)).collect();
+    if !named.is_empty() {
+        say!("");
+    }
+    for (key, meaning) in named {
+        say!("  {}", styled(DIM, format_args!("{key:<14}{meaning}")));
     }
 }
 

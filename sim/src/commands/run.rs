@@ -147,22 +147,37 @@ fn is_told(event: &Event) -> bool {
 
 fn print_timeline(model: &Model, run: &Run) {
     let program = &model.program;
-    let told = || run.timeline.iter().filter(|(_, event)| is_told(event));
-    let subjects = told().map(|(_, event)| event_subject(program, event).chars().count());
+    let told: Vec<_> = run.timeline.iter().filter(|(_, event)| is_told(event)).collect();
+    let subjects = told.iter().map(|(_, event)| event_subject(program, event).chars().count());
     let name_width = subjects.max().unwrap_or(0);
     let mut last_ms = None;
-    for (ms, event) in told() {
+    let mut told = told.into_iter().peekable();
+    while let Some((ms, event)) = told.next() {
         let time = if last_ms == Some(ms) { String::new() } else { format!("{ms} ms") };
         last_ms = Some(ms);
         let name = event_subject(program, event);
         let text = event_text(program, event);
         let text = match event {
-            Event::Call { .. } => text,
+            Event::Call { .. } => match told.next_if(|(_, next)| is_return_of(event, next)) {
+                Some((_, Event::Return { call, result, .. })) => {
+                    let result = program.call(*call).convention.result(*result);
+                    format!("{text} = {}", styled(STRONG, result_text(&result)))
+                }
+                _ => text,
+            },
             Event::Return { .. } | Event::ApcEntered { .. } => styled(STRONG, text),
             _ => styled(DIM, text),
         };
         let pad = " ".repeat(name_width - name.chars().count());
         say!("{time:>9}  {}{pad}  {text}", styled(NAME, name));
+    }
+}
+
+/// Whether a call returns with the next event, and so is told in one line.
+fn is_return_of(event: &Event, next: &Event) -> bool {
+    match (event, next) {
+        (Event::Call { thread, .. }, Event::Return { thread: other, .. }) => thread == other,
+        _ => false,
     }
 }
 
