@@ -150,7 +150,9 @@ fn replay(criterion: &mut Criterion) {
     let events = || text.lines().skip(1);
     let mut group = criterion.benchmark_group("a full trace");
     group.throughput(Throughput::Elements(events().count() as u64));
-    group.bench_function("replay", |bencher| bencher.iter(|| replay_file(&path).expect("it is whole")));
+    group.bench_function("replay", |bencher| {
+        bencher.iter(|| replay_file(&path).expect("it is whole"))
+    });
     group.bench_function("serde_json into typed events", |bencher| {
         bencher.iter(|| {
             for line in events() {

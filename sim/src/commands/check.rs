@@ -340,7 +340,7 @@ fn json_of(path: &Path, checked: &Checked) -> Value {
             "violations": exploration.findings.iter()
                 .map(|f| json!({ "invariant": f.invariant.id, "message": f.message }))
                 .collect::<Vec<_>>(),
-            "states": exploration.coverage.state_count,
+            "state#": exploration.coverage.state_count,
             "outcomes": exploration.outcomes.len(),
         }),
         Report::Observations { judged } => json!({
@@ -420,42 +420,47 @@ fn status_word(status: Status) -> String {
 }
 
 fn print_summary(results: &[Checked], status: Status) {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for checked in results {
         match &checked.report {
             Report::Scenario { exploration, .. } => {
                 let word = match checked.status {
-                    Status::Good => "scenarios met",
-                    Status::Undecided => "scenarios undecided",
-                    Status::Finding | Status::BadInput => "scenarios failed",
+                    Status::Good => "scenario# met",
+                    Status::Undecided => "scenario# undecided",
+                    Status::Finding | Status::BadInput => "scenario# failed",
                 };
                 *counts.entry(word).or_default() += 1;
                 let states = exploration.coverage.state_count;
-                *counts.entry("states").or_default() += usize::try_from(states).unwrap_or(0);
+                *counts.entry("state#").or_default() += states;
             }
             Report::Observations { judged } => {
                 for (_, judgement) in judged {
                     let word = match judgement {
-                        Judgement::Allowed => "observations allowed",
-                        Judgement::Difference { .. } => "observations that differ by a deviation",
-                        Judgement::NotAllowed(_) => "observations not allowed",
-                        Judgement::Undecided => "observations undecided",
+                        Judgement::Allowed => "observation# allowed",
+                        Judgement::Difference { .. } => "observation# explained by a deviation",
+                        Judgement::NotAllowed(_) => "observation# not allowed",
+                        Judgement::Undecided => "observation# undecided",
                     };
                     *counts.entry(word).or_default() += 1;
                 }
             }
             Report::Trace(Replay::Same { .. }) => {
-                *counts.entry("traces replayed").or_default() += 1;
+                *counts.entry("trace# replayed").or_default() += 1;
             }
             Report::Trace(Replay::Different(_)) => {
-                *counts.entry("traces different").or_default() += 1;
+                *counts.entry("trace# different").or_default() += 1;
             }
-            Report::Unsupported(_) => *counts.entry("documents undecided").or_default() += 1,
-            Report::Failed(_) => *counts.entry("documents with errors").or_default() += 1,
+            Report::Unsupported(_) => *counts.entry("document# undecided").or_default() += 1,
+            Report::Failed(_) => *counts.entry("document# with errors").or_default() += 1,
         }
     }
-    let counts: Vec<String> =
-        counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(what, count)| {
+            let ending = if *count == 1 { "" } else { "s" };
+            format!("{count} {}", what.replace('#', ending))
+        })
+        .collect();
     let word = match status {
         Status::Good => styled(GOOD, "all good"),
         Status::Undecided => styled(UNSURE, "undecided"),

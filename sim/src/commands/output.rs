@@ -1,7 +1,7 @@
 //! Printing: colours on a terminal only, nothing wider than it, JSON for machines.
 
 use super::Failure;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -105,9 +105,11 @@ fn rendered(error: &alertable_traces::Error) -> String {
     let annotation = AnnotationKind::Primary.span(mark);
     let snippet = Snippet::source(error.source_line.as_str())
         .line_start(error.line as usize)
-        .path(format!("{file}:{}:{}", error.line, error.column))
         .annotation(annotation);
-    let mut group = Level::ERROR.primary_title(error.message.as_str()).element(snippet);
+    // The snippet would count columns in what is shown of a long line.
+    let place = Origin::path(file).line(error.line as usize).char_column(error.column as usize);
+    let title = Level::ERROR.primary_title(error.message.as_str());
+    let mut group = title.element(place).element(snippet);
     if let Some(help) = &error.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }

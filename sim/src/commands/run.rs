@@ -147,7 +147,20 @@ fn is_told(event: &Event) -> bool {
 
 fn print_timeline(model: &Model, run: &Run) {
     let program = &model.program;
-    let told: Vec<_> = run.timeline.iter().filter(|(_, event)| is_told(event)).collect();
+    let mut told: Vec<_> = run.timeline.iter().filter(|(_, event)| is_told(event)).collect();
+    // The return of a wait that does not block says by itself that its object was there.
+    let is_said_next =
+        told.windows(3).map(|events| match [events[0].1, events[1].1, events[2].1] {
+            [
+                Event::Call { thread, .. },
+                Event::Object { change: ObjectChange::Acquired(by), .. },
+                Event::Return { thread: returned, .. },
+            ] => thread == by && by == returned,
+            _ => false,
+        });
+    let said: Vec<bool> = std::iter::once(false).chain(is_said_next).collect();
+    let mut said = said.into_iter();
+    told.retain(|_| !said.next().unwrap_or(false));
     let subjects = told.iter().map(|(_, event)| event_subject(program, event).chars().count());
     let name_width = subjects.max().unwrap_or(0);
     let mut last_ms = None;
@@ -214,9 +227,17 @@ pub(super) fn print_outcome(outcome: &Outcome, indent: usize) {
     }
 }
 
-/// A list, without the middle of a long one.
+/// A list with runs of equal entries counted, and without the middle of a long one.
 fn shortened(items: &[String]) -> String {
     const SHOWN: usize = 12;
+    let items: Vec<String> = items
+        .chunk_by(|one, next| one == next)
+        .map(|run| match run {
+            [] => String::new(),
+            [one] => one.clone(),
+            [one, ..] => format!("{one} ({} times)", run.len()),
+        })
+        .collect();
     if items.len() <= SHOWN {
         return items.join("; ");
     }
