@@ -1,7 +1,7 @@
 //! Printing: colours on a terminal only, nothing wider than it, JSON for machines.
 
 use super::Failure;
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -105,13 +105,16 @@ fn rendered(error: &alertable_traces::Error) -> String {
     let annotation = AnnotationKind::Primary.span(mark);
     let snippet = Snippet::source(error.source_line.as_str())
         .line_start(error.line as usize)
+        .path(file)
         .annotation(annotation);
-    // The snippet would count columns in what is shown of a long line.
-    let place = Origin::path(file).line(error.line as usize).char_column(error.column as usize);
     let title = Level::ERROR.primary_title(error.message.as_str());
-    let mut group = title.element(place).element(snippet);
+    let mut group = title.element(snippet);
     if let Some(help) = &error.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
-    renderer.render(&[group]).clone()
+    let rendered = renderer.render(&[group]).clone();
+    // The renderer counts columns in what is shown of a long line.
+    let shown = error.column - (error.source_column - 1);
+    let place = |column: u32| format!("{file}:{}:{column}", error.line);
+    rendered.replacen(&place(shown), &place(error.column), 1)
 }
