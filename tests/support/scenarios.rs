@@ -1,0 +1,37 @@
+//! Scenarios for tests of the program, each as its text.
+
+use serde_json::{Value, json};
+
+/// A scenario of these threads.
+pub(crate) fn scenario(threads: &Value) -> Value {
+    json!({ "alertable": 1, "kind": "scenario", "title": "A test", "threads": threads })
+}
+
+/// Threads that race for one event so that thousands of states are possible.
+pub(crate) fn race() -> String {
+    let steps = |thread: &str| -> Vec<Value> {
+        (0..3)
+            .flat_map(|turn| {
+                let label = format!("{thread}{turn}");
+                [
+                    json!({ "call": "WaitForSingleObject", "object": "go", "ms": 0, "as": label }),
+                    json!({ "call": "SetEvent", "event": "go" }),
+                ]
+            })
+            .collect()
+    };
+    let mut race = scenario(&json!({ "a": steps("a"), "b": steps("b"), "c": steps("c") }));
+    race["objects"] = json!({ "go": { "type": "event", "reset": "auto" } });
+    race.to_string()
+}
+
+/// A scenario whose expectation fails for one of its two outcomes.
+pub(crate) fn wrong_expectation() -> String {
+    let mut wrong = scenario(&json!({
+        "setter": [{ "call": "SetEvent", "event": "go" }],
+        "waiter": [{ "call": "WaitForSingleObject", "object": "go", "ms": 0, "as": "seen" }],
+    }));
+    wrong["objects"] = json!({ "go": { "type": "event", "reset": "auto" } });
+    wrong["expect"] = json!({ "always": { "labels": { "seen": "WAIT_OBJECT_0" } } });
+    wrong.to_string()
+}
