@@ -35,3 +35,26 @@ pub(crate) fn wrong_expectation() -> String {
     wrong["expect"] = json!({ "always": { "labels": { "seen": "WAIT_OBJECT_0" } } });
     wrong.to_string()
 }
+
+/// A wait that cannot time out unless time passes while threads could run.
+pub(crate) fn time_out_on_a_loaded_machine() -> String {
+    let mut free = scenario(&json!({
+        "setter": [{ "call": "Sleep", "ms": 5 }, { "call": "SetEvent", "event": "go" }],
+        "waiter": [{ "call": "WaitForSingleObject", "object": "go", "ms": 10, "as": "seen" }],
+    }));
+    free["objects"] = json!({ "go": { "type": "event", "reset": "auto" } });
+    free["expect"] = json!({ "always": { "labels": { "seen": "WAIT_OBJECT_0" } } });
+    free.to_string()
+}
+
+/// Its only outcome is not as expected, and is further away than the usual limit of steps.
+pub(crate) fn wrong_beyond_the_step_limit() -> String {
+    let mut far = scenario(&json!({
+        "main": [
+            { "repeat": 20_000, "steps": [{ "call": "NtTestAlert" }] },
+            { "call": "Sleep", "ms": 0, "as": "done" },
+        ],
+    }));
+    far["expect"] = json!({ "never": { "labels": { "done": 0 } } });
+    far.to_string()
+}
