@@ -9,7 +9,9 @@ use std::hash::{Hash, Hasher};
 /// A fixed number of lists of `T`, each in its own order.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Lists<T> {
-    /// Where each list ends in `items`; it begins where the one before ends.
+    count: u16,
+    /// Where each list ends in `items`; it begins where the one before ends. Nothing while all
+    /// lists are empty, as most kinds of list are in most states.
     ends: Vec<u16>,
     items: Vec<T>,
 }
@@ -17,15 +19,23 @@ pub(crate) struct Lists<T> {
 impl<T: Copy> Lists<T> {
     /// `count` empty lists.
     pub(crate) fn new(count: usize) -> Self {
-        Lists { ends: vec![0; count], items: Vec::new() }
+        Lists { count: count as u16, ends: Vec::new(), items: Vec::new() }
     }
 
     fn start(&self, list: usize) -> usize {
-        if list == 0 { 0 } else { usize::from(self.ends[list - 1]) }
+        if list == 0 { 0 } else { self.end(list - 1) }
     }
 
     fn end(&self, list: usize) -> usize {
-        usize::from(self.ends[list])
+        debug_assert!(list < usize::from(self.count));
+        self.ends.get(list).map_or(0, |end| usize::from(*end))
+    }
+
+    /// Equal lists are equal values: without items there are no ends.
+    fn forget_ends_if_empty(&mut self) {
+        if self.items.is_empty() {
+            self.ends.clear();
+        }
     }
 
     /// The entries of a list, oldest first.
@@ -67,6 +77,9 @@ impl<T: Copy> Lists<T> {
     /// Puts `item` before the entry at `position` of a list.
     pub(crate) fn insert(&mut self, list: usize, position: usize, item: T) {
         debug_assert!(position <= self.len(list));
+        if self.ends.is_empty() {
+            self.ends.resize(usize::from(self.count), 0);
+        }
         self.items.insert(self.start(list) + position, item);
         for end in &mut self.ends[list..] {
             *end += 1;
@@ -85,6 +98,7 @@ impl<T: Copy> Lists<T> {
         for end in &mut self.ends[list..] {
             *end -= 1;
         }
+        self.forget_ends_if_empty();
         item
     }
 
@@ -104,6 +118,7 @@ impl<T: Copy> Lists<T> {
         for other in &mut self.ends[list..] {
             *other -= (end - start) as u16;
         }
+        self.forget_ends_if_empty();
     }
 
     /// Takes out every entry of every list for which `drop` holds.
@@ -122,6 +137,7 @@ impl<T: Copy> Lists<T> {
             self.ends[list] = kept as u16;
         }
         self.items.truncate(kept);
+        self.forget_ends_if_empty();
     }
 }
 
@@ -129,10 +145,11 @@ impl<T: Copy> Lists<T> {
 // random runs do little else.
 impl<T: Copy> Clone for Lists<T> {
     fn clone(&self) -> Self {
-        Lists { ends: self.ends.clone(), items: self.items.clone() }
+        Lists { count: self.count, ends: self.ends.clone(), items: self.items.clone() }
     }
 
     fn clone_from(&mut self, source: &Self) {
+        self.count = source.count;
         self.ends.clone_from(&source.ends);
         self.items.clone_from(&source.items);
     }
@@ -155,24 +172,27 @@ impl Entry for u32 {
     }
 }
 
-/// Comes before two entries that do not share a word, and is no such word itself.
-const UNPAIRED: u64 = u64::MAX;
-
 /// Hashes entries, two to a word where they are small. Their number is known otherwise.
-pub(crate) fn hash_entries<T: Entry, H: Hasher>(entries: &[T], state: &mut H) {
-    for pair in entries.chunks(2) {
-        let first = pair[0].word();
-        let second = pair.get(1).map_or(0, Entry::word);
+fn hash_entries<T: Entry, H: Hasher>(entries: &[T], state: &mut H) {
+    let mut pairs = entries.chunks_exact(2);
+    for pair in &mut pairs {
+        let (first, second) = (pair[0].word(), pair[1].word());
         if (first | second) >> 32 == 0 {
             state.write_u64(first << 32 | second);
         } else {
             state.write_u64(UNPAIRED);
-            state.write_u64(first);
-            state.write_u64(second);
+            state.write_u128(u128::from(first) << 64 | u128::from(second));
         }
         pair.iter().for_each(|entry| entry.hash_rest(state));
     }
+    if let [last] = pairs.remainder() {
+        state.write_u64(last.word());
+        last.hash_rest(state);
+    }
 }
+
+/// Comes before two entries that do not share a word, and is no such word itself.
+const UNPAIRED: u64 = u64::MAX;
 
 // The number of lists never changes; most are empty or short.
 impl<T: Entry> Hash for Lists<T> {

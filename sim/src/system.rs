@@ -93,6 +93,10 @@ impl TransitionSystem for System<'_> {
         }
     }
 
+    fn is_checked(&self) -> bool {
+        self.checked
+    }
+
     fn check(
         &self,
         before: &Machine,

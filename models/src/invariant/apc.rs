@@ -173,20 +173,37 @@ fn touched<'a>(step: &'a Step<'_>) -> impl Iterator<Item = ThreadId> + 'a {
     })
 }
 
-/// Whether a queue changed as its only event says: the case that nearly every step is.
+/// Whether a queue was taken from at its head and added to at its tail as the events say, and in
+/// no other way: what nearly every step does.
 fn changed_plainly(step: &Step<'_>, thread: ThreadId) -> bool {
-    let mut events = step.events.iter().filter_map(|event| match event {
-        Event::Kapc { thread: other, kapc, change } if *other == thread => Some((kapc, change)),
-        _ => None,
-    });
-    let (Some((kapc, change)), None) = (events.next(), events.next()) else { return false };
     let (before, after) =
         (step.before.kernel.user_apcs(thread), step.after.kernel.user_apcs(thread));
-    match change {
-        KapcChange::Queued => !kapc.is_special() && after.split_last() == Some((kapc, before)),
-        KapcChange::Delivered => before.split_first() == Some((kapc, after)),
-        KapcChange::Removed | KapcChange::RunDown => false,
+    let (mut taken, mut added) = (0, 0);
+    for event in step.events {
+        match event {
+            Event::Kapc { thread: other, .. } if *other != thread => {}
+            Event::Kapc { kapc, change: KapcChange::Queued, .. } if !kapc.is_special() => {
+                added += 1;
+            }
+            Event::Kapc { kapc, change: KapcChange::Delivered, .. }
+                if before.get(taken) == Some(kapc) =>
+            {
+                taken += 1;
+            }
+            Event::Kapc { .. } => return false,
+            _ => {}
+        }
     }
+    let kept = before.len() - taken;
+    let queued = step.events.iter().filter_map(|event| match event {
+        Event::Kapc { thread: other, kapc, change: KapcChange::Queued } if *other == thread => {
+            Some(kapc)
+        }
+        _ => None,
+    });
+    after.len() == kept + added
+        && after[..kept] == before[taken..]
+        && after[kept..].iter().eq(queued)
 }
 
 fn fifo(step: &Step<'_>) -> Result<(), Broken> {

@@ -10,6 +10,7 @@ mod timer;
 
 use crate::event::Event;
 use crate::ids::{CallId, ThreadId};
+use crate::ke::apc::ApcSource;
 use crate::machine::{Machine, Model, Transition};
 use crate::program::Instruction;
 use crate::rule::RuleId;
@@ -44,7 +45,7 @@ impl Concern {
     const OBJECT: Concern = Concern(4);
     /// Threads.
     const THREAD: Concern = Concern(8);
-    /// Timers.
+    /// Timers and their APCs.
     const TIMER: Concern = Concern(16);
     /// Every step.
     const ALWAYS: Concern = Concern(32);
@@ -59,7 +60,10 @@ impl Concern {
             | Event::Return { .. }
             | Event::ApcEntered { .. }
             | Event::ApcReturned { .. } => Concern::CALL,
-            Event::Kapc { .. } => Concern::KAPC,
+            Event::Kapc { kapc, .. } => match kapc.source {
+                ApcSource::Timer(_) => Concern::KAPC.and(Concern::TIMER),
+                ApcSource::Queued | ApcSource::Special => Concern::KAPC,
+            },
             Event::Object { .. } => Concern::OBJECT,
             Event::Thread { .. } => Concern::THREAD,
             Event::Timer { .. } => Concern::TIMER,

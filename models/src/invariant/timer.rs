@@ -13,14 +13,14 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         id: "timer-apc-to-setter",
         statement: "A timer's APC is queued to the thread that set the timer last.",
         rules: &[TIMER_12, TIMER_15],
-        concern: Concern::KAPC,
+        concern: Concern::TIMER,
         check: to_setter,
     },
     Invariant {
         id: "timer-apc-once",
         statement: "A timer's APC is queued at most once.",
         rules: &[TIMER_16, APC_I_01],
-        concern: Concern::KAPC,
+        concern: Concern::TIMER,
         check: once,
     },
     Invariant {

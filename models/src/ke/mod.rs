@@ -15,7 +15,7 @@ pub mod wait;
 use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
 use crate::ids::{HandleId, ObjectId, ThreadId};
-use crate::lists::{Lists, hash_entries};
+use crate::lists::Lists;
 use crate::rule::RuleId;
 use apc::Kapc;
 use dispatcher::DispatcherObject;
@@ -87,7 +87,7 @@ impl Hash for Kernel {
             owned_mutants,
             closed_handles,
         } = self;
-        hash_entries(threads, state);
+        threads.iter().for_each(|thread| thread.hash(state));
         objects[threads.len()..].iter().for_each(|object| object.hash(state));
         user_apcs.hash(state);
         wait_objects.hash(state);

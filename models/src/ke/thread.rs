@@ -2,11 +2,10 @@
 
 use crate::ids::{ObjectId, ThreadId};
 use crate::ke::Kernel;
-use crate::ke::wait::{WaitKind, WaitRequest};
-use crate::lists::Entry;
+use crate::ke::wait::WaitRequest;
 use crate::service::ServiceReturn;
 use alertable_traces::status::NtStatus;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 /// What a thread is doing, as far as anybody else can tell.
 ///
@@ -124,8 +123,9 @@ impl Kthread {
     }
 }
 
-impl Entry for Kthread {
-    fn word(&self) -> u64 {
+// Written without branches: what a thread is doing is the least predictable thing of all.
+impl Hash for Kthread {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
         let Kthread {
             state,
             wait: WaitRequest { kind, alertable, remaining_ms },
@@ -137,25 +137,22 @@ impl Entry for Kthread {
             suspend_count,
             exit_code,
         } = *self;
-        let tag = match state {
+        let tag: u64 = match state {
             ThreadState::NotCreated => 0,
             ThreadState::Starting => 1,
             ThreadState::User => 2,
             ThreadState::Waiting => 3,
             ThreadState::Restarting => 4,
-            ThreadState::Terminated => 5,
-            ThreadState::Woken(NtStatus::USER_APC) => 6,
-            ThreadState::Woken(_) => 7,
-            ThreadState::Returning(_) => 8,
-            ThreadState::Exiting(phase) => 9 + phase as u64,
+            ThreadState::Woken(_) => 5,
+            ThreadState::Returning(_) => 6,
+            ThreadState::Exiting(_) => 7,
+            ThreadState::Terminated => 8,
         };
-        let kind = match kind {
-            WaitKind::Any => 0,
-            WaitKind::All => 1,
-            WaitKind::Delay => 2,
-        };
-        // Most threads wait for ever or not at all: no time left to tell, and a small word.
-        tag | kind << 4
+        let woken = if let ThreadState::Woken(status) = state { status.0 } else { 0 };
+        let phase = if let ThreadState::Exiting(phase) = state { phase as u32 } else { 0 };
+        let returning = if let ThreadState::Returning(result) = state { result.word() } else { 0 };
+        let flags = tag
+            | (kind as u64) << 4
             | u64::from(alertable) << 6
             | u64::from(alerted) << 7
             | u64::from(apc_queueable) << 8
@@ -164,18 +161,11 @@ impl Entry for Kthread {
             | u64::from(stopped) << 11
             | u64::from(suspend_count) << 12
             | u64::from(exit_code != 0) << 20
-            | u64::from(!remaining_ms) << 32
-    }
-
-    fn hash_rest<H: Hasher>(&self, state: &mut H) {
-        match self.state {
-            ThreadState::Woken(NtStatus::USER_APC) => {}
-            ThreadState::Woken(status) => state.write_u64(u64::from(status.0)),
-            ThreadState::Returning(service) => state.write_u64(service.word()),
-            _ => {}
-        }
-        if self.exit_code != 0 {
-            state.write_u64(u64::from(self.exit_code));
+            | u64::from(remaining_ms) << 32;
+        let payload = u64::from(woken) | u64::from(phase) | returning;
+        hasher.write_u128(u128::from(flags) << 64 | u128::from(payload));
+        if exit_code != 0 {
+            hasher.write_u32(exit_code);
         }
     }
 }

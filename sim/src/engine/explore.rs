@@ -195,6 +195,7 @@ struct Tally {
 /// All successors are made, and entered into the visited set, before any of them is followed:
 /// the set is large and each look at it waits for memory, several at once no longer than one.
 struct Level<S: TransitionSystem> {
+    /// Of no meaning once the successors are made.
     state: S::State,
     transitions: Vec<S::Transition>,
     /// The state after each transition; what lies beyond is memory to be used again.
@@ -305,8 +306,13 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         if self.schedule.len() as u32 >= self.shared.limits.step_count_max {
             return self.visitor.end(&level.state, &self.schedule, Ending::StepLimit);
         }
+        let last = level.transitions.len() - 1;
         for (index, transition) in level.transitions.iter().enumerate() {
             match level.successors.get_mut(index) {
+                // Nobody looks at the state itself any more.
+                Some(successor) if index == last && !system.is_checked() => {
+                    std::mem::swap(successor, &mut level.state);
+                }
                 Some(successor) => successor.clone_from(&level.state),
                 None => level.successors.push(level.state.clone()),
             }

@@ -38,6 +38,12 @@ pub trait TransitionSystem: Sync {
         monitor: &mut Self::Monitor,
     );
 
+    /// Whether [`TransitionSystem::check`] can find anything: if not, the state before a step
+    /// need not be kept.
+    fn is_checked(&self) -> bool {
+        true
+    }
+
     /// Appends what is wrong with a step that was just made.
     fn check(
         &self,

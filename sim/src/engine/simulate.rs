@@ -38,7 +38,9 @@ pub fn simulate<S: TransitionSystem>(
             return Run { state, ending: Ending::Rest, step_count: step, violations: Vec::new() };
         }
         let pick = policy.pick(system, &enabled);
-        before.clone_from(&state);
+        if system.is_checked() {
+            before.clone_from(&state);
+        }
         system.step(&mut state, enabled[pick], &mut monitor);
         on_step(&enabled, pick, &monitor);
         system.check(&before, enabled[pick], &state, &monitor, &mut found);
