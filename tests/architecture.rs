@@ -253,6 +253,19 @@ fn time_and_environment_are_for_the_commands_only() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Cargo finds tests by itself in the crate's own folder only.
+#[test]
+fn every_test_is_in_the_manifest() {
+    let manifest = read("sim/Cargo.toml");
+    for entry in fs::read_dir(root().join("tests")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if Path::new(&name).extension().is_some_and(|end| end == "rs") {
+            let path = format!("\npath = \"../tests/{name}\"\n");
+            assert!(manifest.contains(&path), "tests/{name} would never run");
+        }
+    }
+}
+
 #[test]
 fn no_file_names_a_place_on_somebodys_machine() {
     let listed = Command::new("git").arg("ls-files").arg("-z").current_dir(root()).output();

@@ -523,6 +523,57 @@ fn tampered_traces_give_1() {
 }
 
 #[test]
+fn choices_that_do_not_exist_give_1() {
+    let folder = Folder::new("choices_that_do_not_exist_give_1");
+    let path = folder.path("trace.jsonl");
+    alertable(["run", MET, "--trace", text(&path)]).ends_with(0);
+    let trace = fs::read_to_string(&path).unwrap();
+    let start = trace.find("\"picked\":").unwrap() + "\"picked\":".len();
+    for pick in ["99", "-1", "1.5", "null", "18446744073709551616"] {
+        let path = folder.file("tampered.jsonl", {
+            format!("{}{pick}{}", &trace[..start], &trace[start + 1..])
+        });
+        let ran = alertable(["replay", text(&path)]);
+        assert!(ran.status == 1 || ran.status == 2, "{pick}: {ran}");
+    }
+}
+
+/// A trace whose header says one thing differently.
+fn with_header(folder: &Folder, said: &str, instead: &str) -> Ran {
+    let path = folder.path("trace.jsonl");
+    alertable(["run", MET, "--seed", "3", "--trace", text(&path)]).ends_with(0);
+    let trace = fs::read_to_string(&path).unwrap();
+    assert!(trace.contains(said), "{said} is in {trace}");
+    let path = folder.file("tampered.jsonl", trace.replacen(said, instead, 1));
+    alertable(["replay", text(&path)])
+}
+
+#[test]
+fn unknown_names_in_the_header_of_a_trace_give_2() {
+    let folder = Folder::new("unknown_names_in_the_header");
+    let ran = with_header(&folder, "\"deviations\":[]", "\"deviations\":[\"apc-life\"]");
+    assert_error(ran, &["apc-life"]);
+    let ran = with_header(&folder, "\"level\":\"full\"", "\"level\":\"fulll\"");
+    assert_error(ran, &[":1:", "\"fulll\"", "did you mean \"full\"?"]);
+    let ran = with_header(&folder, "\"system\":\"alertable\"", "\"system\":\"wine\"");
+    assert_error(ran, &["\"alertable\""]);
+}
+
+#[test]
+#[ignore = "what is wrong with the settings of a run is taken for the defaults"]
+fn nonsense_in_the_header_of_a_trace_is_not_taken_for_a_default() {
+    let folder = Folder::new("nonsense_in_the_header");
+    for (said, instead) in [
+        ("\"time\":\"urgent\"", "\"time\":\"later\""),
+        ("\"processors\":2", "\"processors\":300"),
+        ("\"deviations\":[]", "\"deviations\":\"apc-lifo\""),
+        ("\"step_limit\":10000", "\"step_limit\":\"x\""),
+    ] {
+        assert_ne!(with_header(&folder, said, instead).status, 0, "{instead}");
+    }
+}
+
+#[test]
 fn replay_refuses_what_is_no_full_trace() {
     let folder = Folder::new("replay_refuses_what_is_no_full_trace");
     let header = r#"{"alertable":1,"kind":"trace","level":"api","source":{"system":"wine"},"#;

@@ -127,9 +127,8 @@ pub(crate) struct Folder(PathBuf);
 impl Folder {
     /// `name` is the test's, so that tests do not meet.
     pub(crate) fn new(name: &str) -> Self {
+        let name = format!("{name}-{}", std::process::id());
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // What an earlier run that was ended has left.
-        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("the folder for temporary files can be written");
         Folder(path)
     }
@@ -148,7 +147,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // It is overwritten by the next run in any case.
+        // Whatever stays is below the target folder and in nobody's way.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
