@@ -1,0 +1,198 @@
+//! Properties of generated scenarios, and that each of them can fail.
+//!
+//! A property is a function of a scenario and of deviations. It has to hold of every scenario
+//! without deviations, and has to be found broken, among the same scenarios, under each
+//! deviation that it is there to catch. Properties of the machine follow each transition of a
+//! scenario with a watcher that tells right from wrong by the events, the calls and a ledger of
+//! its own, not by the invariants of `alertable-models`; properties of the tool compare what it
+//! says in two ways.
+//!
+//! The random numbers are the same in every run. `PROPTEST_CASES` says how many scenarios each
+//! property is tried on.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "properties/apc.rs"]
+mod apc;
+mod generator;
+#[path = "properties/journal.rs"]
+mod journal;
+#[path = "properties/object.rs"]
+mod object;
+#[path = "properties/thread.rs"]
+mod thread;
+#[path = "properties/timer.rs"]
+mod timer;
+#[path = "properties/tool.rs"]
+mod tool;
+#[path = "properties/walk.rs"]
+mod walk;
+
+use alertable_models::deviation::{Deviation, Deviations};
+use alertable_traces::scenario::Scenario;
+use alertable_traces::{read_scenario, scenario_to_json};
+use generator::{Topic, scenarios};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+/// How many scenarios a property is tried on, unless `PROPTEST_CASES` says otherwise.
+const CASE_COUNT: u32 = 64;
+
+/// On how many scenarios at most a property is tried to see it fail.
+const MISTAKE_CASE_COUNT: u32 = 4_000;
+
+/// Says what is wrong with a scenario.
+type Property = fn(&Scenario, Deviations) -> Result<(), String>;
+
+fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
+    let config = Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+fn case_count() -> u32 {
+    let given = std::env::var("PROPTEST_CASES").ok();
+    given.and_then(|count| count.parse().ok()).unwrap_or(CASE_COUNT)
+}
+
+/// The first scenario on which a property fails, shrunk, and how.
+fn failure(
+    mut runner: TestRunner,
+    topics: &[Topic],
+    property: Property,
+    deviations: Deviations,
+) -> Option<(Scenario, String)> {
+    let result = runner.run(&scenarios(topics), |scenario| {
+        property(&scenario, deviations).map_err(TestCaseError::fail)
+    });
+    match result {
+        Ok(()) => None,
+        Err(TestError::Fail(reason, scenario)) => Some((scenario, reason.to_string())),
+        Err(TestError::Abort(reason)) => panic!("no scenarios: {reason}"),
+    }
+}
+
+#[track_caller]
+fn holds(topics: &[Topic], property: Property) {
+    let found = failure(runner(case_count(), 2_000), topics, property, Deviations::NONE);
+    if let Some((scenario, reason)) = found {
+        panic!("{reason}\nin {}", scenario_to_json(&scenario));
+    }
+}
+
+#[track_caller]
+fn catches(topics: &[Topic], property: Property, deviation: Deviation) {
+    let deviations = Deviations::NONE.with(deviation);
+    let found = failure(runner(MISTAKE_CASE_COUNT, 0), topics, property, deviations);
+    let id = deviation.entry().id;
+    let (_, reason) = found.unwrap_or_else(|| panic!("`{id}` is not noticed"));
+    assert!(!reason.contains("panicked"), "`{id}` makes the model panic: {reason}");
+}
+
+macro_rules! properties {
+    ($($name:ident: $property:expr, about $topics:expr, catches [$($deviation:ident),* $(,)?];)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn holds() {
+                super::holds($topics, $property);
+            }
+
+            #[test]
+            fn fails_under_its_mistakes() {
+                for deviation in [$(Deviation::$deviation),*] {
+                    super::catches($topics, $property, deviation);
+                }
+            }
+        })*
+    };
+}
+
+use Topic::*;
+use walk::watch;
+
+properties! {
+    apcs_run_where_alertable: watch::<apc::RunsWhereAlertable>, about &[Apcs],
+        catches [ApcAtPlainWait, ExitRunsApcs, SpecialOpensDoor];
+    apcs_run_at_the_next_alertable_point: watch::<apc::RunsAtNextPoint>, about &[Apcs, Sleeps],
+        catches [ApcIgnoredAtEntry, ApcOnePerWait];
+    apcs_run_in_order: watch::<apc::RunsInOrder>, about &[Apcs, SpecialApcs],
+        catches [ApcLifo];
+    apcs_run_once: watch::<apc::RunsOnce>, about &[Apcs, Timers, Ends],
+        catches [ApcQueuedTwice, ApcLostAtObject, ExitKeepsApcs];
+    objects_win_over_apcs: watch::<apc::ObjectOrApc>, about &[Apcs, Waits],
+        catches [ApcBeforeObject];
+    waits_take_all_or_nothing: watch::<object::TakesAllOrNothing>, about &[WaitsForAll],
+        catches [WaitAllPiecemeal];
+    one_signal_satisfies_one_wait: watch::<object::OneSignalOneWait>, about &[Events, Timers],
+        catches [AutoResetReleasesAll, TimerSetKeepsSignal];
+    mutexes_have_one_owner: one_owner, about &[Mutexes, Waits],
+        catches [MutexOwnerUnchecked, MutexNotTaken];
+    abandonment_is_told: watch::<object::AbandonmentIsTold>, about &[Mutexes, Waits, Ends],
+        catches [MutexNotAbandoned];
+    semaphores_count_within_bounds: counts_within_bounds, about &[Semaphores, Waits],
+        catches [SemaphoreUnbounded, SemaphoreReleaseOfZero];
+    no_wake_up_is_lost: watch::<object::NoLostWakeUp>, about &[Events, Waits],
+        catches [SignalWakesNobody];
+    the_longest_waiter_comes_first: watch::<object::LongestWaiterFirst>, about &[Events, Waits],
+        catches [NewestWaiterFirst];
+    timer_apcs_go_to_the_setter: watch::<timer::GoesToSetter>, about &[Timers],
+        catches [TimerApcToFirstThread];
+    timer_apcs_are_of_this_setting: watch::<timer::OneOfThisSetting>, about &[Timers, Sleeps],
+        catches [TimerCancelKeepsApc, TimerApcAccumulates];
+    suspended_threads_stop: watch::<thread::SuspendedStops>, about &[Suspension, Waits],
+        catches [SuspensionIgnored];
+    deadlines_are_kept: watch::<thread::KeepsDeadlines>, about &[Suspension, Sleeps],
+        catches [RestartForgetsTimeout];
+    ended_threads_leave_nothing: watch::<thread::EndsForGood>, about &[Ends, Mutexes, Apcs],
+        catches [ExitKeepsApcs, MutexNotAbandoned];
+
+    runs_are_explored: tool::runs_are_explored, about &[], catches [ApcLifo, SignalWakesNobody];
+    same_seed_same_trace: tool::same_seed_same_trace, about &[], catches [ApcLifo];
+    replay_reproduces: tool::replay_reproduces, about &[], catches [ApcLifo, ApcAtPlainWait];
+    changed_traces_are_refused: tool::changed_traces_are_refused, about &[], catches [];
+    workers_agree: tool::workers_agree, about &[], catches [ApcLifo];
+    exploration_is_exact: tool::exploration_is_exact, about &[], catches [ApcLifo];
+    absent_onlookers_change_nothing: tool::absent_onlookers_change_nothing, about &[],
+        catches [ApcLifo, ExitAtOnce];
+    labels_only_show: tool::labels_only_show, about &[], catches [ApcLifo];
+    freer_machines_do_more: tool::freer_machines_do_more, about &[], catches [ApcLifo];
+}
+
+#[test]
+fn another_seed_gives_another_trace() {
+    let runner = runner(MISTAKE_CASE_COUNT, 0);
+    assert!(failure(runner, &[], tool::any_seed_same_trace, Deviations::NONE).is_some());
+}
+
+/// Whether an alert can make the system repeat a signal-and-wait, which signals again without a
+/// call that the events show (ALERT-07).
+fn may_signal_again(scenario: &Scenario) -> bool {
+    let text = scenario_to_json(scenario);
+    text.contains("NtAlertThread") && text.contains("SignalObjectAndWait")
+}
+
+fn one_owner(scenario: &Scenario, deviations: Deviations) -> Result<(), String> {
+    if may_signal_again(scenario) {
+        return Ok(());
+    }
+    watch::<object::OneOwner>(scenario, deviations)
+}
+
+fn counts_within_bounds(scenario: &Scenario, deviations: Deviations) -> Result<(), String> {
+    if may_signal_again(scenario) {
+        return Ok(());
+    }
+    watch::<object::CountsWithinBounds>(scenario, deviations)
+}
+
+#[test]
+fn generated_scenarios_are_read_back_and_compile() {
+    holds(&[], |scenario, deviations| {
+        let text = scenario_to_json(scenario);
+        let read = read_scenario(&text, None).map_err(|error| error.to_string())?;
+        if read != *scenario {
+            return Err(format!("it is read back as {}", scenario_to_json(&read)));
+        }
+        walk::model(scenario, deviations).map(|_| ())
+    });
+}
