@@ -150,6 +150,12 @@ impl<T: Copy> Clone for Lists<T> {
 
     fn clone_from(&mut self, source: &Self) {
         self.count = source.count;
+        // Copying nothing takes a call as well.
+        if source.items.is_empty() {
+            self.ends.clear();
+            self.items.clear();
+            return;
+        }
         self.ends.clone_from(&source.ends);
         self.items.clone_from(&source.items);
     }

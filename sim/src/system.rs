@@ -106,8 +106,7 @@ impl TransitionSystem for System<'_> {
         out: &mut Vec<Violation>,
     ) {
         if self.checked {
-            let events = &monitor.events;
-            let step = invariant::Step { model: self.model, before, transition, events, after };
+            let step = invariant::Step::new(self.model, before, transition, &monitor.events, after);
             invariant::check(&step, out);
         }
     }

@@ -206,7 +206,27 @@ fn changed_plainly(step: &Step<'_>, thread: ThreadId) -> bool {
         && after[kept..].iter().eq(queued)
 }
 
+/// The threads whose queues a step is allowed to change, and those to whom calls returned, which
+/// is where APCs get lost.
+fn concerned<'a>(step: &'a Step<'_>) -> impl Iterator<Item = ThreadId> + 'a {
+    let returned = step.events.iter().filter_map(|event| match event {
+        Event::Return { thread, .. } => Some(*thread),
+        _ => None,
+    });
+    touched(step).chain(returned)
+}
+
+/// Whether all queues that changed did so plainly.
+fn all_changed_plainly(step: &Step<'_>) -> bool {
+    *step
+        .queues_changed_plainly
+        .get_or_init(|| concerned(step).all(|thread| changed_plainly(step, thread)))
+}
+
 fn fifo(step: &Step<'_>) -> Result<(), Broken> {
+    if all_changed_plainly(step) {
+        return Ok(());
+    }
     for thread in touched(step) {
         if changed_plainly(step, thread) {
             continue;
@@ -236,17 +256,11 @@ fn is_permutation(one: &[Kapc], other: &[Kapc]) -> bool {
 }
 
 fn conserved(step: &Step<'_>) -> Result<(), Broken> {
-    let returned = step.events.iter().filter_map(|event| match event {
-        Event::Return { thread, .. } => Some(*thread),
-        _ => None,
-    });
-    for thread in touched(step).chain(returned) {
-        let (before, after) =
-            (step.before.kernel.user_apcs(thread), step.after.kernel.user_apcs(thread));
-        let untouched = before == after && touched(step).all(|other| other != thread);
-        if untouched || changed_plainly(step, thread) {
-            continue;
-        }
+    if all_changed_plainly(step) {
+        return Ok(());
+    }
+    for thread in concerned(step) {
+        let after = step.after.kernel.user_apcs(thread);
         let Ok(queue) = expected_queue(step, thread) else { continue };
         if !is_permutation(&queue, after) {
             let name = step.thread_name(thread);

@@ -15,10 +15,11 @@ use crate::machine::{Machine, Model, Transition};
 use crate::program::Instruction;
 use crate::rule::RuleId;
 use crate::service::Service;
+use std::cell::OnceCell;
 use std::fmt;
 
 /// One step of a machine, as an invariant sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Step<'a> {
     /// The program and how it is run.
     pub model: &'a Model,
@@ -30,6 +31,22 @@ pub struct Step<'a> {
     pub events: &'a [Event],
     /// The state after.
     pub after: &'a Machine,
+    /// Whether every APC queue changed plainly, once somebody has asked.
+    queues_changed_plainly: OnceCell<bool>,
+}
+
+impl<'a> Step<'a> {
+    /// A step from one state to another.
+    pub fn new(
+        model: &'a Model,
+        before: &'a Machine,
+        transition: Transition,
+        events: &'a [Event],
+        after: &'a Machine,
+    ) -> Self {
+        let queues_changed_plainly = OnceCell::new();
+        Step { model, before, transition, events, after, queues_changed_plainly }
+    }
 }
 
 /// Which steps an invariant has to look at: those with such events.

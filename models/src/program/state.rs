@@ -125,7 +125,8 @@ impl ProgramState {
 
     /// Whether a thread's stack is full.
     pub fn is_stack_full(&self, thread: ThreadId) -> bool {
-        self.frames.len(thread.index()) > NESTING_DEPTH_MAX
+        self.frames.total() > NESTING_DEPTH_MAX
+            && self.frames.len(thread.index()) > NESTING_DEPTH_MAX
     }
 
     /// Forgets a thread's place, because it ends.
