@@ -1,5 +1,6 @@
 //! Every schedule of a scenario: its outcomes, what breaks an invariant, its expectations.
 
+use crate::describe::deadlock_texts;
 use crate::engine::cycles::cycles;
 use crate::engine::explore::{Control, Coverage, Limits, Visitor, explore};
 use crate::engine::shortest::shortest;
@@ -23,6 +24,8 @@ pub struct Exploration {
     pub coverage: Coverage,
     /// Every outcome, sorted.
     pub outcomes: Vec<Outcome>,
+    /// Threads that wait for each other: at the end of which outcomes, and in what cycle.
+    pub deadlocks: BTreeSet<(usize, String)>,
     /// For each invariant that some step breaks, one such step.
     pub findings: Vec<Finding>,
     /// Whether the expectations are met.
@@ -99,7 +102,7 @@ pub fn explore_model(
             found.end(state, schedule, Ending::StepLimit);
         });
     }
-    let Collector { outcomes, violations, .. } = found;
+    let Collector { outcomes, deadlocks, violations, .. } = found;
     let findings = violations
         .into_values()
         .map(|(violation, schedule)| shortest_finding(&system, &violation, schedule))
@@ -109,6 +112,10 @@ pub fn explore_model(
     };
     let distinct: Vec<Outcome> =
         outcomes.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let deadlocks = deadlocks
+        .into_iter()
+        .filter_map(|(key, cycle)| Some((distinct.binary_search(&outcomes[&key]).ok()?, cycle)))
+        .collect();
     let failures: Vec<Failure> =
         expectations.map(|expected| expected.failures(&distinct)).unwrap_or_default();
     let verdict = verdict(expectations.is_some(), &coverage, &failures);
@@ -122,7 +129,7 @@ pub fn explore_model(
             message: failure.to_string(),
         })
         .collect();
-    Exploration { coverage, outcomes: distinct, findings, verdict, failures }
+    Exploration { coverage, outcomes: distinct, deadlocks, findings, verdict, failures }
 }
 
 /// An incomplete exploration decides only what more schedules could not change: an outcome that
@@ -164,6 +171,8 @@ fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
 struct Collector<'a> {
     model: &'a Model,
     outcomes: BTreeMap<u64, Outcome>,
+    /// By the same keys: the cycles of threads that wait for each other.
+    deadlocks: BTreeSet<(u64, String)>,
     /// By the invariant's name: the first violation that this worker met with the shortest
     /// schedule.
     violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
@@ -171,11 +180,17 @@ struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     fn new(model: &'a Model) -> Self {
-        Collector { model, outcomes: BTreeMap::new(), violations: BTreeMap::new() }
+        Collector {
+            model,
+            outcomes: BTreeMap::new(),
+            deadlocks: BTreeSet::new(),
+            violations: BTreeMap::new(),
+        }
     }
 
     fn join(mut self, other: Self) -> Self {
         self.outcomes.extend(other.outcomes);
+        self.deadlocks.extend(other.deadlocks);
         for (violation, schedule) in other.violations.into_values() {
             self.keep(violation, &schedule);
         }
@@ -194,9 +209,10 @@ impl<'a> Collector<'a> {
 impl Visitor<System<'_>> for Collector<'_> {
     fn end(&mut self, state: &Machine, schedule: &[Transition], ending: Ending) {
         let at_step_limit = ending == Ending::StepLimit;
-        self.outcomes
-            .entry(outcome_key(state, ending))
-            .or_insert_with(|| outcome_of(self.model, schedule, at_step_limit));
+        let key = outcome_key(state, ending);
+        let cycles = deadlock_texts(&self.model.program, state);
+        self.deadlocks.extend(cycles.into_iter().map(|cycle| (key, cycle)));
+        self.outcomes.entry(key).or_insert_with(|| outcome_of(self.model, schedule, at_step_limit));
     }
 
     fn violation(&mut self, violation: Violation, schedule: &[Transition]) {

@@ -110,6 +110,11 @@ fn print_json(explored: &Explored<'_>) {
             })
         })
         .collect();
+    let deadlocks: Vec<_> = exploration
+        .deadlocks
+        .iter()
+        .map(|(outcome, cycle)| json!({ "outcome": outcome, "cycle": cycle }))
+        .collect();
     output::print_json(&json!({
         "scenario": scenario.title,
         "file": path.display().to_string(),
@@ -117,6 +122,7 @@ fn print_json(explored: &Explored<'_>) {
         "states": exploration.coverage.state_count,
         "transitions": exploration.coverage.transition_count,
         "outcomes": exploration.outcomes,
+        "deadlocks": deadlocks,
         "violations": violations,
         "expectations": exploration.verdict.name(),
         "failures": exploration.failures.iter().map(|f| &f.message).collect::<Vec<_>>(),
@@ -132,6 +138,10 @@ fn print_text(explored: &Explored<'_>, outcome_count_max: usize) {
     for (index, outcome) in outcomes.iter().take(outcome_count_max).enumerate() {
         say!("  {}", styled(STRONG, format_args!("outcome {} of {}", index + 1, outcomes.len())));
         print_outcome(outcome, 4);
+        let deadlocks = &explored.exploration.deadlocks;
+        for (_, cycle) in deadlocks.iter().filter(|(at, _)| *at == index) {
+            say!("      {}: {cycle}", styled(DIM, "deadlock"));
+        }
     }
     if outcomes.len() > outcome_count_max {
         let hidden = outcomes.len() - outcome_count_max;
