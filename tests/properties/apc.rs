@@ -102,8 +102,9 @@ pub(crate) struct RunsAtNextPoint {
 struct Point {
     /// The APCs that were queued when the thread made it.
     queued: Vec<u64>,
-    /// Whether the thread was alerted since, which ends a chain of APCs early (ALERT-10).
-    alerted: bool,
+    /// Whether the chain of APCs may end early: after an alert (ALERT-10), and after a special
+    /// APC, which leaves regular ones queued when it interrupts the call (APC-X-07).
+    may_end_early: bool,
 }
 
 impl RunsAtNextPoint {
@@ -128,7 +129,7 @@ impl RunsAtNextPoint {
             (_, WaitResult::Apc | WaitResult::TimedOut) => true,
             (_, WaitResult::Object { .. } | WaitResult::Failed) => false,
         };
-        if looked && !point.alerted && self.left(thread, &point) {
+        if looked && !point.may_end_early && self.left(thread, &point) {
             let name = name(step, thread);
             return Err(format!("`{name}` left {source:?} with an APC queued that it had before"));
         }
@@ -143,10 +144,15 @@ impl RunsAtNextPoint {
                     && let Some(target) = thread_named(step.model, thread)
                 {
                     let points = self.points.of(target);
-                    points.iter_mut().for_each(|point| point.alerted = true);
+                    points.iter_mut().for_each(|point| point.may_end_early = true);
                 }
                 let queued = self.queues.of(thread).iter().map(|(number, _)| *number).collect();
-                self.points.begin(thread, Point { queued, alerted: false });
+                self.points.begin(thread, Point { queued, may_end_early: false });
+            }
+            Event::ApcEntered { thread, kapc } if is_special(kapc) => {
+                if let Some(point) = self.points.innermost(thread) {
+                    point.may_end_early = true;
+                }
             }
             Event::Return { thread, call, result } => self.leave(step, thread, call, result)?,
             Event::Thread { thread, change: ThreadChange::Terminated } => {

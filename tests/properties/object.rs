@@ -36,6 +36,37 @@ fn is_signaled(state: &Machine, object: ObjectId, thread: ThreadId) -> bool {
     }
 }
 
+/// Whether a thread does not exist yet, so that every call on it fails.
+fn is_missing(state: &Machine, object: ObjectId) -> bool {
+    matches!(state.kernel().object(object), DispatcherObject::Thread { .. })
+        && state.kernel().thread(ThreadId::from_index(object.index())).state
+            == ThreadState::NotCreated
+}
+
+/// The object that a call signals, if it gets that far.
+fn signaled_by(step: &Step<'_>, call: &Call) -> Option<ObjectId> {
+    let (Call::ReleaseMutex { mutex: name }
+    | Call::ReleaseSemaphore { semaphore: name, .. }
+    | Call::SignalObjectAndWait { signal: name, .. }) = call
+    else {
+        return None;
+    };
+    if let Call::SignalObjectAndWait { object, .. } = call
+        && is_missing(step.before, object_named(step.model, step.before, object)?)
+    {
+        return None;
+    }
+    object_named(step.model, step.before, name)
+}
+
+/// Whether a call signals a mutex that is abandoned: no error, though nothing is released, and
+/// a wait with it tells so at once (WAIT-64, WAIT-77).
+fn releases_abandoned(step: &Step<'_>, call: &Call) -> bool {
+    signaled_by(step, call).is_some_and(|object| {
+        matches!(step.before.kernel().object(object), DispatcherObject::Mutant(m) if m.abandoned)
+    })
+}
+
 /// Whether a wait call would be satisfied if a thread made it now. A signal that comes first
 /// makes it unknown; an object that is named twice, or a thread that does not exist yet, makes
 /// it fail.
@@ -53,12 +84,7 @@ pub(crate) fn would_be_satisfied(
     }
     let objects: Vec<ObjectId> =
         names.iter().filter_map(|name| object_named(model, state, name)).collect();
-    let is_missing = |object: &ObjectId| {
-        let thread = ThreadId::from_index(object.index());
-        matches!(state.kernel().object(*object), DispatcherObject::Thread { .. })
-            && state.kernel().thread(thread).state == ThreadState::NotCreated
-    };
-    if objects.iter().any(is_missing) {
+    if objects.iter().any(|object| is_missing(state, *object)) {
         return false;
     }
     let mut signaled = objects.iter().map(|object| is_signaled(state, *object, thread));
@@ -68,9 +94,15 @@ pub(crate) fn would_be_satisfied(
 /// A wait that gave an object has taken it, and a wait for all has taken every object at once;
 /// any other wait has taken nothing.
 #[derive(Clone)]
-pub(crate) struct TakesAllOrNothing {
-    /// What each call has taken, and in how many steps.
-    taken: PerCall<(Vec<ObjectId>, usize)>,
+pub(crate) struct TakesAllOrNothing(PerCall<Taken>);
+
+/// What a call has taken.
+#[derive(Clone)]
+struct Taken {
+    objects: Vec<ObjectId>,
+    step_count: usize,
+    /// It may say that it was satisfied without having waited.
+    releases_abandoned: bool,
 }
 
 impl TakesAllOrNothing {
@@ -82,10 +114,11 @@ impl TakesAllOrNothing {
         result: ServiceReturn,
     ) -> Result<(), String> {
         let call = source(step.model, call);
-        let (taken, step_count) = self.taken.end(thread)?;
+        let Taken { objects, step_count, releases_abandoned } = self.0.end(thread)?;
         let Some((names, all)) = wait_of(call) else { return Ok(()) };
-        let taken: Vec<&str> = taken.iter().map(|object| name(step, *object)).collect();
+        let taken: Vec<&str> = objects.iter().map(|object| name(step, *object)).collect();
         let right = match wait_result(result) {
+            WaitResult::Object { abandoned: true, .. } if releases_abandoned => taken.is_empty(),
             WaitResult::Object { .. } if all => taken == names && step_count == 1,
             WaitResult::Object { index, .. } => names.get(index).is_some_and(|n| taken == [*n]),
             WaitResult::Apc | WaitResult::TimedOut | WaitResult::Failed => taken.is_empty(),
@@ -99,23 +132,26 @@ impl TakesAllOrNothing {
 
 impl Watcher for TakesAllOrNothing {
     fn new(_: &Model) -> Self {
-        TakesAllOrNothing { taken: PerCall::new() }
+        TakesAllOrNothing(PerCall::new())
     }
 
     fn step(&mut self, step: &Step<'_>) -> Result<(), String> {
         let mut took = BTreeSet::new();
         for event in step.events {
             match *event {
-                Event::Call { thread, .. } => self.taken.begin(thread, (Vec::new(), 0)),
+                Event::Call { thread, call } => {
+                    let releases_abandoned = releases_abandoned(step, source(step.model, call));
+                    let objects = Vec::new();
+                    self.0.begin(thread, Taken { objects, step_count: 0, releases_abandoned });
+                }
                 Event::Object { object, change: ObjectChange::Acquired(thread) } => {
-                    let taken = self.taken.innermost(thread);
-                    let (taken, step_count) = taken.ok_or("an object is taken in no call")?;
-                    taken.push(object);
-                    *step_count += usize::from(took.insert(thread));
+                    let taken = self.0.innermost(thread).ok_or("an object is taken in no call")?;
+                    taken.objects.push(object);
+                    taken.step_count += usize::from(took.insert(thread));
                 }
                 Event::Return { thread, call, result } => self.leave(step, thread, call, result)?,
                 Event::Thread { thread, change: ThreadChange::Terminated } => {
-                    self.taken.forget(thread);
+                    self.0.forget(thread);
                 }
                 _ => {}
             }
@@ -187,11 +223,7 @@ fn mutexes(state: &Machine) -> BTreeMap<ObjectId, (Option<ThreadId>, u32)> {
 impl OneOwner {
     /// A call gives one level up, if its thread owns the mutex.
     fn release(&mut self, step: &Step<'_>, thread: ThreadId, call: &Call) {
-        let (Call::ReleaseMutex { mutex } | Call::SignalObjectAndWait { signal: mutex, .. }) = call
-        else {
-            return;
-        };
-        let mutex = object_named(step.model, step.before, mutex);
+        let mutex = signaled_by(step, call);
         if let Some((owner, level_count)) = mutex.and_then(|mutex| self.0.get_mut(&mutex))
             && *owner == Some(thread)
         {
@@ -280,7 +312,10 @@ impl Watcher for AbandonmentIsTold {
                     let is_mutex = matches!(kernel.object(object), DispatcherObject::Mutant(_));
                     self.note_object(object, change, is_mutex);
                 }
-                Event::Call { thread, .. } => self.to_tell.begin(thread, false),
+                Event::Call { thread, call } => {
+                    let to_tell = releases_abandoned(step, source(step.model, call));
+                    self.to_tell.begin(thread, to_tell);
+                }
                 Event::Return { thread, call, result } => {
                     let call = source(step.model, call);
                     let told = match wait_result(result) {
@@ -325,16 +360,14 @@ fn semaphores(state: &Machine) -> impl Iterator<Item = (ObjectId, u32, u32)> + '
 impl CountsWithinBounds {
     /// A call adds to a semaphore, if it fits: the count before.
     fn release(&mut self, step: &Step<'_>, call: &Call) -> Option<u32> {
-        let (semaphore, added) = match call {
-            Call::ReleaseSemaphore { semaphore, count } => (semaphore, *count),
-            Call::SignalObjectAndWait { signal, .. } => (signal, 1),
-            _ => return None,
+        let added = match call {
+            Call::ReleaseSemaphore { count, .. } => u32::try_from(*count).ok()?,
+            _ => 1,
         };
-        let object = object_named(step.model, step.before, semaphore)?;
+        let object = signaled_by(step, call)?;
         let (_, _, limit) = semaphores(step.before).find(|(other, ..)| *other == object)?;
-        let count = self.counts.get_mut(&object)?;
+        let count = self.counts.get_mut(&object).filter(|_| added > 0)?;
         let previous = *count;
-        let added = u32::try_from(added).ok().filter(|added| *added > 0)?;
         *count = previous.checked_add(added).filter(|count| *count <= limit)?;
         Some(previous)
     }
