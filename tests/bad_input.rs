@@ -280,7 +280,6 @@ fn huge_file_is_refused_unread() {
 }
 
 #[test]
-#[ignore = "a replay compares whole lines, whatever their length: 1 GiB is held in memory"]
 fn huge_line_of_a_trace_is_not_read() {
     let folder = Folder::new("huge_line_of_a_trace_is_not_read");
     let path = folder.path("trace.jsonl");
@@ -304,7 +303,6 @@ fn endless_file_is_refused() {
 
 #[cfg(unix)]
 #[test]
-#[ignore = "links to folders are followed, so that documents are judged again and again"]
 fn folders_that_link_to_themselves_are_judged_once() {
     let folder = Folder::new("folders_that_link_to_themselves");
     folder.file("scenario.json", valid_text());
@@ -523,7 +521,6 @@ fn space_without_end_meets_its_limits() {
 }
 
 #[test]
-#[ignore = "the states on the path of the search are not counted: 600 MB where 1 MiB is allowed"]
 fn limit_of_memory_bounds_memory() {
     let ran = explore_wide_space("limit_of_memory", ["--memory", "1"]);
     assert_bounded(&ran, 64 * MEBIBYTE);

@@ -58,6 +58,11 @@ impl<T: Copy> Lists<T> {
         self.items.len()
     }
 
+    /// The memory of the lists beside themselves, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.ends.capacity() * size_of::<u16>() + self.items.capacity() * size_of::<T>()
+    }
+
     /// The first entry of a list.
     pub(crate) fn first(&self, list: usize) -> Option<&T> {
         self.get(list).first()

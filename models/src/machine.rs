@@ -107,6 +107,11 @@ impl Machine {
         &self.program
     }
 
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self) + self.kernel.heap_bytes() + self.program.heap_bytes()
+    }
+
     /// Whether a thread's routines are nested as deep as its stack allows.
     pub fn has_full_stack(&self) -> bool {
         self.kernel.thread_ids().any(|thread| self.program.is_stack_full(thread))

@@ -2,7 +2,7 @@
 
 use crate::describe::deadlock_texts;
 use crate::engine::cycles::cycles;
-use crate::engine::explore::{Control, Coverage, Limits, Visitor, explore};
+use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore};
 use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
@@ -11,7 +11,7 @@ use alertable_models::invariant::{Invariant, Violation};
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::outcome_of;
 use alertable_traces::expectation::{Clause, Expectations, Failure};
-use alertable_traces::outcome::Outcome;
+use alertable_traces::outcome::{End, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most states that the search for a shortest schedule looks at.
@@ -94,13 +94,16 @@ pub fn explore_model(
     let mut visitors: Vec<Collector<'_>> =
         (1..limits.worker_count.max(1)).map(|_| Collector::new(model)).collect();
     visitors.push(Collector::new(model));
-    let coverage = explore(&system, limits, control, &mut visitors);
+    let mut coverage = explore(&system, limits, control, &mut visitors);
     let mut found = visitors.into_iter().fold(Collector::new(model), Collector::join);
-    if model.program.may_run_for_ever() && coverage.stop.is_none() {
+    if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
         let unchecked = System { checked: false, ..system };
         cycles(&unchecked, limits.step_count_max, |state, schedule| {
             found.end(state, schedule, Ending::StepLimit);
         });
+    }
+    if found.met_full_stack {
+        coverage.stop.get_or_insert(Stop::Steps);
     }
     let Collector { outcomes, deadlocks, violations, .. } = found;
     let findings = violations
@@ -118,10 +121,20 @@ pub fn explore_model(
         .collect();
     let failures: Vec<Failure> =
         expectations.map(|expected| expected.failures(&distinct)).unwrap_or_default();
-    let verdict = verdict(expectations.is_some(), &coverage, &failures);
+    // Who names the end `limit` takes what was cut off for the answer that it is.
+    let stop = match coverage.stop {
+        Some(Stop::Steps) if expectations.is_some_and(Expectations::names_limit) => None,
+        stop => stop,
+    };
+    let is_final = |failure: &Failure| {
+        stop.is_none()
+            || (is_settled(failure)
+                && failure.outcome.is_none_or(|at| distinct[at].end != End::Limit))
+    };
+    let failures: Vec<Failure> = failures.into_iter().filter(is_final).collect();
+    let verdict = verdict(expectations.is_some(), stop, &failures);
     let failures = failures
         .into_iter()
-        .filter(|failure| coverage.stop.is_none() || is_final(failure))
         .map(|failure| FailedExpectation {
             schedule: failure
                 .outcome
@@ -132,21 +145,19 @@ pub fn explore_model(
     Exploration { coverage, outcomes: distinct, deadlocks, findings, verdict, failures }
 }
 
-/// An incomplete exploration decides only what more schedules could not change: an outcome that
-/// must never be, or is none of those that must always be.
-fn verdict(expected: bool, coverage: &Coverage, failures: &[Failure]) -> Verdict {
-    match (expected, coverage.stop) {
-        (false, None) => Verdict::None,
-        (true, None) if failures.is_empty() => Verdict::Met,
-        (true, _) if failures.iter().any(is_final) => Verdict::Failed,
-        (true, None) => Verdict::Failed,
+/// What the failures that are certain say about all.
+fn verdict(expected: bool, stop: Option<Stop>, failures: &[Failure]) -> Verdict {
+    match (expected, stop) {
+        (true, _) if !failures.is_empty() => Verdict::Failed,
         (_, Some(_)) => Verdict::Undecided,
+        (true, None) => Verdict::Met,
+        (false, None) => Verdict::None,
     }
 }
 
-/// Whether more outcomes could not make an expectation hold: it fails for an outcome that is
-/// there.
-fn is_final(failure: &Failure) -> bool {
+/// Whether more outcomes could not make an expectation hold: it fails for an outcome that must
+/// never be, or is none of those that must always be.
+fn is_settled(failure: &Failure) -> bool {
     match failure.clause {
         Clause::Always | Clause::Never => true,
         Clause::Sometimes => false,
@@ -176,6 +187,8 @@ struct Collector<'a> {
     /// By the invariant's name: the first violation that this worker met with the shortest
     /// schedule.
     violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
+    /// Some schedule ended because a thread's routines were nested too deep.
+    met_full_stack: bool,
 }
 
 impl<'a> Collector<'a> {
@@ -185,12 +198,14 @@ impl<'a> Collector<'a> {
             outcomes: BTreeMap::new(),
             deadlocks: BTreeSet::new(),
             violations: BTreeMap::new(),
+            met_full_stack: false,
         }
     }
 
     fn join(mut self, other: Self) -> Self {
         self.outcomes.extend(other.outcomes);
         self.deadlocks.extend(other.deadlocks);
+        self.met_full_stack |= other.met_full_stack;
         for (violation, schedule) in other.violations.into_values() {
             self.keep(violation, &schedule);
         }
@@ -210,6 +225,7 @@ impl Visitor<System<'_>> for Collector<'_> {
     fn end(&mut self, state: &Machine, schedule: &[Transition], ending: Ending) {
         let at_step_limit = ending == Ending::StepLimit;
         let key = outcome_key(state, ending);
+        self.met_full_stack |= state.has_full_stack();
         let cycles = deadlock_texts(&self.model.program, state);
         self.deadlocks.extend(cycles.into_iter().map(|cycle| (key, cycle)));
         self.outcomes.entry(key).or_insert_with(|| outcome_of(self.model, schedule, at_step_limit));

@@ -7,17 +7,20 @@ use crate::engine::policy::Policy;
 use crate::engine::simulate::simulate;
 use crate::system::{StepEvents, System};
 use crate::trace::{SYSTEM, TraceSettings, Tracer};
-use alertable_models::deviation::{self, Deviations};
+use alertable_models::deviation::{self, Deviation, Deviations};
 use alertable_models::machine::{Model, Settings, Time, Transition};
 use alertable_models::program::compile;
 use alertable_traces::Error;
 use alertable_traces::trace::{Level, TraceHeader, TraceReader};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+
+/// The most bytes of a line that are compared: the header holds a scenario, and is the longest.
+const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// What came of a replay.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,8 +69,10 @@ pub fn replay_file(path: &Path) -> Result<Replay, Error> {
         Ok::<_, Error>(BufReader::with_capacity(1 << 16, file))
     };
     let header = TraceReader::new(open()?, Some(&name))?.header().clone();
-    let model = model_of(&header).map_err(|message| Error::about_file(&name, message))?;
-    replay(&header, &model, open()?)
+    let about = |message| Error::about_file(&name, message);
+    let model = model_of(&header).map_err(about)?;
+    let step_count_max = number_of(&header.source, "step_limit").map_err(about)?;
+    replay(&header, &model, step_count_max, open()?)
         .map_err(|error| Error::about_file(&name, format!("cannot be read: {error}")))
 }
 
@@ -83,30 +88,51 @@ fn model_of(header: &TraceHeader) -> Result<Model, String> {
     let Some(scenario) = &header.scenario else {
         return Err("the header has no scenario".to_owned());
     };
-    let ids = source.get("deviations").and_then(Value::as_array).into_iter().flatten();
-    let deviations = ids
-        .map(|id| {
-            let id = id.as_str().unwrap_or_default();
-            deviation::find(id).ok_or_else(|| format!("unknown deviation \"{id}\" in the header"))
-        })
-        .collect::<Result<Deviations, String>>()?;
+    let deviations = match source.get("deviations") {
+        Some(Value::Array(ids)) => {
+            ids.iter().map(deviation_of).collect::<Result<Deviations, String>>()?
+        }
+        other => return Err(wrong_setting("deviations", other, "a list of names")),
+    };
     let time = match source.get("time").and_then(Value::as_str) {
         Some("free") => Time::Free,
-        _ => Time::Urgent,
+        Some("urgent") => Time::Urgent,
+        _ => {
+            return Err(wrong_setting("time", source.get("time"), "\"urgent\" or \"free\""));
+        }
     };
-    let processors = source.get("processors").and_then(Value::as_u64);
-    let processors = processors.and_then(|count| u8::try_from(count).ok()).unwrap_or(2);
+    let processors = number_of(source, "processors")?;
     let program = compile(scenario).map_err(|error| error.to_string())?;
     Ok(Model { program, settings: Settings { deviations, processors, time } })
 }
 
+fn deviation_of(id: &Value) -> Result<Deviation, String> {
+    let id = id.as_str().unwrap_or_default();
+    deviation::find(id).ok_or_else(|| format!("unknown deviation \"{id}\" in the header"))
+}
+
+/// A setting that is a number above 0.
+fn number_of<T: TryFrom<u64>>(source: &Map<String, Value>, name: &str) -> Result<T, String> {
+    let number = source.get(name).and_then(Value::as_u64).filter(|number| *number > 0);
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| wrong_setting(name, source.get(name), "a number in its range"))
+}
+
+fn wrong_setting(name: &str, found: Option<&Value>, wanted: &str) -> String {
+    let found = found.map_or("nothing".to_owned(), Value::to_string);
+    format!("the header's source has {found} as \"{name}\", which is {wanted}")
+}
+
 /// Goes along a trace and compares.
-fn replay(header: &TraceHeader, model: &Model, trace: impl BufRead) -> io::Result<Replay> {
+fn replay(
+    header: &TraceHeader,
+    model: &Model,
+    step_count_max: u32,
+    trace: impl BufRead,
+) -> io::Result<Replay> {
     let Some(scenario) = &header.scenario else {
         return Ok(Replay::Same { event_count: 0 });
     };
-    let step_limit = header.source.get("step_limit").and_then(Value::as_u64);
-    let step_count_max = step_limit.and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX);
     let comparison = RefCell::new(Comparison::new(trace));
     let system = System { model, checked: true, hits: None };
     let settings = TraceSettings::of_header(header);
@@ -158,7 +184,9 @@ impl<R: BufRead> Comparison<R> {
     fn advance(&mut self) {
         self.line.clear();
         self.number += 1;
-        if let Err(error) = self.trace.read_until(b'\n', &mut self.line) {
+        // What is longer than any line that is written differs from it.
+        let mut line = (&mut self.trace).take(LINE_BYTES_MAX);
+        if let Err(error) = line.read_until(b'\n', &mut self.line) {
             self.error.get_or_insert(error);
         }
     }

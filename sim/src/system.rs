@@ -93,6 +93,10 @@ impl TransitionSystem for System<'_> {
         }
     }
 
+    fn state_bytes(&self, state: &Machine) -> usize {
+        state.bytes()
+    }
+
     fn is_checked(&self) -> bool {
         self.checked
     }

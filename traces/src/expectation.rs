@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::declare::{names, record, stands_alone};
 use crate::error::Fault;
 use crate::json::Node;
-use crate::outcome::Outcome;
+use crate::outcome::{End, Outcome};
 use crate::pattern::Pattern;
 use crate::read::Members;
 use crate::reader::{OneOrList, Reader, one_or_list, read_one_or_list};
@@ -89,19 +89,26 @@ impl fmt::Display for Failure {
         let Failure { clause, pattern, outcome, outcome_count, reason } = self;
         write!(f, "{clause}")?;
         if let Some(pattern) = pattern {
-            write!(f, "[{pattern}]")?;
+            write!(f, ", pattern {}", pattern + 1)?;
         }
         match (outcome, outcome_count) {
             (None, _) => write!(f, ": {reason}"),
-            (Some(outcome), 0 | 1) => write!(f, ", outcome {outcome}: {reason}"),
+            (Some(outcome), 0 | 1) => write!(f, ", outcome {}: {reason}", outcome + 1),
             (Some(outcome), count) => {
-                write!(f, ", outcome {outcome} (and {} more): {reason}", count - 1)
+                write!(f, ", outcome {} (and {} more): {reason}", outcome + 1, count - 1)
             }
         }
     }
 }
 
 impl Expectations {
+    /// Whether some pattern names the end `limit`.
+    pub fn names_limit(&self) -> bool {
+        let Expectations { always, sometimes, never, exactly } = self;
+        let patterns = [always, sometimes, never].into_iter().chain(exactly).flatten();
+        patterns.into_iter().any(|pattern| pattern.end == Some(End::Limit))
+    }
+
     /// What of it does not hold for the set of all outcomes, in the order of the clauses. Empty
     /// when everything holds.
     pub fn failures(&self, outcomes: &[Outcome]) -> Vec<Failure> {
@@ -244,7 +251,7 @@ mod tests {
         assert!(failures(always, &[NONE, NONE]).is_empty());
         assert_eq!(
             failures(always, &[NONE, SOME, SOME]),
-            ["always[0], outcome 1 (and 1 more): end is \"blocked\", not \"finished\""]
+            ["always, pattern 1, outcome 2 (and 1 more): end is \"blocked\", not \"finished\""]
         );
     }
 
@@ -254,11 +261,11 @@ mod tests {
         assert_eq!(
             failures(sometimes, &[SOME]),
             [
-                "sometimes[0]: the only outcome does not match: result of label \"a\": ret is \"WAIT_TIMEOUT\", not 0"
+                "sometimes, pattern 1: the only outcome does not match: result of label \"a\": ret is \"WAIT_TIMEOUT\", not 0"
             ]
         );
         let never = r#"{"never":[{"end":"limit"},{"end":"blocked"}]}"#;
-        assert_eq!(failures(never, &[NONE, SOME]), ["never[1], outcome 1: it matches"]);
+        assert_eq!(failures(never, &[NONE, SOME]), ["never, pattern 2, outcome 2: it matches"]);
     }
 
     #[test]
@@ -267,14 +274,16 @@ mod tests {
         assert!(failures(exactly, &[NONE, SOME]).is_empty());
         assert_eq!(
             failures(exactly, &[NONE]),
-            ["exactly[1]: the only outcome does not match: end is \"finished\", not \"blocked\""]
+            [
+                "exactly, pattern 2: the only outcome does not match: end is \"finished\", not \"blocked\""
+            ]
         );
         let exactly = r#"{"exactly":[{"end":"limit"},{"end":"blocked"}]}"#;
         assert_eq!(
             failures(exactly, &[SOME, NONE]),
             [
-                "exactly[0]: none of the 2 outcomes matches; in outcome 0, end is \"blocked\", not \"limit\"",
-                "exactly, outcome 1: none of the 2 patterns matches it",
+                "exactly, pattern 1: none of the 2 outcomes matches; in outcome 0, end is \"blocked\", not \"limit\"",
+                "exactly, outcome 2: none of the 2 patterns matches it",
             ]
         );
         let nothing = r#"{"exactly":[]}"#;
@@ -288,10 +297,10 @@ mod tests {
         assert_eq!(
             failures(none, &[SOME]),
             [
-                "always[0], outcome 0: label \"a\" has 1 result ({\"ret\":\"WAIT_TIMEOUT\"}), none was expected",
-                "always[1], outcome 0: thread \"t\" has 1 routine ({\"routine\":\"A\",\"data\":1}), none was expected",
-                "always[2], outcome 0: there is an OVERLAPPED \"ov\", none was expected",
-                "always[3], outcome 0: thread \"t\" is blocked",
+                "always, pattern 1, outcome 1: label \"a\" has 1 result ({\"ret\":\"WAIT_TIMEOUT\"}), none was expected",
+                "always, pattern 2, outcome 1: thread \"t\" has 1 routine ({\"routine\":\"A\",\"data\":1}), none was expected",
+                "always, pattern 3, outcome 1: there is an OVERLAPPED \"ov\", none was expected",
+                "always, pattern 4, outcome 1: thread \"t\" is blocked",
             ]
         );
         let exits = r#"{"always":{"exits":{}}}"#;
@@ -305,7 +314,7 @@ mod tests {
         assert_eq!(
             failures(two, &[SOME]),
             [
-                "always[0], outcome 0: label \"a\" has 1 result ({\"ret\":\"WAIT_TIMEOUT\"}), 2 were expected"
+                "always, pattern 1, outcome 1: label \"a\" has 1 result ({\"ret\":\"WAIT_TIMEOUT\"}), 2 were expected"
             ]
         );
         let open = r#"{"always":{"apcs":{"t":[{"routine":"A"}]},"overlapped":{"ov":{"bytes":0}}}}"#;
@@ -313,7 +322,7 @@ mod tests {
         let order = r#"{"always":{"apcs":{"t":[{"data":2}]}}}"#;
         assert_eq!(
             failures(order, &[SOME]),
-            ["always[0], outcome 0: routine of thread \"t\": data is 1, not 2"]
+            ["always, pattern 1, outcome 1: routine of thread \"t\": data is 1, not 2"]
         );
     }
 

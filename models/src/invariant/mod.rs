@@ -8,6 +8,7 @@ mod object;
 mod thread;
 mod timer;
 
+use crate::deviation::{Deviation, Deviations, Kind};
 use crate::event::Event;
 use crate::ids::{CallId, ThreadId};
 use crate::ke::apc::ApcSource;
@@ -104,6 +105,16 @@ pub struct Invariant {
     check: fn(&Step<'_>) -> Result<(), Broken>,
 }
 
+impl Invariant {
+    /// Whether it must hold of a system with these deviations: not where one of its rules is
+    /// another on purpose. Mistakes change rules as well, but are there to be caught.
+    pub fn holds_for(&self, deviations: Deviations) -> bool {
+        deviations.iter().map(Deviation::entry).all(|entry| {
+            entry.kind == Kind::Mistake || !entry.rules.iter().any(|rule| self.rules.contains(rule))
+        })
+    }
+}
+
 /// How an invariant does not hold: who and what, in one sentence.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Broken(pub String);
@@ -139,6 +150,7 @@ pub fn check(step: &Step<'_>, out: &mut Vec<Violation>) {
         for invariant in subject {
             if invariant.concern.0 & (happened | Concern::ALWAYS.0) != 0
                 && let Err(broken) = (invariant.check)(step)
+                && invariant.holds_for(step.model.settings.deviations)
             {
                 out.push(Violation { invariant, broken });
             }

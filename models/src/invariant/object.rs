@@ -85,14 +85,16 @@ fn auto_reset_releases_one(step: &Step<'_>) -> Result<(), Broken> {
         let Some(mut signal) = auto_reset_signal(step.before.kernel.object(object)) else {
             continue;
         };
-        let mut shared = false;
+        let (mut shared, mut last) = (false, None);
         for change in changes(step, object) {
             match change {
                 ObjectChange::Signaled => signal = true,
                 ObjectChange::Reset => signal = false,
-                ObjectChange::Acquired(_) => {
-                    shared |= !signal;
+                ObjectChange::Acquired(thread) => {
+                    // One wait may name an object twice (`wait-all-repeats`).
+                    shared |= !signal && last != Some(thread);
                     signal = false;
+                    last = Some(thread);
                 }
                 ObjectChange::Released(_) | ObjectChange::Abandoned(_) => {}
             }

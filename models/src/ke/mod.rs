@@ -119,6 +119,16 @@ impl Kernel {
         }
     }
 
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.threads)
+            + size_of_val(&*self.objects)
+            + self.user_apcs.heap_bytes()
+            + self.wait_objects.heap_bytes()
+            + self.wait_blocks.heap_bytes()
+            + self.owned_mutants.heap_bytes()
+            + size_of_val(&*self.closed_handles)
+    }
+
     /// A thread's record.
     pub fn thread(&self, thread: ThreadId) -> &Kthread {
         &self.threads[thread.index()]

@@ -45,6 +45,10 @@ impl History {
         History { digest: 0, lengths: vec![0; program.labels.len() + program.threads.len()] }
     }
 
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.lengths)
+    }
+
     /// The digest of everything seen.
     pub fn digest(&self) -> u64 {
         self.digest

@@ -104,6 +104,13 @@ impl ProgramState {
         }
     }
 
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.frames.heap_bytes()
+            + self.loops.heap_bytes()
+            + self.broken_conditions.len()
+            + self.history.heap_bytes()
+    }
+
     /// A thread's frames, the innermost last.
     pub fn frames(&self, thread: ThreadId) -> &[Frame] {
         self.frames.get(thread.index())

@@ -126,7 +126,11 @@ fn document_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Other(format!("{}: cannot be read: {error}", path.display()))
+    let what = match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    Failure::Other(format!("{}: {what}", path.display()))
 }
 
 fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
@@ -138,7 +142,8 @@ fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     entries.sort();
     for entry in entries {
         let is_document = entry.extension().is_some_and(|end| end == "json" || end == "jsonl");
-        if entry.is_dir() {
+        // A link can lead back to where it is.
+        if entry.is_dir() && !entry.is_symlink() {
             add_folder(&entry, files)?;
         } else if is_document {
             files.push(entry);

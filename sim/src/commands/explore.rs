@@ -2,14 +2,16 @@
 
 use super::input::{self, BehaviourArguments, LimitArguments};
 use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
-use super::run::print_outcome;
+use super::run::{print_outcome, shortened};
 use super::{Failure, Status};
 use alertable::describe::{picks, schedule_names};
+use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::Stop;
 use alertable::engine::visited::collision_chance;
 use alertable::exploration::{Exploration, Verdict, explore_model};
 use alertable::graph::state_graph_dot;
-use alertable_models::machine::{Model, Transition};
+use alertable_models::deviation::{DIALECTS, Deviations};
+use alertable_models::machine::{Model, Time, Transition};
 use alertable_traces::scenario::Scenario;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -122,12 +124,12 @@ fn print_json(explored: &Explored<'_>) {
         "states": exploration.coverage.state_count,
         "transitions": exploration.coverage.transition_count,
         "outcomes": exploration.outcomes,
-        "deadlocks": deadlocks,
         "violations": violations,
         "expectations": exploration.verdict.name(),
         "failures": exploration.failures.iter().map(|f| &f.message).collect::<Vec<_>>(),
         "seconds": seconds,
         "peak_bytes": exploration.coverage.peak_bytes,
+        "deadlocks": deadlocks,
     }));
 }
 
@@ -165,6 +167,7 @@ fn print_verdict(explored: &Explored<'_>) {
         Some(Stop::States) => "stopped at the limit of states".to_owned(),
         Some(Stop::Memory) => "stopped at the limit of memory".to_owned(),
         Some(Stop::Interrupted) => "interrupted".to_owned(),
+        Some(Stop::Steps) => "every schedule, but some only up to the step limit".to_owned(),
     };
     let (states, transitions) = (coverage.state_count, coverage.transition_count);
     let chance = collision_chance(states);
@@ -198,19 +201,40 @@ pub(super) fn print_evidence(path: &Path, model: &Model, exploration: &Explorati
 
 fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
     let names = schedule_names(&model.program, schedule);
-    say!("{}", wrapped(&format!("by: {}", names.join("; ")), 4));
+    say!("{}", wrapped(&format!("by: {}", shortened(&names)), 4));
     let picks: Vec<String> = picks(model, schedule).iter().map(usize::to_string).collect();
-    let deviations: Vec<String> = model
-        .settings
-        .deviations
-        .iter()
-        .map(|d| format!(" --deviation {}", d.entry().id))
-        .collect();
-    let command = format!(
-        "alertable run {} --schedule {}{}",
-        path.display(),
-        if picks.is_empty() { "''".to_owned() } else { picks.join(",") },
-        deviations.concat()
-    );
-    say!("    {}", styled(DIM, command));
+    let picks = if picks.is_empty() { "0".to_owned() } else { picks.join(",") };
+    let mut command = format!("alertable run {} --schedule {picks}", quoted(path));
+    command.push_str(&behaviour_options(model));
+    if schedule.len() >= STEP_COUNT_MAX as usize {
+        command.push_str(&format!(" --limit-steps {}", schedule.len() + 1));
+    }
+    output::verbatim(format_args!("    {}", styled(DIM, command)));
+}
+
+/// The options that make a run behave as a model does.
+fn behaviour_options(model: &Model) -> String {
+    let mut options = match model.settings.time {
+        Time::Urgent => String::new(),
+        Time::Free => " --time free".to_owned(),
+    };
+    let mut left = model.settings.deviations;
+    for dialect in DIALECTS {
+        let is_all_in = dialect.deviations.iter().all(|deviation| left.contains(deviation));
+        if is_all_in && !dialect.deviations.is_empty() {
+            options += &format!(" --dialect {}", dialect.name);
+            left = dialect.deviations.iter().fold(left, Deviations::without);
+        }
+    }
+    for deviation in left.iter() {
+        options += &format!(" --deviation {}", deviation.entry().id);
+    }
+    options
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

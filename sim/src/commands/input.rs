@@ -42,12 +42,13 @@ pub(super) struct BehaviourArguments {
 #[derive(clap::Args, Debug, Clone)]
 pub(super) struct LimitArguments {
     /// Stop after so many states
-    #[arg(long, value_name = "N", default_value_t = 20_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
     limit_states: u64,
     /// End each schedule after so many steps
     #[arg(long, value_name = "N", default_value_t = STEP_COUNT_MAX)]
     limit_steps: u32,
-    /// Stop when the visited states take so much memory
+    /// Stop when the states take so much memory
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     memory: u64,
     /// Search with so many threads; every processor by default
@@ -82,7 +83,12 @@ pub(super) fn read_scenario(path: &Path) -> Result<Scenario, Failure> {
 /// The dialect of that name.
 pub(super) fn dialect(name: &str) -> Result<&'static Dialect, Failure> {
     let names = deviation::DIALECTS.iter().map(|dialect| dialect.name);
-    deviation::dialect(name).ok_or_else(|| unknown("dialect", name, names))
+    deviation::dialect(name).ok_or_else(|| {
+        let known: Vec<&str> = names.clone().collect();
+        let help = alertable_traces::did_you_mean(name, names);
+        let help = help.unwrap_or_else(|| format!("there is {}", known.join(" and ")));
+        Failure::Other(format!("unknown dialect \"{name}\"; {help}"))
+    })
 }
 
 /// The deviation of that name.

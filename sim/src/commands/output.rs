@@ -5,6 +5,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -14,7 +15,7 @@ pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const STRONG: Style = Style::new().bold();
 
 /// Prints a line for people; styles are dropped where nobody sees them. A reader that has gone
-/// away ends the program quietly.
+/// away is not an error.
 macro_rules! say {
     ($($part:tt)*) => {
         $crate::commands::output::line(format_args!($($part)*))
@@ -23,27 +24,86 @@ macro_rules! say {
 pub(super) use say;
 
 pub(super) fn line(text: std::fmt::Arguments<'_>) {
+    let text = folded(&text.to_string());
+    verbatim(format_args!("{text}"));
+}
+
+/// As [`line`], for what has to stay on one line, however wide.
+pub(super) fn verbatim(text: std::fmt::Arguments<'_>) {
+    if READER_IS_GONE.load(Ordering::Relaxed) {
+        return;
+    }
     let mut out = anstream::stdout().lock();
-    quit_if_gone(&writeln!(out, "{text}"));
+    finish(&writeln!(out, "{text}"));
+}
+
+/// Breaks lines that are too wide at their spaces; what follows is a little further in.
+fn folded(text: &str) -> String {
+    let room = width();
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if visible_width(line) <= room {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let indent = line.chars().take_while(|c| *c == ' ').count();
+        let mut current = " ".repeat(indent);
+        let mut is_empty = true;
+        for word in line[indent..].split(' ') {
+            if !is_empty && visible_width(&current) + 1 + visible_width(word) > room {
+                lines.push(std::mem::replace(&mut current, " ".repeat(indent + 2)));
+                is_empty = true;
+            }
+            if !is_empty {
+                current.push(' ');
+            }
+            current.push_str(word);
+            is_empty = false;
+        }
+        lines.push(current);
+    }
+    lines.join("\n")
+}
+
+/// How many columns a text takes: escape sequences take none.
+fn visible_width(text: &str) -> usize {
+    let mut in_escape = false;
+    let is_visible = |c: &char| {
+        let was_in_escape = in_escape;
+        in_escape = if in_escape { *c != 'm' } else { *c == '\u{1b}' };
+        !was_in_escape && !in_escape
+    };
+    text.chars().filter(is_visible).count()
 }
 
 /// Writes one JSON value on one line.
 pub(super) fn print_json(value: &impl Serialize) {
     let mut out = io::stdout().lock();
     let written = serde_json::to_writer(&mut out, value).map_err(io::Error::from);
-    quit_if_gone(&written.and_then(|()| writeln!(out)));
+    finish(&written.and_then(|()| writeln!(out)));
 }
 
 /// Writes a JSON value for reading.
 pub(super) fn print_json_pretty(value: &impl Serialize) {
     let mut out = io::stdout().lock();
     let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
-    quit_if_gone(&written.and_then(|()| writeln!(out)));
+    finish(&written.and_then(|()| writeln!(out)));
 }
 
-fn quit_if_gone(result: &io::Result<()>) {
-    if result.is_err() {
-        std::process::exit(0);
+/// Nobody reads any more, as when `head` has what it wants: the work goes on for the exit status.
+static READER_IS_GONE: AtomicBool = AtomicBool::new(false);
+
+fn finish(written: &io::Result<()>) {
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            READER_IS_GONE.store(true, Ordering::Relaxed);
+        }
+        Err(error) => {
+            // Nothing that is printed from here on would arrive.
+            let _ = writeln!(anstream::stderr(), "{BAD}error{BAD:#}: output: {error}");
+            std::process::exit(2);
+        }
     }
 }
 

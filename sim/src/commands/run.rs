@@ -84,7 +84,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     } else {
         print_text(arguments, &model, &run);
     }
-    Ok(if run.violations.is_empty() { Status::Good } else { Status::Finding })
+    Ok(match run.outcome.end {
+        _ if !run.violations.is_empty() => Status::Finding,
+        End::Limit => Status::Undecided,
+        End::Finished | End::Blocked => Status::Good,
+    })
 }
 
 fn print_json(arguments: &Arguments, scenario: &Scenario, run: &Run) {
@@ -109,7 +113,17 @@ fn print_json(arguments: &Arguments, scenario: &Scenario, run: &Run) {
 
 fn print_text(arguments: &Arguments, model: &Model, run: &Run) {
     print_timeline(model, run);
-    say!("");
+    if !run.timeline.is_empty() {
+        say!("");
+    }
+    if !run.violations.is_empty() {
+        // What came after is not known: there is no outcome.
+        for violation in &run.violations {
+            say!("{}: {}", styled(BAD, violation.invariant.id), violation.broken);
+        }
+        say!("the run ends with this step");
+        return print_trace_place(arguments);
+    }
     print_outcome(&run.outcome, 0);
     for line in blocked_text(&model.program, &run.machine) {
         if run.outcome.end == End::Blocked {
@@ -119,9 +133,10 @@ fn print_text(arguments: &Arguments, model: &Model, run: &Run) {
     for cycle in alertable::describe::deadlock_texts(&model.program, &run.machine) {
         say!("  {}: {cycle}", styled(BAD, "deadlock"));
     }
-    for violation in &run.violations {
-        say!("{}: {}", styled(BAD, violation.invariant.id), violation.broken);
-    }
+    print_trace_place(arguments);
+}
+
+fn print_trace_place(arguments: &Arguments) {
     if let Some(path) = &arguments.trace {
         say!("{}", styled(DIM, format_args!("the full trace is in {}", path.display())));
     }
@@ -145,6 +160,10 @@ fn is_told(event: &Event) -> bool {
     }
 }
 
+/// How many events of a long timeline are shown, at its beginning and at its end.
+const TOLD_FIRST: usize = 400;
+const TOLD_LAST: usize = 40;
+
 fn print_timeline(model: &Model, run: &Run) {
     let program = &model.program;
     let mut told: Vec<_> = run.timeline.iter().filter(|(_, event)| is_told(event)).collect();
@@ -164,8 +183,18 @@ fn print_timeline(model: &Model, run: &Run) {
     let subjects = told.iter().map(|(_, event)| event_subject(program, event).chars().count());
     let name_width = subjects.max().unwrap_or(0);
     let mut last_ms = None;
+    let end = told.len();
     let mut told = told.into_iter().peekable();
     while let Some((ms, event)) = told.next() {
+        let at = end - told.len() - 1;
+        if at >= TOLD_FIRST && told.len() > TOLD_LAST {
+            let rest = told.len() - TOLD_LAST;
+            let hidden = told.by_ref().take(rest).count() + 1;
+            let text = format!("… {hidden} events more; --trace keeps them all …");
+            say!("{:>9}  {}", "", styled(DIM, text));
+            last_ms = None;
+            continue;
+        }
         let time = if last_ms == Some(ms) { String::new() } else { format!("{ms} ms") };
         last_ms = Some(ms);
         let name = event_subject(program, event);
@@ -228,7 +257,7 @@ pub(super) fn print_outcome(outcome: &Outcome, indent: usize) {
 }
 
 /// A list with runs of equal entries counted, and without the middle of a long one.
-fn shortened(items: &[String]) -> String {
+pub(super) fn shortened(items: &[String]) -> String {
     const SHOWN: usize = 12;
     let items: Vec<String> = items
         .chunk_by(|one, next| one == next)

@@ -14,7 +14,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub struct Limits {
     /// The most states.
     pub state_count_max: u64,
-    /// The most memory for the visited states, in bytes.
+    /// The most memory for the visited states and those on the paths of the search, in bytes.
     pub memory_bytes_max: u64,
     /// The most steps of one schedule.
     pub step_count_max: u32,
@@ -42,6 +42,8 @@ pub enum Stop {
     Memory,
     /// Somebody asked for it.
     Interrupted,
+    /// Nothing ended it, but schedules that met the step limit were not followed further.
+    Steps,
 }
 
 /// What an exploration covered.
@@ -53,7 +55,7 @@ pub struct Coverage {
     pub transition_count: u64,
     /// The longest schedule that was followed, in steps.
     pub depth_max: u32,
-    /// The memory of the visited set at its largest, in bytes.
+    /// The memory of the visited states and of those on the paths of the search, in bytes.
     pub peak_bytes: u64,
     /// Why not everything was covered; `None` when it was.
     pub stop: Option<Stop>,
@@ -103,6 +105,7 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
         idle_count: AtomicUsize::new(0),
         stop: Mutex::new(None),
         stopped: AtomicBool::new(false),
+        path_bytes: AtomicU64::new(0),
     };
     let tallies: Vec<Tally> = if let [visitor] = visitors {
         vec![Worker::new(&shared, &mut visited, visitor).run()]
@@ -115,12 +118,14 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
             workers.into_iter().map(|worker| worker.join().expect("a worker panicked")).collect()
         })
     };
-    let stop = *lock(&shared.stop);
+    let cut = tallies.iter().any(|tally| tally.was_cut);
+    let stop = lock(&shared.stop).or(cut.then_some(Stop::Steps));
+    let path_bytes = shared.path_bytes.load(Ordering::Relaxed);
     Coverage {
         state_count: 1 + tallies.iter().map(|tally| tally.new_states).sum::<u64>(),
         transition_count: tallies.iter().map(|tally| tally.transitions).sum(),
         depth_max: tallies.iter().map(|tally| tally.depth_max).max().unwrap_or(0),
-        peak_bytes: visited.bytes(),
+        peak_bytes: visited.bytes() + path_bytes,
         stop,
     }
 }
@@ -146,6 +151,8 @@ struct Shared<'a, S: TransitionSystem> {
     idle_count: AtomicUsize,
     stop: Mutex<Option<Stop>>,
     stopped: AtomicBool,
+    /// The memory of the states on the paths of all workers; it is used again and never shrinks.
+    path_bytes: AtomicU64,
 }
 
 impl<S: TransitionSystem> Shared<'_, S> {
@@ -186,6 +193,10 @@ struct Tally {
     new_states: u64,
     transitions: u64,
     depth_max: u32,
+    /// A schedule met the step limit.
+    was_cut: bool,
+    /// The states that were added to the path and are not counted in the shared memory yet.
+    unreported_path: u64,
     /// New states that the shared counter does not know of yet.
     unreported: u64,
 }
@@ -223,10 +234,12 @@ struct Worker<'a, S: TransitionSystem, V, A> {
     monitor: S::Monitor,
     violations: Vec<S::Violation>,
     tally: Tally,
+    states_between_looks: u64,
 }
 
-/// How many new states a worker finds between looks at the limits and at the other workers.
-const STATES_BETWEEN_LOOKS: u64 = 256;
+/// How many new states a worker finds between looks at the limits and at the other workers, at
+/// most.
+const STATES_BETWEEN_LOOKS_MAX: u64 = 256;
 
 impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
@@ -239,12 +252,15 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             monitor: S::Monitor::default(),
             violations: Vec::new(),
             tally: Tally::default(),
+            states_between_looks: (shared.limits.state_count_max / 8)
+                .clamp(1, STATES_BETWEEN_LOOKS_MAX),
         }
     }
 
     fn run(mut self) -> Tally {
         while let Some(job) = self.shared.next_job() {
             self.follow(job);
+            self.compare_with_limits();
         }
         self.report();
         self.tally
@@ -254,8 +270,10 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     fn follow(&mut self, job: Job<S>) {
         let job_depth = job.schedule.len();
         self.schedule = job.schedule;
-        self.levels.truncate(0);
-        self.levels.push(Level::new(job.state));
+        match self.levels.first_mut() {
+            Some(level) => level.state = job.state,
+            None => self.levels.push(Level::new(job.state)),
+        }
         self.expand(0);
         let mut depth = 0;
         loop {
@@ -270,7 +288,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.descend(depth, next);
             depth += 1;
             self.expand(depth);
-            if self.tally.unreported >= STATES_BETWEEN_LOOKS {
+            if self.tally.unreported >= self.states_between_looks {
                 self.look_around(depth, job_depth);
             }
             if self.shared.stopped.load(Ordering::Relaxed) {
@@ -284,6 +302,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         if self.levels.len() == depth + 1 {
             let state = self.levels[depth].state.clone();
             self.levels.push(Level::new(state));
+            self.tally.unreported_path += 1;
         }
         let (above, below) = self.levels.split_at_mut(depth + 1);
         let (from, to) = (&mut above[depth], &mut below[0]);
@@ -304,6 +323,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             return self.visitor.end(&level.state, &self.schedule, Ending::Rest);
         }
         if self.schedule.len() as u32 >= self.shared.limits.step_count_max {
+            self.tally.was_cut = true;
             return self.visitor.end(&level.state, &self.schedule, Ending::StepLimit);
         }
         let last = level.transitions.len() - 1;
@@ -314,7 +334,10 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
                     std::mem::swap(successor, &mut level.state);
                 }
                 Some(successor) => successor.clone_from(&level.state),
-                None => level.successors.push(level.state.clone()),
+                None => {
+                    level.successors.push(level.state.clone());
+                    self.tally.unreported_path += 1;
+                }
             }
             let after = &mut level.successors[index];
             system.step(after, *transition, &mut self.monitor);
@@ -347,20 +370,32 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
 
     /// Compares with the limits, and hands work over when another worker has none.
     fn look_around(&mut self, depth: usize, job_depth: usize) {
+        self.compare_with_limits();
+        if self.shared.idle_count.load(Ordering::Relaxed) > 0 {
+            self.hand_over(depth, job_depth);
+        }
+    }
+
+    fn compare_with_limits(&mut self) {
         let state_count = self.report();
         let limits = self.shared.limits;
         if self.shared.control.interrupt.load(Ordering::Relaxed) {
             self.shared.end(Stop::Interrupted);
-        } else if state_count >= limits.state_count_max {
+        } else if state_count > limits.state_count_max {
             self.shared.end(Stop::States);
-        } else if limits.memory_bytes_max != u64::MAX
-            && self.visited.bytes() > limits.memory_bytes_max
-        {
+        } else if self.visited.bytes() + self.path_bytes() > limits.memory_bytes_max {
             self.shared.end(Stop::Memory);
         }
-        if self.shared.idle_count.load(Ordering::Relaxed) > 0 {
-            self.hand_over(depth, job_depth);
-        }
+    }
+
+    /// The memory of the states on the paths of all workers, this worker's share brought up to
+    /// date.
+    fn path_bytes(&mut self) -> u64 {
+        let added = std::mem::take(&mut self.tally.unreported_path);
+        let state_bytes =
+            self.levels.first().map_or(0, |level| self.shared.system.state_bytes(&level.state));
+        let bytes = added * state_bytes as u64;
+        self.shared.path_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
     }
 
     /// Gives away what is left of the first level that has something left.

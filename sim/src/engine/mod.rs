@@ -38,6 +38,11 @@ pub trait TransitionSystem: Sync {
         monitor: &mut Self::Monitor,
     );
 
+    /// About how much memory a state takes, in bytes.
+    fn state_bytes(&self, state: &Self::State) -> usize {
+        size_of_val(state)
+    }
+
     /// Whether [`TransitionSystem::check`] can find anything: if not, the state before a step
     /// need not be kept.
     fn is_checked(&self) -> bool {
