@@ -51,7 +51,7 @@ fn simulation(criterion: &mut Criterion) {
 /// Looks at nothing.
 struct Blind;
 
-impl<'a> Visitor<System<'a>> for Blind {
+impl Visitor<System<'_>> for Blind {
     fn end(&mut self, _: &Machine, _: &[Transition], _: Ending) {}
     fn violation(&mut self, _: Violation, _: &[Transition]) {}
 }
@@ -151,7 +151,7 @@ fn replay(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("a full trace");
     group.throughput(Throughput::Elements(events().count() as u64));
     group.bench_function("replay", |bencher| {
-        bencher.iter(|| replay_file(&path).expect("it is whole"))
+        bencher.iter(|| replay_file(&path).expect("it is whole"));
     });
     group.bench_function("serde_json into typed events", |bencher| {
         bencher.iter(|| {
