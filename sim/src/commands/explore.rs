@@ -204,31 +204,30 @@ fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
     say!("{}", wrapped(&format!("by: {}", shortened(&names)), 4));
     let picks: Vec<String> = picks(model, schedule).iter().map(usize::to_string).collect();
     let picks = if picks.is_empty() { "0".to_owned() } else { picks.join(",") };
-    let mut command = format!("alertable run {} --schedule {picks}", quoted(path));
-    command.push_str(&behaviour_options(model));
+    let mut command = vec![format!("alertable run {} --schedule {picks}", quoted(path))];
+    command.extend(behaviour_options(model));
     if schedule.len() >= STEP_COUNT_MAX as usize {
-        command.push_str(&format!(" --limit-steps {}", schedule.len() + 1));
+        command.push(format!("--limit-steps {}", schedule.len() + 1));
     }
+    let command = command.join(" ");
     output::verbatim(format_args!("    {}", styled(DIM, command)));
 }
 
 /// The options that make a run behave as a model does.
-fn behaviour_options(model: &Model) -> String {
+fn behaviour_options(model: &Model) -> Vec<String> {
     let mut options = match model.settings.time {
-        Time::Urgent => String::new(),
-        Time::Free => " --time free".to_owned(),
+        Time::Urgent => Vec::new(),
+        Time::Free => vec!["--time free".to_owned()],
     };
     let mut left = model.settings.deviations;
     for dialect in DIALECTS {
         let is_all_in = dialect.deviations.iter().all(|deviation| left.contains(deviation));
         if is_all_in && !dialect.deviations.is_empty() {
-            options += &format!(" --dialect {}", dialect.name);
+            options.push(format!("--dialect {}", dialect.name));
             left = dialect.deviations.iter().fold(left, Deviations::without);
         }
     }
-    for deviation in left.iter() {
-        options += &format!(" --deviation {}", deviation.entry().id);
-    }
+    options.extend(left.iter().map(|deviation| format!("--deviation {}", deviation.entry().id)));
     options
 }
 
