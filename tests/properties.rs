@@ -12,6 +12,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "properties/alert.rs"]
+mod alert;
 #[path = "properties/apc.rs"]
 mod apc;
 mod generator;
@@ -32,6 +34,7 @@ use alertable_models::deviation::{Deviation, Deviations};
 use alertable_traces::scenario::Scenario;
 use alertable_traces::{read_scenario, scenario_to_json};
 use generator::{Topic, scenarios};
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 /// How many scenarios a property is tried on, unless `PROPTEST_CASES` says otherwise.
@@ -139,6 +142,12 @@ properties! {
         catches [TimerApcToFirstThread];
     timer_apcs_are_of_this_setting: watch::<timer::OneOfThisSetting>, about &[Timers, Sleeps],
         catches [TimerCancelKeepsApc, TimerApcAccumulates];
+    timers_expire_when_due: watch::<timer::ExpiresWhenDue>, about &[Timers, Ends],
+        catches [TimerOutlivesSetter];
+    alerts_are_told: watch::<alert::AlertsAreTold>, about &[Alerts, Apcs],
+        catches [NoAlerts];
+    special_apcs_do_not_wait: watch::<alert::SpecialsDoNotWait>, about &[SpecialApcs, Apcs],
+        catches [NoSpecialApcs];
     suspended_threads_stop: watch::<thread::SuspendedStops>, about &[Suspension, Waits],
         catches [SuspensionIgnored];
     deadlines_are_kept: watch::<thread::KeepsDeadlines>, about &[Suspension, Sleeps],
@@ -155,6 +164,8 @@ properties! {
     absent_onlookers_change_nothing: tool::absent_onlookers_change_nothing, about &[],
         catches [ApcLifo, ExitAtOnce];
     labels_only_show: tool::labels_only_show, about &[], catches [ApcLifo];
+    order_does_not_matter: tool::order_does_not_matter, about &[Timers],
+        catches [TimerApcToFirstThread];
     freer_machines_do_more: tool::freer_machines_do_more, about &[], catches [ApcLifo];
 }
 
@@ -187,4 +198,104 @@ fn generated_scenarios_are_read_back_and_compile() {
         }
         walk::model(scenario, deviations).map(|_| ())
     });
+}
+
+/// What properties have found and the machine does not do right yet. Each goes back to the
+/// properties above when it does.
+mod found {
+    use super::*;
+
+    #[track_caller]
+    fn holds_of(text: &str, property: Property) {
+        let scenario = read_scenario(text, None).unwrap();
+        property(&scenario, Deviations::NONE).unwrap();
+    }
+
+    #[test]
+    #[ignore = "outcomes are merged that tell whether a stopped thread had started"]
+    fn stopped_again() {
+        let text = include_str!("properties/found/stopped-again.json");
+        holds_of(text, tool::exploration_is_exact);
+    }
+
+    #[test]
+    #[ignore = "a resumed thread sees its result without running the APCs that are pending"]
+    fn stopped_before_its_apcs() {
+        let text = include_str!("properties/found/stopped-before-its-apcs.json");
+        holds_of(text, watch::<apc::RunsWhereAlertable>);
+    }
+
+    #[test]
+    #[ignore = "delivering a special APC forgets that regular ones are pending"]
+    fn special_at_test_alert() {
+        let text = include_str!("properties/found/special-at-test-alert.json");
+        holds_of(text, tool::expectations_are_met);
+    }
+
+    #[test]
+    #[ignore = "a wait that was alerted is repeated in the same step"]
+    fn special_between_alert_and_repetition() {
+        let text = include_str!("properties/found/special-between-alert-and-repetition.json");
+        holds_of(text, tool::onlookers_change_nothing);
+    }
+}
+
+/// The number of calls in threads and routines.
+fn step_count(scenario: &Scenario) -> usize {
+    let threads = scenario.threads.values().map(|thread| thread.steps.len());
+    threads.chain(scenario.routines.values().map(Vec::len)).sum()
+}
+
+#[test]
+fn failures_shrink_to_a_few_steps() {
+    let deviations = Deviations::NONE.with(Deviation::ApcLifo);
+    let runner = runner(MISTAKE_CASE_COUNT, 4_000);
+    let found = failure(runner, &[Apcs], watch::<apc::RunsInOrder>, deviations);
+    let (scenario, _) = found.unwrap();
+    // Two APCs, and a point at which they run.
+    let text = scenario_to_json(&scenario);
+    assert!(scenario.threads.len() == 2 && step_count(&scenario) <= 4, "{text}");
+}
+
+/// So that the properties speak of everything, and of whole scenarios.
+#[test]
+fn generated_scenarios_are_of_all_kinds_and_mostly_small() {
+    const CALLS: [&str; 22] = [
+        "QueueUserAPC",
+        "QueueUserAPC2",
+        "NtTestAlert",
+        "NtAlertThread",
+        "SleepEx",
+        "WaitForSingleObjectEx",
+        "WaitForMultipleObjectsEx",
+        "SignalObjectAndWait",
+        "SetEvent",
+        "ResetEvent",
+        "PulseEvent",
+        "ReleaseMutex",
+        "ReleaseSemaphore",
+        "SetWaitableTimer",
+        "CancelWaitableTimer",
+        "CreateThread",
+        "ResumeThread",
+        "SuspendThread",
+        "ExitThread",
+        "TerminateThread",
+        "free",
+        "processors",
+    ];
+    let mut runner = runner(1, 0);
+    let mut texts = String::new();
+    let mut whole_count = 0;
+    for _ in 0..200 {
+        let scenario = scenarios(&[]).new_tree(&mut runner).unwrap().current();
+        texts += &scenario_to_json(&scenario);
+        let model = walk::model(&scenario, Deviations::NONE).unwrap();
+        let walk = walk::walk::<thread::EndsForGood>(&model, walk::STATE_COUNT_MAX).unwrap();
+        whole_count += u32::from(walk.complete);
+    }
+    let missing: Vec<_> =
+        CALLS.iter().filter(|name| !texts.contains(&format!("\"{name}\""))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(whole_count >= 190, "only {whole_count} of 200 were walked as a whole");
 }

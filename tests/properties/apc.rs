@@ -103,7 +103,7 @@ struct Point {
     /// The APCs that were queued when the thread made it.
     queued: Vec<u64>,
     /// Whether the chain of APCs may end early: after an alert (ALERT-10), and after a special
-    /// APC, which leaves regular ones queued when it interrupts the call (APC-X-07).
+    /// APC, as long as `found/special-at-test-alert.json` is not met.
     may_end_early: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::journal::source;
 use crate::walk::{Step, Watcher};
-use alertable_models::event::{Event, KapcChange, TimerChange};
+use alertable_models::event::{Event, KapcChange, ThreadChange, TimerChange};
 use alertable_models::ids::{ObjectId, ThreadId};
 use alertable_models::ke::apc::ApcSource;
 use alertable_models::machine::Model;
@@ -113,5 +113,83 @@ impl Watcher for OneOfThisSetting {
             }
         }
         Ok(())
+    }
+}
+
+/// When a timer is due next, how often, and whose APC it carries.
+#[derive(Clone, Copy)]
+struct Armed {
+    due_ms: u64,
+    period_ms: u64,
+    apc_of: Option<ThreadId>,
+}
+
+/// A timer expires when it is due, neither before nor after, and not without being set; one
+/// that carries an APC ends with the thread that set it.
+#[derive(Clone)]
+pub(crate) struct ExpiresWhenDue {
+    now_ms: u64,
+    armed: BTreeMap<ObjectId, Armed>,
+}
+
+impl ExpiresWhenDue {
+    fn call(&mut self, step: &Step<'_>, thread: ThreadId, call: &Call) {
+        match call {
+            Call::SetWaitableTimer { timer, due_ms, period_ms, routine, .. } => {
+                let Some(timer) = timer_named(step, timer) else { return };
+                let due_ms = self.now_ms + u64::from(*due_ms);
+                let period_ms = u64::try_from(*period_ms).unwrap_or(0);
+                let apc_of = routine.as_ref().map(|_| thread);
+                self.armed.insert(timer, Armed { due_ms, period_ms, apc_of });
+            }
+            Call::CancelWaitableTimer { timer } => {
+                let timer = timer_named(step, timer);
+                self.armed.retain(|other, _| Some(*other) != timer);
+            }
+            _ => {}
+        }
+    }
+
+    fn expired(&mut self, timer: ObjectId) -> Result<(), String> {
+        let now_ms = self.now_ms;
+        let Some(armed) = self.armed.get_mut(&timer).filter(|armed| armed.due_ms == now_ms) else {
+            return Err(format!("{timer:?} expired at {now_ms}, when it was not due"));
+        };
+        armed.due_ms += armed.period_ms;
+        if armed.period_ms == 0 {
+            self.armed.remove(&timer);
+        }
+        Ok(())
+    }
+}
+
+impl Watcher for ExpiresWhenDue {
+    fn new(_: &Model) -> Self {
+        ExpiresWhenDue { now_ms: 0, armed: BTreeMap::new() }
+    }
+
+    fn step(&mut self, step: &Step<'_>) -> Result<(), String> {
+        for event in step.events {
+            match *event {
+                Event::TimePassed { ms } => self.now_ms += u64::from(ms),
+                Event::Call { thread, call } => {
+                    self.call(step, thread, source(step.model, call));
+                }
+                Event::Timer { timer, change: TimerChange::Expired } => self.expired(timer)?,
+                Event::Timer { timer, change: TimerChange::Cancelled } => {
+                    self.armed.remove(&timer);
+                }
+                Event::Thread { thread, change: ThreadChange::Terminated } => {
+                    self.armed.retain(|_, armed| armed.apc_of != Some(thread));
+                }
+                _ => {}
+            }
+        }
+        match self.armed.iter().find(|(_, armed)| armed.due_ms < self.now_ms) {
+            Some((timer, armed)) => {
+                Err(format!("{timer:?} was due at {}, and it is {}", armed.due_ms, self.now_ms))
+            }
+            None => Ok(()),
+        }
     }
 }
