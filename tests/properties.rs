@@ -30,7 +30,7 @@ mod tool;
 #[path = "properties/walk.rs"]
 mod walk;
 
-use alertable_models::deviation::{Deviation, Deviations};
+use alertable_models::deviation::{Deviation, Deviations, Kind};
 use alertable_traces::scenario::Scenario;
 use alertable_traces::{read_scenario, scenario_to_json};
 use generator::{Topic, scenarios};
@@ -107,6 +107,9 @@ macro_rules! properties {
                 }
             }
         })*
+
+        /// The deviations that some property is seen to fail under.
+        const CAUGHT: &[Deviation] = &[$($(Deviation::$deviation),*),*];
     };
 }
 
@@ -167,6 +170,15 @@ properties! {
     order_does_not_matter: tool::order_does_not_matter, about &[Timers],
         catches [TimerApcToFirstThread];
     freer_machines_do_more: tool::freer_machines_do_more, about &[], catches [ApcLifo];
+}
+
+#[test]
+fn every_mistake_has_a_property() {
+    let is_missing = |deviation: &Deviation| {
+        deviation.entry().kind == Kind::Mistake && !CAUGHT.contains(deviation)
+    };
+    let missing: Vec<_> = Deviation::ALL.iter().copied().filter(is_missing).collect();
+    assert!(missing.is_empty(), "no property fails under {missing:?}");
 }
 
 #[test]
@@ -233,7 +245,7 @@ mod found {
     }
 
     #[test]
-    #[ignore = "a wait that was alerted is repeated in the same step"]
+    #[ignore = "a result that was held is seen before the special APC that came meanwhile"]
     fn special_between_alert_and_repetition() {
         let text = include_str!("properties/found/special-between-alert-and-repetition.json");
         holds_of(text, tool::onlookers_change_nothing);

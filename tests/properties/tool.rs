@@ -17,7 +17,7 @@ use alertable_traces::outcome::Outcome;
 use alertable_traces::scenario::{CallStep, Scenario, Start, Step as ScenarioStep, Thread};
 use alertable_traces::scenario_to_json;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const POLICIES: [PolicyName; 3] = [PolicyName::Random, PolicyName::Pct, PolicyName::RoundRobin];
 
@@ -111,13 +111,10 @@ pub(crate) fn any_seed_same_trace(
     if same { Ok(()) } else { Err("two seeds gave two traces".to_owned()) }
 }
 
-/// A file for the traces of a test.
-fn trace_file(test: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.jsonl"))
-}
-
-fn replayed(test: &str, trace: &[u8]) -> Result<Replay, String> {
-    let file = trace_file(test);
+fn replayed(trace: &[u8]) -> Result<Replay, String> {
+    // Tests run side by side, each in a thread that has its name.
+    let test = std::thread::current().name().unwrap_or("properties").replace("::", "-");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test).with_extension("jsonl");
     std::fs::write(&file, trace).map_err(|error| error.to_string())?;
     replay_file(&file).map_err(|error| error.to_string())
 }
@@ -131,7 +128,7 @@ pub(crate) fn replay_reproduces(scenario: &Scenario, deviations: Deviations) -> 
             text = text.replacen(&format!("\"{}\"", deviation.entry().id), "", 1);
         }
         let event_count = text.lines().count() as u64 - 1;
-        let replay = replayed("replay-reproduces", text.as_bytes())?;
+        let replay = replayed(text.as_bytes())?;
         if replay != (Replay::Same { event_count }) {
             return Err(format!("a trace of `{}`: {replay:?}", policy.name()));
         }
@@ -159,7 +156,7 @@ pub(crate) fn changed_traces_are_refused(
             [Vec::new(), [line, line].concat(), turned, picked.replace(":2", ":1").into_bytes()];
         for change in changes.into_iter().filter(|change| change != line) {
             let changed = [&before[..], &change, &after].concat();
-            if let Ok(Replay::Same { .. }) = replayed("changed-traces", &changed) {
+            if let Ok(Replay::Same { .. }) = replayed(&changed) {
                 let change = String::from_utf8_lossy(&change);
                 return Err(format!("line {} can as well be {change:?}", at + 1));
             }

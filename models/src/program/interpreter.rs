@@ -224,6 +224,7 @@ impl Machine {
         self.enter_routine(model, cx, thread, kapc, interrupted, followed);
     }
 
+    /// A routine is entered, and those after it as long as nobody can look inside them.
     fn enter_routine<O: Observer>(
         &mut self,
         model: &Model,
@@ -233,68 +234,66 @@ impl Machine {
         interrupted: Option<ServiceReturn>,
         test_alert: bool,
     ) {
-        self.push_routine(model, cx, thread, kapc, interrupted, test_alert);
-        if self.is_over_unseen(model, thread, kapc) {
-            self.leave_routine(model, cx, thread);
-        }
-    }
-
-    fn push_routine<O: Observer>(
-        &mut self,
-        model: &Model,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        kapc: Kapc,
-        interrupted: Option<ServiceReturn>,
-        test_alert: bool,
-    ) {
-        if self.program.frames(thread).len() > 1 {
-            cx.rule(apc::APC_U_10);
-        }
-        let pc = model.program.routines[kapc.routine.index()].entry;
-        let frame = Frame { pc, kapc: Some(kapc), interrupted, test_alert };
-        self.program.frames.push(thread.index(), frame);
-        self.program.history.record_routine(model.program.labels.len(), thread, kapc);
         self.kernel.thread_mut(thread).state = ThreadState::User;
-        cx.event(Event::ApcEntered { thread, kapc });
-        self.settle(model, thread);
+        let mut next = Some(kapc);
+        while let Some(kapc) = next {
+            if self.program.frames(thread).len() > 1 {
+                cx.rule(apc::APC_U_10);
+            }
+            self.program.history.record_routine(model.program.labels.len(), thread, kapc);
+            cx.event(Event::ApcEntered { thread, kapc });
+            if !Self::is_over_unseen(model, thread, kapc) {
+                let pc = model.program.routines[kapc.routine.index()].entry;
+                let frame = Frame { pc, kapc: Some(kapc), interrupted, test_alert };
+                self.program.frames.push(thread.index(), frame);
+                return self.settle(model, thread);
+            }
+            next = self.next_apc(cx, thread, kapc, test_alert);
+        }
+        self.go_on(model, cx, thread, interrupted);
     }
 
-    /// Whether a routine that was just entered has no steps and nobody can tell; see [`Watch`].
+    /// Whether a routine has no steps and nobody can tell when it runs; see [`Watch`].
     ///
     /// [`Watch`]: super::Watch
-    fn is_over_unseen(&self, model: &Model, thread: ThreadId, kapc: Kapc) -> bool {
-        let at_end = self.program.pc(thread).map(|pc| model.program.instruction(pc));
-        at_end == Some(Instruction::End)
+    fn is_over_unseen(model: &Model, thread: ThreadId, kapc: Kapc) -> bool {
+        let entry = model.program.routines[kapc.routine.index()].entry;
+        model.program.instruction(entry) == Instruction::End
             && kapc.source == ApcSource::Queued
             && model.watch(thread).only_queued_to()
     }
 
-    /// A routine returns: the next APC follows, or the interrupted call returns.
-    ///
-    /// APC-U-04, APC-U-06: the test-alert of NtContinue finds whatever has been queued by now.
+    /// A routine that has a frame returns: the next APC follows, or the interrupted call returns.
     fn leave_routine<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) {
-        loop {
-            let frame = self.program.frames.pop(thread.index()).expect("it is in a routine");
-            let kapc = frame.kapc.expect("only routines are left this way");
-            cx.event(Event::ApcReturned { thread, kapc });
-            if frame.test_alert && !cx.deviates(Deviation::ApcOnePerWait) {
-                self.test_alert_after_routine(cx, thread);
-            }
-            let Some(next) = self.kernel.deliver_user_apc(cx, thread) else {
-                return self.go_on(model, cx, thread, frame.interrupted);
-            };
-            let Frame { interrupted, test_alert, .. } = frame;
-            self.push_routine(model, cx, thread, next, interrupted, test_alert);
-            if !self.is_over_unseen(model, thread, next) {
-                return;
-            }
+        let frame = self.program.frames.pop(thread.index()).expect("it is in a routine");
+        let Frame { kapc, interrupted, test_alert, .. } = frame;
+        let kapc = kapc.expect("only routines are left this way");
+        match self.next_apc(cx, thread, kapc, test_alert) {
+            Some(next) => self.enter_routine(model, cx, thread, next, interrupted, test_alert),
+            None => self.go_on(model, cx, thread, interrupted),
         }
+    }
+
+    /// The APC that follows when a routine returns.
+    ///
+    /// APC-U-04, APC-U-06: the test-alert of NtContinue finds whatever has been queued by now.
+    fn next_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        kapc: Kapc,
+        test_alert: bool,
+    ) -> Option<Kapc> {
+        cx.event(Event::ApcReturned { thread, kapc });
+        if test_alert && !cx.deviates(Deviation::ApcOnePerWait) {
+            self.test_alert_after_routine(cx, thread);
+        }
+        self.kernel.deliver_user_apc(cx, thread)
     }
 
     fn test_alert_after_routine<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
