@@ -109,7 +109,7 @@ macro_rules! properties {
         })*
 
         /// The deviations that some property is seen to fail under.
-        const CAUGHT: &[Deviation] = &[$($(Deviation::$deviation),*),*];
+        const CAUGHT: &[Deviation] = &[$($(Deviation::$deviation,)*)*];
     };
 }
 
