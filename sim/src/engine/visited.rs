@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// The fingerprint of a state; the same on every machine. Never 0.
 pub fn fingerprint<T: Hash>(state: &T) -> u64 {
-    let mut hasher = WordHasher { even: SEED, odd: !SEED };
+    let mut hasher = WordHasher { sum: 0, key: 0 };
     state.hash(&mut hasher);
     hasher.finish().max(1)
 }
@@ -19,11 +19,11 @@ const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
 /// Hashes a sequence of words: states write themselves as few words of 64 bits, one after the
 /// other, and then nothing that the general hashers do beside multiplying is needed.
 ///
-/// Each word is multiplied in with its product folded to 64 bits, in two lanes in turn, so that
-/// a multiplication need not wait for the one before.
+/// Each word is multiplied with a key of its place, the product folded to 64 bits, and all are
+/// added up, so that no multiplication waits for the one before.
 struct WordHasher {
-    even: u64,
-    odd: u64,
+    sum: u64,
+    key: u64,
 }
 
 fn fold(a: u64, b: u64) -> u64 {
@@ -33,16 +33,14 @@ fn fold(a: u64, b: u64) -> u64 {
 
 impl Hasher for WordHasher {
     fn write_u64(&mut self, word: u64) {
-        let next = fold(self.even ^ word, FACTOR).wrapping_add(SEED);
-        self.even = self.odd;
-        self.odd = next;
+        self.key = self.key.wrapping_add(SEED);
+        self.sum = self.sum.wrapping_add(fold(word ^ self.key, FACTOR));
     }
 
     fn write_u128(&mut self, words: u128) {
         let (high, low) = ((words >> 64) as u64, words as u64);
-        let next = fold(self.even ^ high, FACTOR ^ low).wrapping_add(SEED);
-        self.even = self.odd;
-        self.odd = next;
+        self.key = self.key.wrapping_add(SEED);
+        self.sum = self.sum.wrapping_add(fold(high ^ self.key, low ^ self.key ^ FACTOR));
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -70,7 +68,7 @@ impl Hasher for WordHasher {
     }
 
     fn finish(&self) -> u64 {
-        fold(fold(self.even, SEED) ^ self.odd, FACTOR)
+        fold(self.sum ^ SEED, FACTOR) ^ fold(self.key ^ self.sum, SEED)
     }
 }
 
