@@ -198,7 +198,8 @@ impl Model {
             return false;
         }
         let interrupted = record.state == ThreadState::User
-            && (record.has_kernel_apc() || machine.kernel.has_special_apc(thread));
+            && (record.has_kernel_apc()
+                || (self.watch(thread).alertable && machine.kernel.has_special_apc(thread)));
         if !interrupted {
             out.push(Transition::Run(thread));
             return true;
