@@ -8,6 +8,7 @@ use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
 use crate::system::{RuleHits, System};
 use alertable_models::invariant::{Invariant, Violation};
+use alertable_models::ke::Kernel;
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::outcome_of;
 use alertable_traces::expectation::{Clause, Expectations, Failure};
@@ -172,7 +173,8 @@ fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
         .thread_ids()
         .map(|thread| {
             let record = kernel.thread(thread);
-            (record.is_alive(), record.stopped, record.is_runnable(), record.exit_code)
+            let never_started = Kernel::never_started(record);
+            (never_started, record.is_alive(), record.is_runnable(), record.exit_code)
         })
         .collect();
     fingerprint(&(machine.program().history().digest(), ends, ending == Ending::StepLimit))

@@ -170,18 +170,34 @@ impl Kernel {
         &mut self,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
+        is_followed: bool,
     ) -> Option<Kapc> {
-        let pending = std::mem::take(&mut self.thread_mut(thread).user_apc_pending);
-        if !pending || self.user_apcs.is_empty(thread.index()) {
-            return None;
+        if self.user_apcs.is_empty(thread.index()) {
+            self.thread_mut(thread).user_apc_pending = false;
         }
+        self.thread(thread).user_apc_pending.then(|| self.take_user_apc(cx, thread, is_followed))
+    }
+
+    /// Takes the first APC off a thread's queue, to run it.
+    ///
+    /// APC-X-07: a special one is due by itself, so that regular ones that were due are still,
+    /// unless its routine is followed by a test-alert, which finds them.
+    pub(crate) fn take_user_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        is_followed: bool,
+    ) -> Kapc {
         cx.rules([rule::APC_U_01, rule::APC_U_03, rule::APC_U_06, rule::APC_I_19]);
         let kapc = self.user_apcs.remove(thread.index(), 0);
+        if is_followed || !kapc.is_special() || self.user_apcs.is_empty(thread.index()) {
+            self.thread_mut(thread).user_apc_pending = false;
+        }
         if let ApcSource::Timer(timer) = kapc.source {
             self.begin_timer_apc(cx, timer);
         }
         cx.event(Event::Kapc { thread, kapc, change: KapcChange::Delivered });
-        Some(kapc)
+        kapc
     }
 
     /// Whether a special user APC is queued to a thread.

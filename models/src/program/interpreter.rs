@@ -44,7 +44,7 @@ impl Machine {
                 }
                 self.return_to_user(model, cx, thread, status.into());
             }
-            ThreadState::Returning(result) => self.complete(model, cx, thread, result),
+            ThreadState::Returning(result) => self.return_to_user(model, cx, thread, result),
             ThreadState::Exiting(phase) => self.exit(model, cx, thread, phase),
             ThreadState::NotCreated | ThreadState::Terminated => {
                 unreachable!("{thread:?} cannot run")
@@ -75,7 +75,7 @@ impl Machine {
     /// THR-03: the APCs queued so far, then the entry point.
     fn start<O: Observer>(&mut self, model: &Model, cx: &mut Context<'_, O>, thread: ThreadId) {
         self.kernel.start_thread(cx, thread);
-        if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread) {
+        if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread, true) {
             cx.rule(apc::APC_X_13);
             self.enter_routine(model, cx, thread, kapc, None, true);
         } else {
@@ -100,7 +100,7 @@ impl Machine {
                 && !self.kernel.user_apcs(thread).is_empty() =>
             {
                 let _ = self.kernel.test_alert(cx, thread);
-                if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread) {
+                if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread, true) {
                     self.enter_routine(model, cx, thread, kapc, None, true);
                 }
             }
@@ -132,9 +132,10 @@ impl Machine {
             }
             ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
             ServiceOutcome::Returned(result) => {
-                let held = model.watch(thread).interruptible && call.label.is_some();
+                let held = !model.watch(thread).only_queued_to() && call.label.is_some();
                 if held && !self.must_leave_user_path(thread) {
-                    // Somebody may stop the thread before its program sees the result.
+                    // Somebody may stop the thread before its program sees the result, or send it
+                    // a special APC that does.
                     self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
                 } else {
                     self.return_to_user(model, cx, thread, result);
@@ -180,7 +181,7 @@ impl Machine {
         thread: ThreadId,
     ) {
         let result = ServiceReturn::status(NtStatus::USER_APC);
-        match self.kernel.deliver_user_apc(cx, thread) {
+        match self.kernel.deliver_user_apc(cx, thread, true) {
             Some(kapc) => self.enter_routine(model, cx, thread, kapc, Some(result), true),
             // APC-I-17: it was taken back meanwhile.
             None => self.return_to_user(model, cx, thread, result),
@@ -204,7 +205,7 @@ impl Machine {
         } else if self.kernel.has_special_apc(thread) {
             cx.rules([apc::APC_X_02, apc::APC_X_03, apc::APC_X_05]);
             self.deliver_special(model, cx, thread, Some(result));
-        } else if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread) {
+        } else if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread, true) {
             self.enter_routine(model, cx, thread, kapc, Some(result), true);
         } else {
             self.complete(model, cx, thread, result);
@@ -218,9 +219,8 @@ impl Machine {
         thread: ThreadId,
         interrupted: Option<ServiceReturn>,
     ) {
-        self.kernel.thread_mut(thread).user_apc_pending = true;
-        let kapc = self.kernel.deliver_user_apc(cx, thread).expect("a special APC is queued");
         let followed = cx.deviates(Deviation::SpecialOpensDoor);
+        let kapc = self.kernel.take_user_apc(cx, thread, followed);
         self.enter_routine(model, cx, thread, kapc, interrupted, followed);
     }
 
@@ -232,7 +232,7 @@ impl Machine {
         thread: ThreadId,
         kapc: Kapc,
         interrupted: Option<ServiceReturn>,
-        test_alert: bool,
+        mut test_alert: bool,
     ) {
         self.kernel.thread_mut(thread).state = ThreadState::User;
         let mut next = Some(kapc);
@@ -244,10 +244,13 @@ impl Machine {
             cx.event(Event::ApcEntered { thread, kapc });
             if !Self::is_over_unseen(model, thread, kapc) {
                 let pc = model.program.routines[kapc.routine.index()].entry;
+                let test_alert = test_alert || !kapc.is_special();
                 let frame = Frame { pc, kapc: Some(kapc), interrupted, test_alert };
                 self.program.frames.push(thread.index(), frame);
                 return self.settle(model, thread);
             }
+            // A regular one that was let in by its own right lets others in.
+            test_alert |= !kapc.is_special();
             next = self.next_apc(cx, thread, kapc, test_alert);
         }
         self.go_on(model, cx, thread, interrupted);
@@ -293,7 +296,7 @@ impl Machine {
         if test_alert && !cx.deviates(Deviation::ApcOnePerWait) {
             self.test_alert_after_routine(cx, thread);
         }
-        self.kernel.deliver_user_apc(cx, thread)
+        self.kernel.deliver_user_apc(cx, thread, test_alert)
     }
 
     fn test_alert_after_routine<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
