@@ -102,8 +102,7 @@ pub(crate) struct RunsAtNextPoint {
 struct Point {
     /// The APCs that were queued when the thread made it.
     queued: Vec<u64>,
-    /// Whether the chain of APCs may end early: after an alert (ALERT-10), and after a special
-    /// APC, as long as `found/special-at-test-alert.json` is not met.
+    /// Whether the chain of APCs may end early, after an alert (ALERT-10).
     may_end_early: bool,
 }
 
@@ -148,11 +147,6 @@ impl RunsAtNextPoint {
                 }
                 let queued = self.queues.of(thread).iter().map(|(number, _)| *number).collect();
                 self.points.begin(thread, Point { queued, may_end_early: false });
-            }
-            Event::ApcEntered { thread, kapc } if is_special(kapc) => {
-                if let Some(point) = self.points.innermost(thread) {
-                    point.may_end_early = true;
-                }
             }
             Event::Return { thread, call, result } => self.leave(step, thread, call, result)?,
             Event::Thread { thread, change: ThreadChange::Terminated } => {

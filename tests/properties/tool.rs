@@ -15,7 +15,6 @@ use alertable_models::outcome::outcome_of;
 use alertable_traces::call::{Call, Timeout};
 use alertable_traces::outcome::Outcome;
 use alertable_traces::scenario::{CallStep, Scenario, Start, Step as ScenarioStep, Thread};
-use alertable_traces::scenario_to_json;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -211,23 +210,9 @@ pub(crate) fn exploration_is_exact(
 }
 
 /// Steps are as large as nobody can look inside; somebody who could, but never comes, changes
-/// no outcome.
+/// no outcome. Results of several threads under one label are compared without their order: with
+/// an onlooker a thread can be stopped between a call and its result.
 pub(crate) fn absent_onlookers_change_nothing(
-    scenario: &Scenario,
-    deviations: Deviations,
-) -> Result<(), String> {
-    // See `found/special-between-alert-and-repetition.json` and `found/special-ends-a-call.json`.
-    let text = scenario_to_json(scenario);
-    if text.contains("NtAlertThread") || text.contains("QueueUserAPC2") {
-        return Ok(());
-    }
-    onlookers_change_nothing(scenario, deviations)
-}
-
-/// As [`absent_onlookers_change_nothing`], of scenarios with alerts too. Results of several
-/// threads under one label are compared without their order: with an onlooker a thread can be
-/// stopped between a call and its result.
-pub(crate) fn onlookers_change_nothing(
     scenario: &Scenario,
     deviations: Deviations,
 ) -> Result<(), String> {
