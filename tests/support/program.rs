@@ -55,11 +55,12 @@ pub(crate) fn alertable<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
     run(command().args(arguments))
 }
 
-/// The program, to be called from the folder of the workspace and in no special environment.
+/// The program, to be called from the folder of the workspace and in no special environment, but
+/// for a terminal so wide that no text is folded at a place that hangs on the length of a path.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_alertable"));
-    command.current_dir(root());
-    for name in ["COLUMNS", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR", "FORCE_COLOR"] {
+    command.current_dir(root()).env("COLUMNS", "200");
+    for name in ["CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR", "FORCE_COLOR"] {
         command.env_remove(name);
     }
     command
