@@ -1,9 +1,12 @@
 //! What happens in a step, for whoever looks on.
 
-use crate::ids::{CallId, ObjectId, ThreadId};
+use crate::ids::{BlockId, CallId, IrpId, ObjectId, RequestId, ThreadId};
+use crate::io::BugCheck;
+use crate::io::port::Packet;
 use crate::ke::apc::Kapc;
 use crate::rule::RuleId;
 use crate::service::ServiceReturn;
+use alertable_traces::status::NtStatus;
 
 /// Is told what a step does. Every method does nothing unless it is written, so that an
 /// observer that looks at nothing costs nothing.
@@ -47,6 +50,8 @@ pub enum Event {
         thread: ThreadId,
         /// The APC.
         kapc: Kapc,
+        /// What the status block of a completed request reads then; zeros for another APC.
+        result: IoResult,
     },
     /// A thread returns from the routine of a user APC.
     ApcReturned {
@@ -85,11 +90,129 @@ pub enum Event {
         /// How.
         change: ObjectChange,
     },
+    /// Something happens to a request packet.
+    Irp {
+        /// Which one.
+        irp: IrpId,
+        /// The thread that issued it.
+        issuer: ThreadId,
+        /// What it asks.
+        request: RequestId,
+        /// What happens.
+        change: IrpChange,
+    },
+    /// A status block is written.
+    StatusBlock {
+        /// Which one.
+        block: BlockId,
+    },
+    /// A completion packet moves.
+    Packet {
+        /// The port.
+        port: ObjectId,
+        /// The packet.
+        packet: Packet,
+        /// How.
+        change: PacketChange,
+    },
+    /// A call that removes packets is about to return with this one.
+    Received {
+        /// Who.
+        thread: ThreadId,
+        /// The packet.
+        packet: Packet,
+    },
+    /// A file object's handles or references are gone.
+    File {
+        /// The file object.
+        file: ObjectId,
+        /// Which of them.
+        change: FileChange,
+    },
     /// Time passes.
     TimePassed {
         /// How much, in milliseconds.
         ms: u32,
     },
+}
+
+/// What a status block reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IoResult {
+    /// The status.
+    pub status: NtStatus,
+    /// Bytes transferred.
+    pub information: u32,
+}
+
+impl IoResult {
+    /// Of no request.
+    pub const NONE: Self = IoResult { status: NtStatus::SUCCESS, information: 0 };
+}
+
+/// What becomes of a request packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IrpChange {
+    /// It is allocated and on a list.
+    Allocated {
+        /// Another request that is not over writes the same status block: a mistake of the
+        /// program (IO-52).
+        in_use: bool,
+    },
+    /// The driver at this stack location is sent it; 1 is the lowest.
+    Dispatched {
+        /// The location.
+        location: u8,
+    },
+    /// A driver marks it pending.
+    Pending,
+    /// The completion routine of the driver at this location runs.
+    CompletionRoutine {
+        /// The location.
+        location: u8,
+    },
+    /// A driver completes it.
+    Completed {
+        /// With this status.
+        status: NtStatus,
+    },
+    /// Its cancellation is asked for.
+    CancelRequested,
+    /// Its cancel routine completes it.
+    Cancelled,
+    /// Its second stage is done, but for its APC or packet.
+    Finished {
+        /// Its issuer was told of it (IRP-45).
+        notified: bool,
+    },
+    /// It is freed.
+    Freed,
+    /// Its thread ends without it (EXIT-08).
+    Dissociated,
+    /// A driver does what none may do, in words.
+    ContractBroken(&'static str),
+    /// It stops the system.
+    BugCheck(BugCheck),
+}
+
+/// How a completion packet moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PacketChange {
+    /// It comes to the port.
+    Queued,
+    /// A thread gets it.
+    Dequeued(ThreadId),
+    /// The port is gone.
+    Discarded,
+}
+
+/// What becomes of a file object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileChange {
+    /// Its last handle is closed (IRP_MJ_CLEANUP).
+    CleanedUp,
+    /// Nothing refers to it any more (IRP_MJ_CLOSE).
+    Closed,
 }
 
 /// What becomes of a thread.

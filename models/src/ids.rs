@@ -59,6 +59,50 @@ id!(
     CallId(u16), "C"
 );
 
+id!(
+    /// An OVERLAPPED or I/O status block: first the named ones, then a private one for each
+    /// thread, for requests that name none.
+    BlockId(u16), "B"
+);
+id!(
+    /// A place in the program that issues requests.
+    RequestId(u16), "Q"
+);
+id!(
+    /// An I/O request packet while it exists.
+    ///
+    /// It is named by the status block that it will write, so that equal situations have equal
+    /// names, whatever was issued before.
+    IrpId(u16), "I"
+);
+
+impl IrpId {
+    /// How many packets can name one status block at a time. More than one does only by a
+    /// mistake of the program (IO-52).
+    pub const PER_BLOCK: u16 = 8;
+
+    pub(crate) fn new(block: BlockId, copy: u16) -> Self {
+        IrpId(block.0 * Self::PER_BLOCK + copy)
+    }
+
+    /// The status block that it will write.
+    pub fn block(self) -> BlockId {
+        BlockId(self.0 / Self::PER_BLOCK)
+    }
+}
+
+impl Entry for IrpId {
+    fn word(&self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+impl Entry for ThreadId {
+    fn word(&self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
 impl Entry for ObjectId {
     fn word(&self) -> u64 {
         u64::from(self.0)

@@ -16,6 +16,7 @@ pub mod deviation;
 pub mod event;
 pub mod ids;
 pub mod invariant;
+pub mod io;
 pub mod ke;
 mod lists;
 pub mod machine;

@@ -58,6 +58,11 @@ impl<T: Copy> Lists<T> {
         self.items.len()
     }
 
+    /// The entries of all lists, one list after the other.
+    pub(crate) fn items(&self) -> &[T] {
+        &self.items
+    }
+
     /// The memory of the lists beside themselves, in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.ends.capacity() * size_of::<u16>() + self.items.capacity() * size_of::<T>()

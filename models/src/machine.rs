@@ -6,9 +6,9 @@
 
 use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
-use crate::ids::{ObjectId, ThreadId};
+use crate::ids::{IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
-use crate::ke::thread::{Kthread, ThreadState};
+use crate::ke::thread::{ExitPhase, Kthread, ThreadState};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
 use crate::program::{Instruction, Program, ProgramState, Watch};
@@ -67,6 +67,8 @@ pub enum Transition {
     TimeOut(ThreadId),
     /// A timer's due time is processed.
     Expire(ObjectId),
+    /// A device completes a request by itself.
+    Complete(IrpId),
     /// Time passes.
     PassTime,
 }
@@ -141,12 +143,21 @@ impl Model {
     pub fn enabled(&self, machine: &Machine, out: &mut Vec<Transition>) {
         let first = out.len();
         let mut thread_can_step = false;
+        if machine.kernel.io.as_deref().is_some_and(|io| io.bug_check().is_some()) {
+            return;
+        }
         for (index, record) in machine.kernel.threads.iter().enumerate() {
             let thread = ThreadId::from_index(index);
-            if record.is_runnable() {
+            if machine.kernel.has_io_apc(thread) {
+                // IRP-37: before anything else that the thread does, stopped or not.
+                out.push(Transition::Interrupt(thread));
+                thread_can_step = true;
+            } else if record.is_runnable() {
                 thread_can_step |= self.runnable(machine, thread, record, out);
             } else if record.state == ThreadState::Waiting {
                 thread_can_step |= self.waiting(machine, thread, record, out);
+            } else if record.state == ThreadState::Exiting(ExitPhase::AwaitIrps) {
+                thread_can_step |= Self::awaiting_irps(machine, thread, record, out);
             }
         }
         let mut due = out[first..].iter().any(|t| matches!(t, Transition::TimeOut(_)));
@@ -156,6 +167,12 @@ impl Model {
             {
                 due = true;
                 out.push(Transition::Expire(*timer));
+            }
+        }
+        if let Some(io) = machine.kernel.io.as_deref() {
+            for irp in io.irps().iter().filter(|irp| self.program.io.can_complete(irp)) {
+                due |= irp.remaining_ms == 0;
+                out.push(Transition::Complete(irp.id));
             }
         }
         let free = self.settings.time == Time::Free;
@@ -172,11 +189,14 @@ impl Model {
         observer: &mut O,
     ) {
         let deviations = self.settings.deviations;
-        let mut cx = Context { deviations, handles: &self.program.handles, observer };
+        let (handles, io) = (&self.program.handles, &self.program.io);
+        let processors = self.settings.processors;
+        let mut cx = Context { deviations, handles, io, processors, observer };
         match transition {
             Transition::Run(thread) => machine.run(self, &mut cx, thread),
             Transition::Interrupt(thread) => machine.interrupt(self, &mut cx, thread),
-            Transition::TimeOut(thread) => machine.kernel.time_out(&mut cx, thread),
+            Transition::TimeOut(thread) => machine.time_out(self, &mut cx, thread),
+            Transition::Complete(irp) => machine.kernel.device_completes(&mut cx, irp),
             Transition::Expire(timer) => machine.kernel.expire_timer(&mut cx, timer),
             Transition::PassTime => {
                 let ms = self.time_step_ms(machine);
@@ -256,6 +276,23 @@ impl Model {
         looks_again
     }
 
+    /// The steps of a thread that waits for its requests before it ends.
+    fn awaiting_irps(
+        machine: &Machine,
+        thread: ThreadId,
+        record: &Kthread,
+        out: &mut Vec<Transition>,
+    ) -> bool {
+        if !machine.kernel.awaits_irps(thread) {
+            out.push(Transition::Run(thread));
+            return true;
+        }
+        if record.wait.remaining_ms == 0 {
+            out.push(Transition::TimeOut(thread));
+        }
+        false
+    }
+
     /// Whether a moment will come that matters: with threads that can run, any due time; with
     /// none, one that can make a thread run again.
     fn time_can_pass(&self, machine: &Machine, thread_can_step: bool) -> bool {
@@ -263,10 +300,13 @@ impl Model {
         if thread_can_step {
             return kernel.next_due_ms(&self.program.timers) != NEVER;
         }
-        let waits = kernel.threads.iter().any(|thread| {
-            thread.state == ThreadState::Waiting && thread.wait.remaining_ms != NEVER
-        });
-        waits || self.program.timers.iter().any(|timer| kernel.timer_can_wake(*timer))
+        let waits = kernel
+            .threads
+            .iter()
+            .any(|thread| thread.waits_for_time() && thread.wait.remaining_ms != NEVER);
+        waits
+            || kernel.next_completion_ms() != NEVER
+            || self.program.timers.iter().any(|timer| kernel.timer_can_wake(*timer))
     }
 
     /// How far the clock moves: to the next due moment, or by one unit if threads could run.
@@ -283,13 +323,20 @@ impl Kernel {
         let waits = self
             .threads
             .iter()
-            .filter(|thread| thread.state == ThreadState::Waiting)
+            .filter(|thread| thread.waits_for_time())
             .map(|thread| thread.wait.remaining_ms);
         let timers = timers.iter().map(|timer| match self.object(*timer) {
             DispatcherObject::Timer(timer) => timer.remaining_ms,
             _ => NEVER,
         });
-        waits.chain(timers).min().unwrap_or(NEVER)
+        let next = waits.chain(timers).min().unwrap_or(NEVER);
+        next.min(self.next_completion_ms())
+    }
+
+    /// Milliseconds until some device completes a request; [`NEVER`] without any.
+    fn next_completion_ms(&self) -> u32 {
+        let irps = self.io.as_deref().map_or(&[][..], |io| io.irps());
+        irps.iter().map(|irp| irp.remaining_ms).min().unwrap_or(NEVER)
     }
 
     /// Whether a timer's next expiry can make a thread run when no other thread can: it would
@@ -317,6 +364,11 @@ impl Kernel {
                 && timer.remaining_ms != NEVER
             {
                 timer.remaining_ms -= ms;
+            }
+        }
+        if let Some(io) = self.io.as_deref_mut() {
+            for irp in io.irps.iter_mut().filter(|irp| irp.remaining_ms != NEVER) {
+                irp.remaining_ms -= ms;
             }
         }
     }

@@ -1,13 +1,15 @@
 //! Outcomes: what an observer inside the program could know at the end.
 
-use crate::event::{Event, Observer};
+use crate::event::{Event, IoResult, Observer};
 use crate::ids::{LabelId, ThreadId};
+use crate::io::port::Packet;
 use crate::ke::Kernel;
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::thread::ThreadState;
 use crate::machine::{Machine, Model};
 use crate::program::Program;
-use alertable_traces::outcome::{ApcEntry, CallResult, End, Outcome};
+use crate::win32::win32_error;
+use alertable_traces::outcome::{ApcEntry, CallResult, End, Outcome, StatusBlock};
 use std::collections::BTreeMap;
 
 /// Collects what a run shows: the results under labels, and the routines that ran.
@@ -16,6 +18,8 @@ pub struct Recorder<'a> {
     program: &'a Program,
     labels: Vec<Vec<CallResult>>,
     apcs: Vec<Vec<ApcEntry>>,
+    /// The packets of the call that is about to return.
+    received: Vec<Packet>,
 }
 
 impl<'a> Recorder<'a> {
@@ -25,6 +29,7 @@ impl<'a> Recorder<'a> {
             program,
             labels: vec![Vec::new(); program.labels.len()],
             apcs: vec![Vec::new(); program.threads.len()],
+            received: Vec::new(),
         }
     }
 
@@ -62,7 +67,7 @@ impl<'a> Recorder<'a> {
                 .map(|(thread, list)| (name(ThreadId::from_index(thread)), list.clone()))
                 .collect(),
             blocked,
-            overlapped: BTreeMap::new(),
+            overlapped: status_blocks(self.program, kernel),
             exits: ended.map(|thread| (name(thread), kernel.thread(thread).exit_code)).collect(),
         }
     }
@@ -81,20 +86,35 @@ impl Observer for Recorder<'_> {
         match event {
             Event::Return { call, result, .. } => {
                 let call = self.program.call(call);
+                let packets = std::mem::take(&mut self.received);
                 if let Some(label) = call.label {
-                    self.labels[label.index()].push(call.convention.result(result));
+                    let result = call.convention.result(self.program, result, &packets);
+                    self.labels[label.index()].push(result);
                 }
             }
-            Event::ApcEntered { thread, kapc } => {
-                self.apcs[thread.index()].push(apc_entry(self.program, kapc));
+            Event::Received { packet, .. } => self.received.push(packet),
+            Event::ApcEntered { thread, kapc, result } => {
+                self.apcs[thread.index()].push(apc_entry(self.program, kapc, result));
             }
             _ => {}
         }
     }
 }
 
-/// A routine's run as outcomes and traces show it.
-pub fn apc_entry(program: &Program, kapc: Kapc) -> ApcEntry {
+/// What the status blocks read: every OVERLAPPED, and whatever else has been written.
+fn status_blocks(program: &Program, kernel: &Kernel) -> BTreeMap<String, StatusBlock> {
+    let Some(io) = kernel.io.as_deref() else { return BTreeMap::new() };
+    let shown = program.io.blocks.iter().zip(&io.blocks).filter(|(_, block)| block.written);
+    shown
+        .map(|((name, _), block)| {
+            let status = block.status.to_string();
+            (name.clone(), StatusBlock { status, bytes: u64::from(block.information) })
+        })
+        .collect()
+}
+
+/// A routine's run as outcomes and traces show it, with what its status block reads.
+pub fn apc_entry(program: &Program, kapc: Kapc, result: IoResult) -> ApcEntry {
     let routine = program.routine_name(kapc.routine).to_owned();
     match kapc.source {
         ApcSource::Queued | ApcSource::Special => {
@@ -103,6 +123,15 @@ pub fn apc_entry(program: &Program, kapc: Kapc) -> ApcEntry {
         ApcSource::Timer(timer) => {
             let timer = program.object_name(timer).to_owned();
             ApcEntry { timer: Some(timer), ..ApcEntry::of(routine) }
+        }
+        ApcSource::Io(_) | ApcSource::FastIo(_) => {
+            let block = kapc.block().and_then(|block| program.io.block_name(block));
+            ApcEntry {
+                error: Some(win32_error(result.status).to_string()),
+                bytes: Some(u64::from(result.information)),
+                overlapped: block.map(str::to_owned),
+                ..ApcEntry::of(routine)
+            }
         }
     }
 }

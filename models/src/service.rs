@@ -5,15 +5,17 @@
 
 use crate::deviation::Deviation;
 use crate::event::Observer;
-use crate::ids::{DatumId, HandleId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{BlockId, DatumId, HandleId, ObjectId, RequestId, RoutineId, ThreadId};
+use crate::io::overlapped::ResultWait;
+use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::dispatcher::DispatcherObject;
-use crate::ke::thread::ThreadState;
+use crate::ke::thread::{InService, ThreadState};
 use crate::ke::timer::TimerApc;
 use crate::ke::wait::{WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::ob::ObjectType;
-use crate::rule::{apc, wait};
+use crate::rule::{apc, iocp, wait};
 use alertable_traces::status::NtStatus;
 
 /// A system call with its arguments.
@@ -150,6 +152,89 @@ pub enum Service {
         /// The new handle.
         target: HandleId,
     },
+    /// NtReadFile, NtWriteFile, NtFsControlFile, NtDeviceIoControlFile.
+    Io {
+        /// The request.
+        request: RequestId,
+    },
+    /// What GetOverlappedResult and GetOverlappedResultEx do.
+    OverlappedResult {
+        /// The OVERLAPPED.
+        block: BlockId,
+        /// Its event, or else the file.
+        object: HandleId,
+        /// How to wait for it; not at all without.
+        wait: Option<ResultWait>,
+    },
+    /// What HasOverlappedIoCompleted does.
+    HasCompleted {
+        /// The OVERLAPPED.
+        block: BlockId,
+    },
+    /// NtCancelIoFile.
+    CancelIoFile {
+        /// Which file.
+        file: HandleId,
+    },
+    /// NtCancelIoFileEx.
+    CancelIoFileEx {
+        /// Which file.
+        file: HandleId,
+        /// The status block of the requests; all of them without.
+        block: Option<BlockId>,
+    },
+    /// NtCancelSynchronousIoFile.
+    CancelSynchronousIoFile {
+        /// Which thread.
+        thread: HandleId,
+    },
+    /// NtSetInformationFile with FileIoCompletionNotificationInformation.
+    SetNotificationModes {
+        /// Which file.
+        file: HandleId,
+        /// Requests that succeed at once post no packet.
+        skip_port: bool,
+        /// Requests do not change the file's event.
+        skip_event: bool,
+    },
+    /// NtSetInformationFile with FileCompletionInformation.
+    AssociatePort {
+        /// Which file.
+        file: HandleId,
+        /// Which port.
+        port: HandleId,
+        /// The key of its packets.
+        key: DatumId,
+    },
+    /// NtSetIoCompletion.
+    SetIoCompletion {
+        /// Which port.
+        port: HandleId,
+        /// What is posted.
+        packet: Packet,
+    },
+    /// NtRemoveIoCompletion and NtRemoveIoCompletionEx.
+    RemoveIoCompletion {
+        /// Which port.
+        port: HandleId,
+        /// The most packets.
+        max: u16,
+        /// User APCs and alerts end the wait.
+        alertable: bool,
+        /// How long to wait for the first, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// A device completes a request on demand: no system service, but a step of the scenario.
+    CompleteRequest {
+        /// Which device.
+        device: HandleId,
+        /// The status block of the request; the oldest one without.
+        block: Option<BlockId>,
+        /// The status.
+        status: NtStatus,
+        /// Bytes transferred.
+        bytes: u32,
+    },
 }
 
 /// What a service returns: a status and one output value, where it has one.
@@ -246,9 +331,65 @@ impl Kernel {
                 let status = self.test_alert(cx, thread);
                 ServiceOutcome::Returned(status.into())
             }
+            Service::Close { handle } => match self.close_handle(cx, thread, *handle) {
+                Ok(outcome) => outcome,
+                Err(status) => ServiceOutcome::Returned(status.into()),
+            },
+            Service::Io { request } => self.issue(cx, thread, *request),
+            Service::OverlappedResult { block, object, wait } => {
+                self.overlapped_result(cx, thread, *block, *object, *wait)
+            }
+            Service::CancelIoFile { file } => match self.reference(cx, *file, ObjectType::File) {
+                Ok(file) => self.cancel_own_requests(cx, thread, file),
+                Err(status) => ServiceOutcome::Returned(status.into()),
+            },
+            Service::RemoveIoCompletion { port, max, alertable, timeout_ms } => {
+                let kind = WaitKind::Queue;
+                let wait = WaitRequest { kind, alertable: *alertable, remaining_ms: *timeout_ms };
+                match self.reference(cx, *port, ObjectType::Port) {
+                    Ok(port) => self.remove_packets(cx, thread, port, *max, wait),
+                    Err(status) => {
+                        cx.rule(iocp::IOCP_44);
+                        ServiceOutcome::Returned(status.into())
+                    }
+                }
+            }
             simple => ServiceOutcome::Returned(
                 self.simple_service(cx, thread, simple).unwrap_or_else(Into::into),
             ),
+        }
+    }
+
+    /// A wait inside a service is over: what the service does next.
+    pub(crate) fn resume_service<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        service: &Service,
+        status: NtStatus,
+    ) -> ServiceOutcome {
+        match (self.thread(thread).service, service) {
+            (InService::Lock(_), Service::Io { request }) => {
+                self.issue_with_lock(cx, thread, *request, status)
+            }
+            (InService::Lock(_), Service::Close { handle }) => {
+                self.close_with_lock(cx, thread, *handle)
+            }
+            (InService::Request(file) | InService::Aborting(file), Service::Io { request }) => {
+                let request = cx.io.request(*request);
+                self.request_wait_over(cx, thread, request, file, status)
+            }
+            (InService::Removal { .. }, _) => self.removal_over(cx, thread, status),
+            (InService::Wrapper, Service::OverlappedResult { block, .. }) => {
+                self.wrapper_wait_over(thread, *block, status)
+            }
+            (InService::Wrapper, Service::Io { .. }) => {
+                self.wrapper_wait_over(thread, cx.io.private_block(thread), status)
+            }
+            _ => {
+                self.thread_mut(thread).service = InService::None;
+                self.after_wait_entry(thread, Some(status))
+            }
         }
     }
 
@@ -315,9 +456,35 @@ impl Kernel {
                 let target = self.reference_thread(cx, *target)?;
                 value = u32::from(self.suspend_thread(cx, thread, target)?);
             }
-            Service::Close { handle } => self.close_handle(cx, *handle)?,
             Service::DuplicateObject { source, target } => {
                 self.duplicate_handle(cx, *source, *target)?;
+            }
+            Service::HasCompleted { block } => return Ok(self.has_completed(cx, *block)),
+            Service::CancelIoFileEx { file, block } => {
+                let file = self.reference(cx, *file, ObjectType::File)?;
+                return self.cancel_requests(cx, thread, file, *block);
+            }
+            Service::CancelSynchronousIoFile { thread: target } => {
+                let target = self.reference_thread(cx, *target)?;
+                return self.cancel_synchronous(cx, thread, target);
+            }
+            Service::SetNotificationModes { file, skip_port, skip_event } => {
+                let file = self.reference(cx, *file, ObjectType::File)?;
+                self.set_notification_modes(cx, file, *skip_port, *skip_event);
+            }
+            Service::AssociatePort { file, port, key } => {
+                cx.rule(iocp::IOCP_02);
+                let file = self.reference(cx, *file, ObjectType::File)?;
+                let port = self.reference(cx, *port, ObjectType::Port)?;
+                self.associate_port(cx, file, port, *key)?;
+            }
+            Service::SetIoCompletion { port, packet } => {
+                let port = self.reference(cx, *port, ObjectType::Port)?;
+                self.queue_packet(cx, port, *packet, Some(thread));
+            }
+            Service::CompleteRequest { device, block, status, bytes } => {
+                let device = self.reference(cx, *device, ObjectType::Device)?;
+                self.complete_request(cx, thread, device, *block, *status, *bytes)?;
             }
             other => unreachable!("system_call treats this service itself: {other:?}"),
         }
@@ -400,7 +567,13 @@ impl Kernel {
             }
             ObjectType::Mutant => self.release_mutant(cx, signal, thread),
             ObjectType::Semaphore => self.release_semaphore(cx, signal, 1).map(|_| ()),
-            ObjectType::Thread | ObjectType::Timer | ObjectType::MessageQueue => {
+            ObjectType::Thread
+            | ObjectType::Timer
+            | ObjectType::File
+            | ObjectType::Port
+            | ObjectType::Device
+            | ObjectType::Pipe
+            | ObjectType::MessageQueue => {
                 cx.rule(wait::WAIT_76);
                 Err(NtStatus::OBJECT_TYPE_MISMATCH)
             }

@@ -1,11 +1,18 @@
 //! Transitions, schedules and events in words.
 
 use crate::deadlock::{WaitsFor, wait_for_cycles};
-use alertable_models::event::{Event, KapcChange, ObjectChange, ThreadChange, TimerChange};
+use alertable_models::event::{
+    Event, FileChange, IoResult, IrpChange, KapcChange, ObjectChange, PacketChange, ThreadChange,
+    TimerChange,
+};
+use alertable_models::ids::IrpId;
+use alertable_models::io::BugCheck;
+use alertable_models::io::port::{Packet, PacketValue};
+use alertable_models::ke::apc::Kapc;
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::program::Program;
-use alertable_traces::outcome::{ApcEntry, CallResult, Value};
+use alertable_traces::outcome::{ApcEntry, CallResult, PortEntry, StatusBlock, Value};
 
 /// A transition's name in schedules: who does what.
 pub fn transition_name(program: &Program, transition: Transition) -> String {
@@ -14,8 +21,14 @@ pub fn transition_name(program: &Program, transition: Transition) -> String {
         Transition::Interrupt(thread) => format!("interrupt {}", program.thread_name(thread)),
         Transition::TimeOut(thread) => format!("time out {}", program.thread_name(thread)),
         Transition::Expire(timer) => format!("expire {}", program.object_name(timer)),
+        Transition::Complete(irp) => format!("complete {}", block_name(program, irp)),
         Transition::PassTime => "pass time".to_owned(),
     }
+}
+
+/// What a request is called: its status block.
+fn block_name(program: &Program, irp: IrpId) -> &str {
+    program.io().block_name(irp.block()).unwrap_or("a request")
 }
 
 /// The names of a schedule's transitions.
@@ -55,12 +68,55 @@ pub fn result_text(result: &CallResult) -> String {
         text.push_str(", previous ");
         text.push_str(&previous.to_string());
     }
+    if let Some(status) = &result.status {
+        text.push_str(", ");
+        text.push_str(status);
+    }
+    if let Some(bytes) = result.bytes.or(result.information) {
+        text.push_str(&format!(", {}", bytes_text(bytes)));
+    }
+    if let Some(key) = result.key {
+        text.push_str(&format!(", key {key}"));
+    }
+    if let Some(value) = result.value.as_ref() {
+        text.push_str(&format!(", value {value}"));
+    }
+    if let Some(overlapped) = &result.overlapped {
+        text.push_str(", ");
+        text.push_str(overlapped.as_deref().unwrap_or("no OVERLAPPED"));
+    }
+    if let Some(entries) = &result.entries {
+        let entries: Vec<String> = entries.iter().map(entry_text).collect();
+        text.push_str(&format!(", [{}]", entries.join("; ")));
+    }
     text
+}
+
+fn bytes_text(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
+}
+
+/// A packet on one line.
+fn entry_text(entry: &PortEntry) -> String {
+    let PortEntry { key, bytes, overlapped, status } = entry;
+    let overlapped = overlapped.as_deref().unwrap_or("no OVERLAPPED");
+    let status = status.as_deref().filter(|status| *status != "STATUS_SUCCESS");
+    let status = status.map(|status| format!(" {status}")).unwrap_or_default();
+    format!("key {key}, {}, {overlapped}{status}", bytes_text(*bytes))
+}
+
+/// A status block on one line.
+pub fn status_block_text(block: &StatusBlock) -> String {
+    format!("{}, {}", block.status, bytes_text(block.bytes))
 }
 
 /// A routine's run on one line.
 pub fn apc_text(entry: &ApcEntry) -> String {
-    let ApcEntry { routine, data, timer, .. } = entry;
+    let ApcEntry { routine, data, timer, error, bytes, overlapped } = entry;
+    if let (Some(error), Some(bytes)) = (error, bytes) {
+        let overlapped = overlapped.as_deref().unwrap_or("a request");
+        return format!("{routine}({overlapped}: {error}, {})", bytes_text(*bytes));
+    }
     match (data, timer) {
         (_, Some(timer)) => format!("{routine}(timer {timer})"),
         (Some(data), None) => format!("{routine}({data})"),
@@ -79,24 +135,76 @@ pub fn event_subject<'a>(program: &'a Program, event: &Event) -> &'a str {
         | Event::Kapc { thread, .. } => program.thread_name(*thread),
         Event::Timer { timer, .. } => program.object_name(*timer),
         Event::Object { object, .. } => program.object_name(*object),
+        Event::Irp { irp, .. } => block_name(program, *irp),
+        Event::StatusBlock { block } => program.io().block_name(*block).unwrap_or("a request"),
+        Event::Packet { port, .. } => program.object_name(*port),
+        Event::Received { thread, .. } => program.thread_name(*thread),
+        Event::File { file, .. } => program.object_name(*file),
         Event::TimePassed { .. } => "",
     }
 }
 
-/// What an event says of its subject.
-pub fn event_text(program: &Program, event: &Event) -> String {
+/// A routine and what it is about, without what its status block will read.
+fn kapc_text(program: &Program, kapc: Kapc) -> String {
+    match kapc.block().and_then(|block| program.io().block_name(block)) {
+        Some(block) => format!("{}({block})", program.routine_name(kapc.routine)),
+        None => apc_text(&apc_entry(program, kapc, IoResult::NONE)),
+    }
+}
+
+fn irp_text(change: IrpChange) -> String {
+    match change {
+        IrpChange::Allocated { .. } => "is issued".to_owned(),
+        IrpChange::Dispatched { location } => format!("is sent to the driver at {location}"),
+        IrpChange::Pending => "pends".to_owned(),
+        IrpChange::CompletionRoutine { location } => {
+            format!("meets the completion routine of the driver at {location}")
+        }
+        IrpChange::Completed { status } => format!("is completed with {status}"),
+        IrpChange::CancelRequested => "is asked to be cancelled".to_owned(),
+        IrpChange::Cancelled => "is cancelled by its driver".to_owned(),
+        IrpChange::Finished { notified: true } => "is over, and its issuer told".to_owned(),
+        IrpChange::Finished { notified: false } => "is over without a notification".to_owned(),
+        IrpChange::Freed => "is freed".to_owned(),
+        IrpChange::Dissociated => "is given up by its thread".to_owned(),
+        IrpChange::ContractBroken(how) => format!("has a driver that {how}"),
+        IrpChange::BugCheck(BugCheck::MultipleIrpCompleteRequests) => {
+            "is completed again: bug check 0x44".to_owned()
+        }
+        IrpChange::BugCheck(BugCheck::CancelStateInCompletedIrp) => {
+            "is complete with a cancel routine: bug check 0x48".to_owned()
+        }
+    }
+}
+
+fn packet_text(program: &Program, packet: Packet, change: PacketChange) -> String {
+    let what = match packet.value {
+        PacketValue::Block(block) => program.io().block_name(block).unwrap_or("a request"),
+        PacketValue::Null | PacketValue::Number(_) => "a posted packet",
+    };
+    let what = format!("{what} (key {})", program.datum(packet.key));
+    match change {
+        PacketChange::Queued => format!("gets {what}"),
+        PacketChange::Dequeued(thread) => {
+            format!("gives {what} to {}", program.thread_name(thread))
+        }
+        PacketChange::Discarded => format!("discards {what}"),
+    }
+}
+
+/// What an event says of its subject. A return tells the packets that were received before it.
+pub fn event_text(program: &Program, event: &Event, received: &[Packet]) -> String {
     match event {
         Event::Call { call, .. } => call_text(&program.call(*call).source),
         Event::Return { call, result, .. } => {
             let call = program.call(*call);
-            format!("{} = {}", call.source.name(), result_text(&call.convention.result(*result)))
+            let result = call.convention.result(program, *result, received);
+            format!("{} = {}", call.source.name(), result_text(&result))
         }
-        Event::ApcEntered { kapc, .. } => {
-            format!("runs {}", apc_text(&apc_entry(program, *kapc)))
+        Event::ApcEntered { kapc, result, .. } => {
+            format!("runs {}", apc_text(&apc_entry(program, *kapc, *result)))
         }
-        Event::ApcReturned { kapc, .. } => {
-            format!("leaves {}", apc_text(&apc_entry(program, *kapc)))
-        }
+        Event::ApcReturned { kapc, .. } => format!("leaves {}", kapc_text(program, *kapc)),
         Event::Thread { change, .. } => match change {
             ThreadChange::Created => "is created",
             ThreadChange::Started => "starts",
@@ -108,7 +216,7 @@ pub fn event_text(program: &Program, event: &Event) -> String {
         }
         .to_owned(),
         Event::Kapc { kapc, change, .. } => {
-            let entry = apc_text(&apc_entry(program, *kapc));
+            let entry = kapc_text(program, *kapc);
             match change {
                 KapcChange::Queued => format!("gets the APC {entry}"),
                 KapcChange::Delivered => format!("is delivered {entry}"),
@@ -135,6 +243,15 @@ pub fn event_text(program: &Program, event: &Event) -> String {
                 format!("is abandoned by {}", program.thread_name(*thread))
             }
         },
+        Event::Irp { change, .. } => irp_text(*change),
+        Event::StatusBlock { .. } => "is written".to_owned(),
+        Event::Packet { packet, change, .. } => packet_text(program, *packet, *change),
+        Event::Received { packet, .. } => packet_text(program, *packet, PacketChange::Queued),
+        Event::File { change, .. } => match change {
+            FileChange::CleanedUp => "is cleaned up: its last handle is closed",
+            FileChange::Closed => "is closed: nothing refers to it any more",
+        }
+        .to_owned(),
         Event::TimePassed { ms } => format!("{ms} ms pass"),
     }
 }

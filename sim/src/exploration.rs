@@ -70,6 +70,8 @@ pub struct Finding {
     /// The schedule that ends with the step; the shortest one, unless the space is too large to
     /// search for it.
     pub schedule: Vec<Transition>,
+    /// The scenario is there to break it.
+    pub expected: bool,
 }
 
 /// An expectation that is not met.
@@ -107,9 +109,14 @@ pub fn explore_model(
         coverage.stop.get_or_insert(Stop::Steps);
     }
     let Collector { outcomes, deadlocks, violations, .. } = found;
-    let findings = violations
+    let expects_violation =
+        |id: &str| expectations.is_some_and(|e| e.violates.iter().any(|other| other == id));
+    let findings: Vec<Finding> = violations
         .into_values()
-        .map(|(violation, schedule)| shortest_finding(&system, &violation, schedule))
+        .map(|(violation, schedule)| {
+            let expected = expects_violation(violation.invariant.id);
+            Finding { expected, ..shortest_finding(&system, &violation, schedule) }
+        })
         .collect();
     let states_of = |outcome: &Outcome| -> Vec<u64> {
         outcomes.iter().filter(|(_, other)| *other == outcome).map(|(key, _)| *key).collect()
@@ -133,7 +140,17 @@ pub fn explore_model(
                 && failure.outcome.is_none_or(|at| distinct[at].end != End::Limit))
     };
     let failures: Vec<Failure> = failures.into_iter().filter(is_final).collect();
-    let verdict = verdict(expectations.is_some(), stop, &failures);
+    let unbroken: Vec<FailedExpectation> = expectations
+        .map_or(&[][..], |expected| &expected.violates)
+        .iter()
+        .filter(|id| stop.is_none() && findings.iter().all(|f| f.invariant.id != id.as_str()))
+        .map(|id| FailedExpectation {
+            message: format!("violates: no step breaks \"{id}\""),
+            schedule: None,
+        })
+        .collect();
+    let failed = !failures.is_empty() || !unbroken.is_empty();
+    let verdict = verdict(expectations.is_some(), stop, failed);
     let failures = failures
         .into_iter()
         .map(|failure| FailedExpectation {
@@ -142,14 +159,15 @@ pub fn explore_model(
                 .and_then(|index| shortest_to(&system, &states_of(&distinct[index]))),
             message: failure.to_string(),
         })
+        .chain(unbroken)
         .collect();
     Exploration { coverage, outcomes: distinct, deadlocks, findings, verdict, failures }
 }
 
 /// What the failures that are certain say about all.
-fn verdict(expected: bool, stop: Option<Stop>, failures: &[Failure]) -> Verdict {
+fn verdict(expected: bool, stop: Option<Stop>, failed: bool) -> Verdict {
     match (expected, stop) {
-        (true, _) if !failures.is_empty() => Verdict::Failed,
+        (true, _) if failed => Verdict::Failed,
         (_, Some(_)) => Verdict::Undecided,
         (true, None) => Verdict::Met,
         (false, None) => Verdict::None,
@@ -177,7 +195,8 @@ fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
             (never_started, record.is_alive(), record.is_runnable(), record.exit_code)
         })
         .collect();
-    fingerprint(&(machine.program().history().digest(), ends, ending == Ending::StepLimit))
+    let blocks = kernel.has_io().then(|| kernel.io().blocks());
+    fingerprint(&(machine.program().history().digest(), ends, blocks, ending == Ending::StepLimit))
 }
 
 /// Collects outcomes and violations.
@@ -252,7 +271,8 @@ fn shortest_finding(
         }
         same.is_some()
     });
-    Finding { invariant: violation.invariant, message, schedule: found.unwrap_or(schedule) }
+    let schedule = found.unwrap_or(schedule);
+    Finding { invariant: violation.invariant, message, schedule, expected: false }
 }
 
 /// A shortest schedule to a state at rest with one of these outcome keys.

@@ -123,6 +123,9 @@ impl TransitionSystem for System<'_> {
             | Transition::TimeOut(thread) => thread.index(),
             Transition::PassTime => thread_count,
             Transition::Expire(timer) => thread_count + 1 + timer.index(),
+            Transition::Complete(irp) => {
+                thread_count + 1 + self.model.program.object_count() + irp.index()
+            }
         }
     }
 }

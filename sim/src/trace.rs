@@ -2,15 +2,21 @@
 
 use crate::describe::transition_name;
 use crate::run::{PCT_DEPTH, PCT_STEP_COUNT, PolicyName, RunOptions, Schedule};
-use alertable_models::event::{Event, KapcChange, ObjectChange, ThreadChange, TimerChange};
+use alertable_models::event::{
+    Event, FileChange, IoResult, IrpChange, KapcChange, ObjectChange, PacketChange, ThreadChange,
+    TimerChange,
+};
+use alertable_models::ids::{IrpId, RequestId, ThreadId};
+use alertable_models::io::port::{Packet, PacketValue};
 use alertable_models::ke::apc::Kapc;
 use alertable_models::machine::{Model, Time, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::program::Program;
+use alertable_traces::outcome::ApcEntry;
 use alertable_traces::scenario::Scenario;
 use alertable_traces::trace::{
-    ApcKind, EventKind, KapcEvent, Level, ObjectEvent, ProcessorMode, ThreadEvent, TimerEvent,
-    TraceEvent, TraceHeader, TraceWriter,
+    ApcKind, EventKind, IrpEvent, KapcEvent, Level, ObjectEvent, PacketEvent, ProcessorMode,
+    ThreadEvent, TimerEvent, TraceEvent, TraceHeader, TraceWriter,
 };
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -77,6 +83,14 @@ pub struct Tracer<'a, W: Write> {
     names: Vec<(Transition, String)>,
     /// For each thread, the number of the event of each call that it is in, the innermost last.
     open_calls: Vec<Vec<u64>>,
+    /// For each thread, the routines that it is in, the innermost last.
+    open_apcs: Vec<Vec<ApcEntry>>,
+    /// The numbers of the request packets that exist.
+    irps: Vec<(IrpId, u64)>,
+    /// How many request packets there have been.
+    irp_count: u64,
+    /// The packets of the call that is about to return.
+    received: Vec<Packet>,
     next: u64,
     time_ns: u64,
     error: Option<io::Error>,
@@ -99,6 +113,10 @@ impl<'a, W: Write> Tracer<'a, W> {
                 writer,
                 names: Vec::new(),
                 open_calls: vec![Vec::new(); program.thread_ids().count()],
+                open_apcs: vec![Vec::new(); program.thread_ids().count()],
+                irps: Vec::new(),
+                irp_count: 0,
+                received: Vec::new(),
                 next: 0,
                 time_ns: 0,
                 error: None,
@@ -143,16 +161,22 @@ impl<'a, W: Write> Tracer<'a, W> {
             }
             Event::Return { thread, call, result } => {
                 let of = self.open_calls[thread.index()].pop().unwrap_or_default();
-                let result = Cow::Owned(program.call(call).convention.result(result));
+                let packets = std::mem::take(&mut self.received);
+                let result = program.call(call).convention.result(program, result, &packets);
+                let result = Cow::Owned(result);
                 self.write(Some(program.thread_name(thread)), EventKind::Return { of, result });
             }
-            Event::ApcEntered { thread, kapc } => {
-                let entry = Cow::Owned(apc_entry(program, kapc));
+            Event::ApcEntered { thread, kapc, result } => {
+                let entry = apc_entry(program, kapc, result);
+                self.open_apcs[thread.index()].push(entry.clone());
+                let entry = Cow::Owned(entry);
                 self.write(Some(program.thread_name(thread)), EventKind::Apc(entry));
             }
-            Event::ApcReturned { thread, kapc } => {
-                let entry = Cow::Owned(apc_entry(program, kapc));
-                self.write(Some(program.thread_name(thread)), EventKind::ApcReturn(entry));
+            Event::ApcReturned { thread, .. } => {
+                if let Some(entry) = self.open_apcs[thread.index()].pop() {
+                    let entry = Cow::Owned(entry);
+                    self.write(Some(program.thread_name(thread)), EventKind::ApcReturn(entry));
+                }
             }
             Event::Thread { thread, change } => {
                 let what = thread_event(change);
@@ -166,12 +190,85 @@ impl<'a, W: Write> Tracer<'a, W> {
                 let timer = Cow::Borrowed(program.object_name(timer));
                 self.write(None, EventKind::Timer { timer, what: timer_event(change) });
             }
+            Event::Irp { irp, issuer, request, change } => {
+                self.irp(irp, issuer, request, change);
+            }
+            Event::Packet { port, packet, change } => {
+                let (what, thread) = match change {
+                    PacketChange::Queued => (PacketEvent::Queued, None),
+                    PacketChange::Dequeued(thread) => (PacketEvent::Dequeued, Some(thread)),
+                    PacketChange::Discarded => (PacketEvent::Discarded, None),
+                };
+                let overlapped = match packet.value {
+                    PacketValue::Block(block) => program.io().block_name(block),
+                    PacketValue::Null | PacketValue::Number(_) => None,
+                };
+                let kind = EventKind::Packet {
+                    port: Cow::Borrowed(program.object_name(port)),
+                    what,
+                    key: Some(program.datum(packet.key)),
+                    overlapped: overlapped.map(Cow::Borrowed),
+                };
+                self.write(thread.map(|thread| program.thread_name(thread)), kind);
+            }
+            Event::Received { packet, .. } => self.received.push(packet),
+            Event::StatusBlock { .. } => {}
+            Event::File { file, change } => {
+                let what = match change {
+                    FileChange::CleanedUp => ObjectEvent::CleanedUp,
+                    FileChange::Closed => ObjectEvent::Closed,
+                };
+                let object = Cow::Borrowed(program.object_name(file));
+                self.write(None, EventKind::Object { object, what });
+            }
+            // The lock of a file has no name, and is no object of the program.
+            Event::Object { object, .. } if program.object_name(object).is_empty() => {}
             Event::Object { object, change } => {
                 let (what, thread) = object_event(change);
                 let object = Cow::Borrowed(program.object_name(object));
                 let thread = thread.map(|thread| program.thread_name(thread));
                 self.write(thread, EventKind::Object { object, what });
             }
+        }
+    }
+
+    /// A request packet's event; its number is given when it is allocated.
+    fn irp(&mut self, irp: IrpId, issuer: ThreadId, request: RequestId, change: IrpChange) {
+        let program = self.program;
+        if matches!(change, IrpChange::Allocated { .. }) {
+            self.irp_count += 1;
+            self.irps.push((irp, self.irp_count));
+        }
+        let number = self.irps.iter().find(|(known, _)| *known == irp);
+        let number = number.map_or(0, |(_, number)| *number);
+        let (what, stack, status) = match change {
+            IrpChange::Allocated { .. } => (IrpEvent::Allocated, None, None),
+            IrpChange::Dispatched { location } => (IrpEvent::Dispatched, Some(location), None),
+            IrpChange::Pending => (IrpEvent::Pending, None, None),
+            IrpChange::CompletionRoutine { location } => {
+                (IrpEvent::CompletionRoutine, Some(location), None)
+            }
+            IrpChange::Completed { status } => (IrpEvent::Completed, None, Some(status)),
+            IrpChange::CancelRequested => (IrpEvent::CancelRequested, None, None),
+            IrpChange::Cancelled => (IrpEvent::Cancelled, None, None),
+            IrpChange::Finished { .. } => (IrpEvent::Finished, None, None),
+            IrpChange::Freed => (IrpEvent::Freed, None, None),
+            IrpChange::Dissociated => (IrpEvent::Dissociated, None, None),
+            // What a driver does wrong is told by the invariants, and a stopped system is.
+            IrpChange::ContractBroken(_) | IrpChange::BugCheck(_) => return,
+        };
+        let request = program.io().request(request);
+        let device = program.io().device_of(program.handle_target(request.file));
+        let kind = EventKind::Irp {
+            irp: number,
+            what,
+            device: Some(Cow::Borrowed(program.object_name(device))),
+            stack: stack.map(u32::from),
+            status: status.map(|status| Cow::Owned(status.to_string())),
+        };
+        self.write(Some(program.thread_name(issuer)), kind);
+        if what == IrpEvent::Freed {
+            self.irps.retain(|(known, _)| *known != irp);
         }
     }
 
@@ -222,7 +319,7 @@ fn kapc_event(program: &Program, kapc: Kapc, change: KapcChange) -> EventKind<'_
         KapcChange::Removed => KapcEvent::Removed,
         KapcChange::RunDown => KapcEvent::Rundown,
     };
-    let entry = apc_entry(program, kapc);
+    let entry = apc_entry(program, kapc, IoResult::NONE);
     let is_special = matches!(kapc.source, alertable_models::ke::apc::ApcSource::Special);
     EventKind::Kapc {
         what,

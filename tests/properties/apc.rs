@@ -38,7 +38,7 @@ impl Watcher for RunsWhereAlertable {
                 Event::Thread { thread, change: ThreadChange::Started } => {
                     self.starting[thread.index()] = true;
                 }
-                Event::ApcEntered { thread, kapc } if !is_special(kapc) => {
+                Event::ApcEntered { thread, kapc, .. } if !is_special(kapc) => {
                     let allowed = match self.journal.stack(thread).last() {
                         None => self.starting[thread.index()],
                         Some(Open::Routine(_)) => false,
@@ -224,7 +224,7 @@ impl RunsOnce {
 
     fn note(&mut self, step: &Step<'_>, event: &Event) -> Result<(), String> {
         match *event {
-            Event::ApcEntered { thread, kapc } => {
+            Event::ApcEntered { thread, kapc, .. } => {
                 self.account(thread, kapc).entered += 1;
             }
             Event::Kapc { thread, kapc, change } => {
@@ -334,7 +334,7 @@ impl ObjectOrApc {
                     return Err(format!("`{name}` did not take what satisfies {call:?}"));
                 }
             }
-            Event::ApcEntered { thread, kapc } if !is_special(kapc) => {
+            Event::ApcEntered { thread, kapc, .. } if !is_special(kapc) => {
                 if self.journal.open_call(thread).is_some()
                     && let Some(ran) = self.ran.innermost(thread)
                 {

@@ -46,7 +46,7 @@ impl Journal {
                 self.stacks[thread.index()].push(Open::Call(call));
                 return Ok(());
             }
-            Event::ApcEntered { thread, kapc } => {
+            Event::ApcEntered { thread, kapc, .. } => {
                 self.stacks[thread.index()].push(Open::Routine(kapc));
                 return Ok(());
             }

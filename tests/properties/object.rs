@@ -32,7 +32,9 @@ fn is_signaled(state: &Machine, object: ObjectId, thread: ThreadId) -> bool {
         DispatcherObject::Timer(timer) => timer.signaled,
         DispatcherObject::Semaphore(semaphore) => semaphore.count > 0,
         DispatcherObject::Mutant(mutant) => mutant.owner.is_none_or(|owner| owner == thread),
-        DispatcherObject::MessageQueue => false,
+        DispatcherObject::File(file) => file.signaled,
+        DispatcherObject::Port(port) => port.signaled,
+        DispatcherObject::Device | DispatcherObject::Pipe | DispatcherObject::MessageQueue => false,
     }
 }
 
@@ -431,7 +433,7 @@ impl Watcher for NoLostWakeUp {
             let satisfied = match record.wait.kind {
                 WaitKind::Any => signaled.any(|signaled| signaled),
                 WaitKind::All => signaled.all(|signaled| signaled),
-                WaitKind::Delay => false,
+                WaitKind::Delay | WaitKind::Queue => false,
             };
             if record.state == ThreadState::Waiting && satisfied {
                 return Err(format!("{thread:?} stays blocked: {record:?}"));

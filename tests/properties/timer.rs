@@ -42,7 +42,7 @@ impl Watcher for GoesToSetter {
                     }
                 }
                 Event::Kapc { thread, kapc, change: KapcChange::Queued }
-                | Event::ApcEntered { thread, kapc } => {
+                | Event::ApcEntered { thread, kapc, .. } => {
                     let ApcSource::Timer(timer) = kapc.source else { continue };
                     let routine = Some(program.routine_name(kapc.routine).to_owned());
                     let found = (thread, routine, program.datum(kapc.context));

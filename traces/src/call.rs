@@ -438,7 +438,7 @@ tagged! {
             /// The status that the packet tells.
             status: String => StatusName,
             /// The information that the packet tells.
-            information: u64,
+            information: u32,
         },
         /// Takes a packet from a completion port.
         NtRemoveIoCompletion = "NtRemoveIoCompletion" {

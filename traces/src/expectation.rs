@@ -23,6 +23,8 @@ record! {
         never: Vec<Pattern> = Vec::new() => Patterns,
         /// All outcomes: each matches one of these, and each of these matches one.
         exactly: Option<Vec<Pattern>> => Patterns,
+        /// The invariants that the scenario is there to break: these are violated, and no others.
+        violates: Vec<String> = Vec::new(),
     }
 }
 
@@ -104,7 +106,7 @@ impl fmt::Display for Failure {
 impl Expectations {
     /// Whether some pattern names the end `limit`.
     pub fn names_limit(&self) -> bool {
-        let Expectations { always, sometimes, never, exactly } = self;
+        let Expectations { always, sometimes, never, exactly, .. } = self;
         let patterns = [always, sometimes, never].into_iter().chain(exactly).flatten();
         patterns.into_iter().any(|pattern| pattern.end == Some(End::Limit))
     }
@@ -112,7 +114,7 @@ impl Expectations {
     /// What of it does not hold for the set of all outcomes, in the order of the clauses. Empty
     /// when everything holds.
     pub fn failures(&self, outcomes: &[Outcome]) -> Vec<Failure> {
-        let Expectations { always, sometimes, never, exactly } = self;
+        let Expectations { always, sometimes, never, exactly, .. } = self;
         let mut failures = Vec::new();
         let each = |patterns: &[Pattern], check: fn(&Pattern, &[Outcome]) -> Option<Failure>| {
             let checked = patterns.iter().enumerate().filter_map(|(index, pattern)| {
@@ -137,8 +139,12 @@ impl Expectations {
 
     /// Whether nothing is expected at all.
     pub fn is_empty(&self) -> bool {
-        let Expectations { always, sometimes, never, exactly } = self;
-        always.is_empty() && sometimes.is_empty() && never.is_empty() && exactly.is_none()
+        let Expectations { always, sometimes, never, exactly, violates } = self;
+        always.is_empty()
+            && sometimes.is_empty()
+            && never.is_empty()
+            && exactly.is_none()
+            && violates.is_empty()
     }
 }
 

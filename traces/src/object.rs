@@ -5,7 +5,7 @@ use crate::declare::{names, tagged};
 use crate::error::{Fault, Span};
 use crate::json::Node;
 use crate::read::{Fields, Read, Record};
-use crate::reader::{Between, OrNull, Reader, StatusName, To};
+use crate::reader::{Between, Flags, NameSet, OrNull, Reader, StatusName, To};
 use indexmap::IndexMap;
 use schemars::{Schema, SchemaGenerator};
 use std::collections::HashMap;
@@ -32,7 +32,37 @@ names! {
         Delay = "delay",
         /// Only by cancellation, or when a `CompleteRequest` step says so.
         Hold = "hold",
+        /// Each of them at any moment after it has pended, in any order.
+        Eventual = "eventual",
+        /// As a cached disk file: at once, without a request packet where the file is
+        /// synchronous, and with `STATUS_PENDING` for an answer where it is not.
+        Cached = "cached",
     }
+}
+
+/// What is wrong with a device.
+pub(crate) struct DeviceFaults;
+
+impl NameSet for DeviceFaults {
+    const NOUN: &'static str = "fault";
+    const NAMES: &'static [&'static str] = &[
+        "ignores-cancel",
+        "ignores-cleanup",
+        "completes-twice",
+        "never-completes",
+        "pends-unmarked",
+        "keeps-cancel-routine",
+        "information-too-long",
+    ];
+}
+
+/// The filters of a device stack.
+pub(crate) struct Filters;
+
+impl NameSet for Filters {
+    const NOUN: &'static str = "filter";
+    const NAMES: &'static [&'static str] =
+        &["skip", "pass-through", "loses-pending", "on-success", "on-error", "on-cancel"];
 }
 
 names! {
@@ -104,13 +134,24 @@ tagged! {
             status: String = "STATUS_SUCCESS".to_owned() => StatusName,
             /// How many bytes its requests transfer; as many as were asked for when left out.
             bytes: Option<u32>,
-            /// The drivers above it, from the top down.
-            stack: Vec<String> = Vec::new(),
+            /// What its dispatch routine returns instead of what the request completes with;
+            /// `STATUS_PENDING` for a request that is not complete.
+            returns: Option<String> => OrNull<StatusName>,
+            /// What is wrong with it: `"ignores-cancel"`, `"ignores-cleanup"`,
+            /// `"completes-twice"`, `"never-completes"`, `"pends-unmarked"`,
+            /// `"keeps-cancel-routine"`, `"information-too-long"`.
+            faults: Vec<String> = Vec::new() => Flags<DeviceFaults>,
+            /// The filters above it, from the top down: `"skip"`, `"pass-through"`,
+            /// `"loses-pending"`, `"on-success"`, `"on-error"`, `"on-cancel"`.
+            stack: Vec<String> = Vec::new() => Flags<Filters>,
         },
-        /// A connected named pipe; its two ends are files.
+        /// A named pipe; its two ends are files. It is connected unless only its server end is
+        /// declared, and then it listens.
         Pipe = "pipe" {
             /// Whether it keeps message boundaries.
             mode: PipeMode,
+            /// How many bytes it keeps unread in each direction before writes have to wait.
+            quota: u32 = 4096,
         },
         /// An open file: of a device, or an end of a pipe.
         File = "file" {
@@ -179,7 +220,13 @@ impl Read for Object {
 fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> Result<(), Fault> {
     match (model, ms) {
         (DeviceModel::Delay, None) => Err(fields.missing("ms")),
-        (DeviceModel::Immediate | DeviceModel::Hold, Some(_)) => {
+        (
+            DeviceModel::Immediate
+            | DeviceModel::Hold
+            | DeviceModel::Eventual
+            | DeviceModel::Cached,
+            Some(_),
+        ) => {
             let message = format!("a device with the model \"{model}\" has no \"ms\"");
             Err(Fault::new(fields.require("ms")?.span, message))
         }

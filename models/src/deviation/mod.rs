@@ -47,7 +47,7 @@ pub struct Entry {
 
 /// A set of deviations.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Deviations(u64);
+pub struct Deviations(u128);
 
 impl Deviations {
     /// Windows as the rules say.

@@ -2,6 +2,11 @@
 
 use super::{Deviations, Entry, Kind};
 use crate::rule::apc::*;
+use crate::rule::cancel::*;
+use crate::rule::exit::*;
+use crate::rule::io::*;
+use crate::rule::iocp::*;
+use crate::rule::irp::*;
 use crate::rule::thread::*;
 use crate::rule::timer::*;
 use crate::rule::wait::*;
@@ -24,7 +29,7 @@ macro_rules! deviations {
                 &ENTRIES[self as usize]
             }
 
-            pub(super) const fn bit(self) -> u64 {
+            pub(super) const fn bit(self) -> u128 {
                 1 << self as u8
             }
         }
@@ -75,7 +80,33 @@ deviations! {
         "A thread's exit is one step as far as others can tell."
     SuspendStopsAtOnce "suspend-stops-at-once" System [THR_14]
         "SuspendThread and TerminateThread return when the target has stopped."
+    NoFileLock "no-file-lock" System [IO_03, IO_04, IO_05]
+        "Calls on one synchronous file are not serialised, and closing it does not wait."
+    WarningReturnedWithPort "warning-returned-with-port" System [IO_15]
+        "A warning that a request on a port's file ends with at once is returned as such          (Windows 7, Wine)."
+    AlertedRequestReturnsApc "alerted-request-returns-apc" System [IO_27]
+        "A synchronous request that an APC ends returns STATUS_USER_APC."
+    FastIoQueuesApc "fast-io-queues-apc" System [IRP_61]
+        "A cached read or write on a synchronous file queues its APC."
+    AgnosticBlockAtCompletion "agnostic-block-at-completion" System [IRP_42, IOCP_24, CAN_33]
+        "The status block of a request whose packet waits in a port is written when it completes          (Windows before Vista, Wine)."
+    SynchronousFileNotSet "synchronous-file-not-set" System [IRP_50]
+        "A synchronous request with an event does not set the file as well."
+    CancelOfNothingSucceeds "cancel-of-nothing-succeeds" System [CAN_17]
+        "CancelIoEx without an OVERLAPPED succeeds when there is nothing to cancel."
+    OldestRemoverFirst "oldest-remover-first" System [IOCP_26]
+        "A packet is handed to the thread that has waited longest."
+    NoPortConcurrency "no-port-concurrency" System [IOCP_01, IOCP_25, IOCP_28, IOCP_29, IOCP_30]
+        "A port hands out packets whatever its concurrency value is."
+    PacketBeforeApc "packet-before-apc" System [IOCP_22]
+        "An alertable removal takes a packet before it looks for APCs, whatever port the thread          used before."
+    ClosedPortKeepsWaiters "closed-port-keeps-waiters" System [IOCP_42, IOCP_43]
+        "Threads go on waiting when the last handle of their port is closed (Windows before          Vista, Wine)."
+    PortWakesOneWaiter "port-wakes-one-waiter" System [IOCP_40]
+        "A packet releases one of the threads that wait for the port itself."
 
+    CancelIoReturnsAtOnce "cancel-io-returns-at-once" Option [CAN_20]
+        "CancelIo does not wait for the requests that it has cancelled."
     AlertKeepsSignal "alert-keeps-signal" Option [ALERT_07]
         "SignalObjectAndWait that is alerted waits again without signaling again."
     AlertSparesChain "alert-spares-chain" Option [ALERT_10]
@@ -125,6 +156,26 @@ deviations! {
         "Each expiry of a periodic timer queues one more APC."
     ExitKeepsApcs "exit-keeps-apcs" Mistake [APC_U_23]
         "The APCs of a thread that has ended stay queued."
+    EventBeforeStatusBlock "event-before-status-block" Mistake [IRP_44, IO_33]
+        "A request's event is set before its status block is written."
+    CompletionApcLost "completion-apc-lost" Mistake [IRP_52, IO_36]
+        "A completed request does not queue its routine."
+    CompletionApcTwice "completion-apc-twice" Mistake [IRP_52, IO_46]
+        "A completed request queues its routine twice."
+    PacketLost "packet-lost" Mistake [IOCP_10, IOCP_12]
+        "Packets do not reach their port."
+    PacketDoubled "packet-doubled" Mistake [IOCP_10, IOCP_25]
+        "A packet that nobody waits for is queued twice."
+    PortWaitRunsApcs "port-wait-runs-apcs" Mistake [IO_42, IOCP_23]
+        "Every wait for a packet is alertable."
+    PortIgnoresLimit "port-ignores-limit" Mistake [IOCP_28]
+        "A running thread's removal takes a packet whatever the port's limit says."
+    ExitKeepsIrps "exit-keeps-irps" Mistake [EXIT_01, EXIT_03]
+        "A thread that ends leaves its requests pending."
+    CancelKeepsRequest "cancel-keeps-request" Mistake [CAN_05, CAN_08]
+        "A cancel routine completes the request and leaves it with its device."
+    IrpNotFreed "irp-not-freed" Mistake [IRP_44, IRP_53, IRP_55]
+        "A request packet is not freed when nothing needs it any more."
     ExitRunsApcs "exit-runs-apcs" Mistake [APC_U_23, THR_34]
         "A thread that ends by itself runs its queued APCs on the way out."
 }
@@ -147,6 +198,19 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::NoSpecialApcs)
     .with(Deviation::SignalAndWaitAtomic)
     .with(Deviation::ExitAtOnce)
-    .with(Deviation::SuspendStopsAtOnce);
+    .with(Deviation::SuspendStopsAtOnce)
+    .with(Deviation::NoFileLock)
+    .with(Deviation::WarningReturnedWithPort)
+    .with(Deviation::AlertedRequestReturnsApc)
+    .with(Deviation::FastIoQueuesApc)
+    .with(Deviation::AgnosticBlockAtCompletion)
+    .with(Deviation::SynchronousFileNotSet)
+    .with(Deviation::CancelOfNothingSucceeds)
+    .with(Deviation::OldestRemoverFirst)
+    .with(Deviation::NoPortConcurrency)
+    .with(Deviation::PacketBeforeApc)
+    .with(Deviation::ClosedPortKeepsWaiters)
+    .with(Deviation::PortWakesOneWaiter)
+    .with(Deviation::CancelIoReturnsAtOnce);
 
-const _: () = assert!(Deviation::ALL.len() <= 64, "a set of deviations has 64 bits");
+const _: () = assert!(Deviation::ALL.len() <= 128, "a set of deviations has 128 bits");

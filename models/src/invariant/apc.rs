@@ -49,18 +49,23 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
 ];
 
-fn is_alertable(service: &Service) -> bool {
+fn is_alertable(step: &Step<'_>, service: &Service) -> bool {
     match service {
         Service::DelayExecution { alertable, .. }
         | Service::WaitForObjects { alertable, .. }
         | Service::SignalAndWait { alertable, .. } => *alertable,
         Service::TestAlert => true,
+        Service::RemoveIoCompletion { alertable, .. } => *alertable,
+        Service::OverlappedResult { wait, .. } => wait.is_some_and(|wait| wait.alertable),
+        Service::Io { request } => step.model.program.io().is_alertable(
+            step.model.program.handle_target(step.model.program.io().request(*request).file),
+        ),
         _ => false,
     }
 }
 
 fn call_is_alertable(step: &Step<'_>, call: Option<CallId>) -> bool {
-    call.is_some_and(|call| is_alertable(step.service(call)))
+    call.is_some_and(|call| is_alertable(step, step.service(call)))
 }
 
 /// Whether a thread was where user APCs may run, before the step.
@@ -83,7 +88,7 @@ fn was_alertable(step: &Step<'_>, thread: ThreadId) -> bool {
 
 fn only_when_alertable(step: &Step<'_>) -> Result<(), Broken> {
     for event in step.events {
-        if let Event::ApcEntered { thread, kapc } = event
+        if let Event::ApcEntered { thread, kapc, .. } = event
             && !kapc.is_special()
             && !was_alertable(step, *thread)
         {
@@ -129,7 +134,8 @@ fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
             let at_entry = step.before.kernel.thread(*thread).state == ThreadState::User;
             let ignored = at_entry
                 && result.status == NtStatus::TIMEOUT
-                && is_alertable(step.service(*call))
+                && !matches!(step.service(*call), Service::OverlappedResult { .. })
+                && is_alertable(step, step.service(*call))
                 && !step.before.kernel.user_apcs(*thread).is_empty();
             if ignored {
                 let name = step.thread_name(*thread);

@@ -4,6 +4,7 @@
 //! remember earlier steps, so that states reached on different ways can be treated as one.
 
 mod apc;
+mod io;
 mod object;
 mod thread;
 mod timer;
@@ -67,6 +68,8 @@ impl Concern {
     const TIMER: Concern = Concern(16);
     /// Every step.
     const ALWAYS: Concern = Concern(32);
+    /// Requests and packets.
+    const IO: Concern = Concern(64);
 
     const fn and(self, other: Concern) -> Concern {
         Concern(self.0 | other.0)
@@ -80,12 +83,13 @@ impl Concern {
             | Event::ApcReturned { .. } => Concern::CALL,
             Event::Kapc { kapc, .. } => match kapc.source {
                 ApcSource::Timer(_) => Concern::KAPC.and(Concern::TIMER),
-                ApcSource::Queued | ApcSource::Special => Concern::KAPC,
+                _ => Concern::KAPC,
             },
             Event::Object { .. } => Concern::OBJECT,
             Event::Thread { .. } => Concern::THREAD,
             Event::Timer { .. } => Concern::TIMER,
-            Event::TimePassed { .. } => Concern(0),
+            Event::Irp { .. } | Event::StatusBlock { .. } | Event::Packet { .. } => Concern::IO,
+            Event::Received { .. } | Event::File { .. } | Event::TimePassed { .. } => Concern(0),
         }
     }
 }
@@ -135,8 +139,8 @@ pub struct Violation {
 }
 
 /// The invariants of each subject.
-const SUBJECTS: [&[Invariant]; 4] =
-    [apc::INVARIANTS, object::INVARIANTS, thread::INVARIANTS, timer::INVARIANTS];
+const SUBJECTS: [&[Invariant]; 5] =
+    [apc::INVARIANTS, object::INVARIANTS, thread::INVARIANTS, timer::INVARIANTS, io::INVARIANTS];
 
 /// The invariants, by subject.
 pub fn all() -> impl Iterator<Item = &'static Invariant> {

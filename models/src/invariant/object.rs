@@ -219,7 +219,7 @@ fn is_satisfied(step: &Step<'_>, thread: ThreadId) -> bool {
     let signaled = |object: &ObjectId| kernel.object(*object).is_signaled_for(thread);
     record.state == ThreadState::Waiting
         && match record.wait.kind {
-            WaitKind::Delay => false,
+            WaitKind::Delay | WaitKind::Queue => false,
             WaitKind::All => kernel.all_signaled_for(thread),
             WaitKind::Any => kernel.wait_objects(thread).iter().any(signaled),
         }

@@ -38,7 +38,7 @@ fn queued<'a>(step: &'a Step<'_>) -> impl Iterator<Item = (ThreadId, ObjectId)> 
     kernel.thread_ids().flat_map(move |thread| {
         kernel.user_apcs(thread).iter().filter_map(move |kapc| match kapc.source {
             ApcSource::Timer(timer) => Some((thread, timer)),
-            ApcSource::Queued | ApcSource::Special => None,
+            _ => None,
         })
     })
 }

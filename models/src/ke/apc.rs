@@ -5,12 +5,12 @@
 
 use crate::deviation::Deviation;
 use crate::event::{Event, KapcChange, Observer};
-use crate::ids::{DatumId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{BlockId, DatumId, IrpId, ObjectId, RoutineId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::lists::Entry;
-use crate::rule::{apc as rule, thread as thr, timer as tim, wait};
+use crate::rule::{apc as rule, exit, io, irp as irp_rule, thread as thr, timer as tim, wait};
 use alertable_traces::status::NtStatus;
 
 /// The most user APCs that a machine keeps queued, for all threads together.
@@ -28,6 +28,11 @@ pub enum ApcSource {
     Special,
     /// A timer's one record (TIMER-16).
     Timer(ObjectId),
+    /// A completed request, which is the APC (IRP-52).
+    Io(IrpId),
+    /// A request that was done without a request packet
+    /// ([`Deviation::FastIoQueuesApc`]).
+    FastIo(BlockId),
 }
 
 /// A user APC (KAPC with mode UserMode).
@@ -42,6 +47,15 @@ pub struct Kapc {
 }
 
 impl Kapc {
+    /// The status block of the request that it is the end of.
+    pub fn block(self) -> Option<BlockId> {
+        match self.source {
+            ApcSource::Io(irp) => Some(irp.block()),
+            ApcSource::FastIo(block) => Some(block),
+            ApcSource::Queued | ApcSource::Special | ApcSource::Timer(_) => None,
+        }
+    }
+
     pub(crate) fn is_special(self) -> bool {
         self.source == ApcSource::Special
     }
@@ -52,7 +66,9 @@ impl Entry for Kapc {
         let source = match self.source {
             ApcSource::Queued => 0,
             ApcSource::Special => 1,
-            ApcSource::Timer(timer) => 2 | u64::from(timer.0) << 2,
+            ApcSource::Timer(timer) => 2 | u64::from(timer.0) << 3,
+            ApcSource::Io(irp) => 3 | u64::from(irp.0) << 3,
+            ApcSource::FastIo(block) => 4 | u64::from(block.0) << 3,
         };
         source << 32 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
     }
@@ -197,6 +213,10 @@ impl Kernel {
             self.begin_timer_apc(cx, timer);
         }
         cx.event(Event::Kapc { thread, kapc, change: KapcChange::Delivered });
+        if let ApcSource::Io(irp) = kapc.source {
+            cx.rules([irp_rule::IRP_53, io::IO_46, io::IO_48]);
+            self.free_irp(cx, irp);
+        }
         kapc
     }
 
@@ -253,6 +273,10 @@ impl Kernel {
             cx.rules([rule::APC_U_21, rule::APC_U_23, rule::APC_I_18]);
             self.user_apcs.remove(thread.index(), 0);
             cx.event(Event::Kapc { thread, kapc, change: KapcChange::RunDown });
+            if let ApcSource::Io(irp) = kapc.source {
+                cx.rules([exit::EXIT_11, exit::EXIT_12, exit::EXIT_13]);
+                self.free_irp(cx, irp);
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 use crate::deviation::Deviation;
 use crate::event::{Event, ObjectChange, Observer};
 use crate::ids::{ObjectId, ThreadId};
+use crate::io::file::FileObject;
+use crate::io::port::Kqueue;
 use crate::ke::event::Kevent;
 use crate::ke::mutant::Kmutant;
 use crate::ke::semaphore::Ksemaphore;
@@ -39,6 +41,14 @@ pub enum DispatcherObject {
     Semaphore(Ksemaphore),
     /// A waitable timer.
     Timer(Ktimer),
+    /// A file object.
+    File(FileObject),
+    /// A completion port.
+    Port(Kqueue),
+    /// A device. It has handles, but nobody can wait for it.
+    Device,
+    /// A named pipe. Its ends are what is opened; nobody can wait for the pipe itself.
+    Pipe,
     /// A thread's queue of window messages, for waits that include input. No call of the
     /// format posts a message yet, so it is never signaled.
     MessageQueue,
@@ -55,7 +65,9 @@ impl DispatcherObject {
             Self::Mutant(mutant) => mutant.owner.is_none_or(|owner| owner == thread),
             Self::Semaphore(semaphore) => semaphore.count > 0,
             Self::Timer(timer) => timer.signaled,
-            Self::MessageQueue => false,
+            Self::File(file) => file.signaled,
+            Self::Port(port) => port.signaled,
+            Self::Device | Self::Pipe | Self::MessageQueue => false,
         }
     }
 }
@@ -78,6 +90,12 @@ impl Hash for DispatcherObject {
             }
             Self::Timer(timer) => timer.hash(state),
             Self::MessageQueue => state.write_u64(6),
+            Self::File(file) => file.hash(state),
+            Self::Port(Kqueue { slot: _, signaled }) => {
+                state.write_u64(8 | u64::from(signaled) << 8);
+            }
+            // Nothing about them changes.
+            Self::Device | Self::Pipe => {}
         }
     }
 }
@@ -116,7 +134,11 @@ impl Kernel {
             }
             DispatcherObject::Mutant(_) => return self.acquire_mutant(cx, object, thread),
             DispatcherObject::Thread { .. } => cx.rule(rule::WAIT_74),
-            DispatcherObject::MessageQueue => {}
+            DispatcherObject::File(_) => cx.rule(crate::rule::io::IO_07),
+            DispatcherObject::Port(_) => {
+                cx.rules([crate::rule::iocp::IOCP_39, crate::rule::iocp::IOCP_40]);
+            }
+            DispatcherObject::Device | DispatcherObject::Pipe | DispatcherObject::MessageQueue => {}
         }
         NtStatus::WAIT_0
     }
@@ -142,6 +164,10 @@ impl Kernel {
                 }
                 let status = self.satisfy(cx, object, thread);
                 self.end_wait(cx, thread, with_index(status, block.key));
+                let is_port = matches!(self.object(object), DispatcherObject::Port(_));
+                if is_port && cx.deviates(Deviation::PortWakesOneWaiter) {
+                    break;
+                }
             } else if !cx.deviates(Deviation::WaitAllInPlace) {
                 // WAIT-35: the waiter tests again itself, from the tails of the lists.
                 cx.rules([rule::WAIT_35, rule::WAIT_36]);

@@ -15,6 +15,8 @@ pub mod wait;
 use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
 use crate::ids::{HandleId, ObjectId, ThreadId};
+use crate::io::Io;
+use crate::io::setup::IoSetup;
 use crate::lists::Lists;
 use crate::rule::RuleId;
 use apc::Kapc;
@@ -39,6 +41,8 @@ pub struct Kernel {
     pub(crate) owned_mutants: Lists<ObjectId>,
     /// The handles that are closed, in ascending order.
     pub(crate) closed_handles: Vec<HandleId>,
+    /// What the I/O manager keeps; nothing in a program without I/O.
+    pub(crate) io: Option<Box<Io>>,
 }
 
 impl Clone for Kernel {
@@ -51,6 +55,7 @@ impl Clone for Kernel {
             wait_blocks: self.wait_blocks.clone(),
             owned_mutants: self.owned_mutants.clone(),
             closed_handles: self.closed_handles.clone(),
+            io: self.io.clone(),
         }
     }
 
@@ -63,6 +68,7 @@ impl Clone for Kernel {
             wait_blocks,
             owned_mutants,
             closed_handles,
+            io,
         } = source;
         self.threads.clone_from(threads);
         self.objects.clone_from(objects);
@@ -71,6 +77,7 @@ impl Clone for Kernel {
         self.wait_blocks.clone_from(wait_blocks);
         self.owned_mutants.clone_from(owned_mutants);
         self.closed_handles.clone_from(closed_handles);
+        self.io.clone_from(io);
     }
 }
 
@@ -86,6 +93,7 @@ impl Hash for Kernel {
             wait_blocks,
             owned_mutants,
             closed_handles,
+            io,
         } = self;
         threads.iter().for_each(|thread| thread.hash(state));
         objects[threads.len()..].iter().for_each(|object| object.hash(state));
@@ -95,6 +103,9 @@ impl Hash for Kernel {
         owned_mutants.hash(state);
         if !closed_handles.is_empty() {
             closed_handles.hash(state);
+        }
+        if let Some(io) = io {
+            io.hash(state);
         }
     }
 }
@@ -116,6 +127,7 @@ impl Kernel {
             objects,
             owned_mutants,
             closed_handles: Vec::new(),
+            io: None,
         }
     }
 
@@ -127,6 +139,7 @@ impl Kernel {
             + self.wait_blocks.heap_bytes()
             + self.owned_mutants.heap_bytes()
             + size_of_val(&*self.closed_handles)
+            + self.io.as_deref().map_or(0, Io::heap_bytes)
     }
 
     /// A thread's record.
@@ -185,15 +198,21 @@ pub struct Context<'a, O> {
     pub(crate) deviations: Deviations,
     /// The object that each handle refers to while it is open.
     pub(crate) handles: &'a [ObjectId],
+    /// What files, devices, ports and requests are.
+    pub(crate) io: &'a IoSetup,
+    /// How many processors there are.
+    pub(crate) processors: u8,
     /// Who is told what happens.
     pub(crate) observer: &'a mut O,
 }
 
-impl<O: Observer> Context<'_, O> {
+impl<O> Context<'_, O> {
     pub(crate) fn deviates(&self, deviation: Deviation) -> bool {
         self.deviations.contains(deviation)
     }
+}
 
+impl<O: Observer> Context<'_, O> {
     /// Marks that a rule takes effect here.
     pub(crate) fn rule(&mut self, rule: RuleId) {
         self.observer.rule(rule);

@@ -36,14 +36,58 @@ pub enum ThreadState {
 /// The parts of the exit sequence that other threads can tell apart, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ExitPhase {
+    /// Ask for the cancellation of its requests.
+    CancelIrps,
+    /// Wait until they are over, or too much time has passed.
+    AwaitIrps,
     /// Cancel the timers that carry an APC for the thread.
     CancelTimers,
     /// Abandon the mutants that it owns.
     AbandonMutants,
+    /// Close the handles of its process, if it is the last thread.
+    CloseHandles,
     /// Close and discard its APC queue.
     CloseApcQueue,
     /// Signal the thread object.
     SignalThread,
+}
+
+/// The service that a thread waits in, when that has more to do after the wait.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum InService {
+    /// None: a wait that ends is the service's result.
+    None,
+    /// It waits for the lock of a synchronous file object (IO-03).
+    Lock(ObjectId),
+    /// It waits for its request on a synchronous file object (IO-22).
+    Request(ObjectId),
+    /// As `Request`, but the request is to be broken off (IO-27).
+    Aborting(ObjectId),
+    /// It waits for the end of the requests on a file object that it has cancelled (CAN-20).
+    Cancel(ObjectId),
+    /// It waits for packets at the port in [`Kthread::queue`].
+    Removal {
+        /// The most that it takes.
+        max: u16,
+        /// How many packets calls of its that are not over had got before.
+        base: u16,
+    },
+    /// A Win32 function waits in user mode and looks at a status block afterwards.
+    Wrapper,
+}
+
+impl InService {
+    fn word(self) -> u64 {
+        match self {
+            InService::None => 0,
+            InService::Lock(file) => 1 | u64::from(file.0) << 4,
+            InService::Request(file) => 2 | u64::from(file.0) << 4,
+            InService::Aborting(file) => 3 | u64::from(file.0) << 4,
+            InService::Cancel(file) => 4 | u64::from(file.0) << 4,
+            InService::Removal { max, base } => 5 | u64::from(max) << 4 | u64::from(base) << 20,
+            InService::Wrapper => 6,
+        }
+    }
 }
 
 /// A thread.
@@ -53,6 +97,10 @@ pub struct Kthread {
     pub state: ThreadState,
     /// The wait that it is in; [`WaitRequest::NONE`] outside waits.
     pub wait: WaitRequest,
+    /// What that wait is a part of.
+    pub service: InService,
+    /// The port of its latest removal call (Queue; IOCP-27).
+    pub queue: Option<ObjectId>,
     /// A user-mode alert waits for it (Alerted\[UserMode\]).
     pub alerted: bool,
     /// User APCs can be queued to it (ApcQueueable).
@@ -75,6 +123,8 @@ impl Kthread {
         Kthread {
             state: ThreadState::User,
             wait: WaitRequest::NONE,
+            service: InService::None,
+            queue: None,
             alerted: false,
             apc_queueable: true,
             user_apc_pending: false,
@@ -100,8 +150,27 @@ impl Kthread {
         !self.stopped
             && !matches!(
                 self.state,
-                ThreadState::NotCreated | ThreadState::Waiting | ThreadState::Terminated
+                ThreadState::NotCreated
+                    | ThreadState::Waiting
+                    | ThreadState::Exiting(ExitPhase::AwaitIrps)
+                    | ThreadState::Terminated
             )
+    }
+
+    /// Whether it does not count as active at its port: it waits, is stopped, or is over.
+    pub fn is_blocked(&self) -> bool {
+        self.stopped
+            || matches!(
+                self.state,
+                ThreadState::Waiting
+                    | ThreadState::Exiting(ExitPhase::AwaitIrps)
+                    | ThreadState::Terminated
+            )
+    }
+
+    /// Whether its due time can come: it is blocked.
+    pub(crate) fn waits_for_time(&self) -> bool {
+        matches!(self.state, ThreadState::Waiting | ThreadState::Exiting(ExitPhase::AwaitIrps))
     }
 
     /// Whether it exists and has not begun to end.
@@ -129,6 +198,8 @@ impl Hash for Kthread {
         let Kthread {
             state,
             wait: WaitRequest { kind, alertable, remaining_ms },
+            service,
+            queue,
             alerted,
             apc_queueable,
             user_apc_pending,
@@ -161,11 +232,17 @@ impl Hash for Kthread {
             | u64::from(stopped) << 11
             | u64::from(suspend_count) << 12
             | u64::from(exit_code != 0) << 20
+            | u64::from(service != InService::None) << 21
+            | u64::from(queue.is_some()) << 22
             | u64::from(remaining_ms) << 32;
         let payload = u64::from(woken) | u64::from(phase) | returning;
         hasher.write_u128(u128::from(flags) << 64 | u128::from(payload));
         if exit_code != 0 {
             hasher.write_u32(exit_code);
+        }
+        if service != InService::None || queue.is_some() {
+            let queue = queue.map_or(0, |queue| u64::from(queue.0));
+            hasher.write_u64(service.word() | queue << 48);
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum WaitKind {
     All,
     /// There are none: only time, an alert or an APC ends it.
     Delay,
+    /// There are none: it is for a packet at the thread's port (IOCP-25).
+    Queue,
 }
 
 /// What a thread waits for, beside the objects.
@@ -100,6 +102,9 @@ impl Kernel {
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) -> Option<NtStatus> {
+        if self.thread(thread).wait.kind == WaitKind::Queue {
+            return self.enter_removal(cx, thread);
+        }
         cx.rules([rule::WAIT_01, rule::WAIT_07]);
         let first = if cx.deviates(Deviation::ApcBeforeObject) {
             self.test_alertability(cx, thread)
@@ -124,7 +129,7 @@ impl Kernel {
         thread: ThreadId,
     ) -> Option<NtStatus> {
         match self.thread(thread).wait.kind {
-            WaitKind::Delay => None,
+            WaitKind::Delay | WaitKind::Queue => None,
             WaitKind::All if self.all_signaled_for(thread) => Some(self.satisfy_all(cx, thread)),
             WaitKind::All => {
                 if cx.deviates(Deviation::WaitAllPiecemeal) {
@@ -175,7 +180,7 @@ impl Kernel {
     /// Looks for an alert and then for user APCs (KiCheckAlertability).
     ///
     /// WAIT-03, WAIT-04: only an alertable wait does, and even one with no time to wait.
-    fn test_alertability<O: Observer>(
+    pub(crate) fn test_alertability<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
@@ -228,10 +233,11 @@ impl Kernel {
             }
         }
         cx.event(Event::Thread { thread, change: ThreadChange::Waiting });
+        self.give_up_activity(cx, thread);
     }
 
     /// Forgets a wait that is over.
-    fn leave_wait(&mut self, thread: ThreadId) {
+    pub(crate) fn leave_wait(&mut self, thread: ThreadId) {
         self.unlink(thread);
         self.wait_objects.clear(thread.index());
         self.thread_mut(thread).wait = WaitRequest::NONE;
@@ -240,6 +246,8 @@ impl Kernel {
     fn unlink(&mut self, thread: ThreadId) {
         if !self.wait_objects.is_empty(thread.index()) {
             self.wait_blocks.remove_all(|block| block.thread == thread);
+        } else if self.thread(thread).wait.kind == WaitKind::Queue {
+            self.unlink_remover(thread);
         }
     }
 

@@ -3,9 +3,10 @@
 use crate::event::Observer;
 use crate::ids::{HandleId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
-use crate::ke::thread::ThreadState;
+use crate::ke::thread::{InService, ThreadState};
 use crate::ke::{Context, Kernel};
-use crate::rule::{apc, thread as thr, timer as tim, wait};
+use crate::rule::{apc, io, thread as thr, timer as tim, wait};
+use crate::service::ServiceOutcome;
 use alertable_traces::status::NtStatus;
 
 /// The type of an object.
@@ -21,6 +22,14 @@ pub enum ObjectType {
     Semaphore,
     /// A waitable timer.
     Timer,
+    /// A file object.
+    File,
+    /// A completion port.
+    Port,
+    /// A device.
+    Device,
+    /// A named pipe.
+    Pipe,
     /// A message queue; no handle refers to one.
     MessageQueue,
 }
@@ -34,6 +43,10 @@ impl ObjectType {
             DispatcherObject::Mutant(_) => Self::Mutant,
             DispatcherObject::Semaphore(_) => Self::Semaphore,
             DispatcherObject::Timer(_) => Self::Timer,
+            DispatcherObject::File(_) => Self::File,
+            DispatcherObject::Port(_) => Self::Port,
+            DispatcherObject::Device => Self::Device,
+            DispatcherObject::Pipe => Self::Pipe,
             DispatcherObject::MessageQueue => Self::MessageQueue,
         }
     }
@@ -99,21 +112,63 @@ impl Kernel {
     pub(crate) fn close_handle<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
+        thread: ThreadId,
         handle: HandleId,
-    ) -> Result<(), NtStatus> {
+    ) -> Result<ServiceOutcome, NtStatus> {
         let object = self.reference_any(cx, handle)?;
         // WAIT-43: a wait holds a reference of its own.
         cx.rule(wait::WAIT_43);
+        self.note_closed(handle);
+        let is_last = self.open_handles(cx, object).next().is_none();
+        if is_last && ObjectType::of(self.object(object)) == ObjectType::File {
+            // IO-04: the cleanup takes the lock of a synchronous file object.
+            self.thread_mut(thread).service = InService::Lock(object);
+            return Ok(match self.acquire_file_lock(cx, thread, object) {
+                None => ServiceOutcome::InWait,
+                Some(_) => self.close_with_lock(cx, thread, handle),
+            });
+        }
+        self.handle_closed(cx, thread, handle);
+        Ok(ServiceOutcome::Returned(NtStatus::SUCCESS.into()))
+    }
+
+    /// The last handle of a file object is closed and its lock is there.
+    pub(crate) fn close_with_lock<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        handle: HandleId,
+    ) -> ServiceOutcome {
+        cx.rule(io::IO_04);
+        self.thread_mut(thread).service = InService::None;
+        self.handle_closed(cx, thread, handle);
+        self.release_file_lock(cx, cx.handles[handle.index()]);
+        ServiceOutcome::Returned(NtStatus::SUCCESS.into())
+    }
+
+    pub(crate) fn note_closed(&mut self, handle: HandleId) {
         let position = self.closed_handles.partition_point(|closed| *closed < handle);
         self.closed_handles.insert(position, handle);
-        let open_left = cx.handles.iter().enumerate().any(|(other, target)| {
-            *target == object && !self.closed_handles.contains(&HandleId::from_index(other))
-        });
-        if !open_left && ObjectType::of(self.object(object)) == ObjectType::Timer {
-            cx.rule(tim::TIMER_30);
-            self.close_timer(cx, object);
+    }
+
+    /// A handle has been closed: what its object does then.
+    pub(crate) fn handle_closed<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        handle: HandleId,
+    ) {
+        let object = cx.handles[handle.index()];
+        let is_last = self.open_handles(cx, object).next().is_none();
+        match ObjectType::of(self.object(object)) {
+            ObjectType::Timer if is_last => {
+                cx.rule(tim::TIMER_30);
+                self.close_timer(cx, object);
+            }
+            ObjectType::File => self.file_handle_closed(cx, thread, object, handle),
+            ObjectType::Port if is_last => self.port_closed(cx, object),
+            _ => {}
         }
-        Ok(())
     }
 
     /// Opens a declared handle to the object of another one.

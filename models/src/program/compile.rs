@@ -1,9 +1,14 @@
 //! From a scenario to a program.
 
+use super::compile_io::{FILE_LOCK, IoDeclarations};
 use super::{
     Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramRoutine, ProgramThread, Watch,
 };
-use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{
+    BlockId, CallId, DatumId, HandleId, LabelId, ObjectId, RequestId, RoutineId, ThreadId,
+};
+use crate::io::overlapped::ResultWait;
+use crate::io::setup::{IoSetup, Model, Request};
 use crate::ke::Kernel;
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::event::Kevent;
@@ -13,7 +18,7 @@ use crate::ke::thread::Kthread;
 use crate::ke::timer::Ktimer;
 use crate::ke::wait::NEVER;
 use crate::service::Service;
-use crate::win32::{Lowered, Names, lower};
+use crate::win32::{Lowered, Names, Overlapped, lower};
 use alertable_traces::call::Call;
 use alertable_traces::scenario::{
     Count, Object, Repeat, Reset, Scenario, Start, Step, Thread, ThreadMode,
@@ -32,11 +37,6 @@ pub enum CompileError {
         /// The thread or routine whose step it is.
         place: String,
     },
-    /// An object that the machine does not have yet.
-    ObjectNotSimulated {
-        /// The object's name.
-        name: String,
-    },
     /// Threads with `"mode": "system"`.
     SystemThreadNotSimulated {
         /// The thread's name.
@@ -49,9 +49,6 @@ impl fmt::Display for CompileError {
         match self {
             Self::CallNotSimulated { call, place } => {
                 write!(f, "`{place}` calls {call}, which is not simulated yet")
-            }
-            Self::ObjectNotSimulated { name } => {
-                write!(f, "the object `{name}` is of a type that is not simulated yet")
             }
             Self::SystemThreadNotSimulated { name } => {
                 write!(f, "`{name}` is a system thread, which is not simulated yet")
@@ -100,6 +97,7 @@ struct Compiler {
     labels: HashMap<String, LabelId>,
     data: HashMap<u64, DatumId>,
     loops: Vec<OpenLoop>,
+    io: IoDeclarations,
     /// The thread whose steps are being compiled.
     caller: ThreadId,
 }
@@ -116,22 +114,38 @@ impl Compiler {
         let mut objects: Vec<DispatcherObject> =
             vec![DispatcherObject::Thread { signaled: false }; threads.len()];
         let mut names: Vec<String> = scenario.threads.keys().cloned().collect();
+        let mut io = IoDeclarations::new(scenario);
         for (name, object) in &scenario.objects {
-            if !matches!(object, Object::Handle { .. }) {
-                objects.push(dispatcher_object(name, object, &threads)?);
+            let id = ObjectId::from_index(objects.len());
+            if let Some(object) =
+                dispatcher_object(object, &threads).or_else(|| io.declare(name, object, id))
+            {
+                objects.push(object);
                 names.push(name.clone());
+            }
+        }
+        io.associate(scenario, &names, &mut objects);
+        for file in &mut io.setup.files {
+            if !file.overlapped {
+                file.lock = Some(ObjectId::from_index(objects.len()));
+                objects.push(FILE_LOCK);
+                names.push(String::new());
             }
         }
         let mut handles: Vec<ObjectId> = (0..names.len()).map(ObjectId::from_index).collect();
         let mut handle_names: HashMap<_, _> = names
             .iter()
             .enumerate()
+            .filter(|(_, name)| !name.is_empty())
             .map(|(index, name)| (name.clone(), HandleId::from_index(index)))
             .collect();
         for (name, object) in &scenario.objects {
-            if let Object::Handle { of, .. } = object {
+            if let Object::Handle { of, process } = object {
                 handle_names.insert(name.clone(), HandleId::from_index(handles.len()));
                 handles.push(handles[handle_names[of].index()]);
+                let process = io.process(process.as_deref());
+                io.setup.handle_processes.resize(handles.len() - 1, 0);
+                io.setup.handle_processes.push(process);
             }
         }
         let records = scenario.threads.values().map(first_record).collect();
@@ -147,6 +161,7 @@ impl Compiler {
             handles,
             timers: Vec::new(),
             time_unit_ms: 1,
+            io: IoSetup::default(),
             kernel: Kernel::new(records, objects),
         };
         let routines = scenario.routines.keys().enumerate();
@@ -156,10 +171,28 @@ impl Compiler {
             handles: handle_names,
             routines: routines.map(|(i, name)| (name.clone(), RoutineId::from_index(i))).collect(),
             labels: HashMap::new(),
-            data: HashMap::new(),
             loops: Vec::new(),
             caller: ThreadId(0),
-        })
+            io,
+            data: HashMap::new(),
+        }
+        .with_keys())
+    }
+
+    /// The keys with which files are associated at first are values like any other.
+    fn with_keys(mut self) -> Self {
+        for object in 0..self.program.kernel.objects.len() {
+            if let DispatcherObject::File(file) = self.program.kernel.objects[object]
+                && let Some((port, _)) = file.port
+            {
+                let key = self.io.keys[file.slot()];
+                let key = self.datum(key);
+                if let DispatcherObject::File(file) = &mut self.program.kernel.objects[object] {
+                    file.port = Some((port, key));
+                }
+            }
+        }
+        self
     }
 
     /// Compiles the steps of a thread or routine and returns where they begin.
@@ -255,7 +288,7 @@ impl Compiler {
             matches!(program.kernel.object(*object), DispatcherObject::Timer(_))
         };
         program.timers = program.kernel.object_ids().filter(is_timer).collect();
-        program.time_unit_ms = time_unit_ms(&program.calls);
+        program.time_unit_ms = time_unit_ms(&program.calls, &self.io.setup);
         for call in &program.calls {
             watch(&mut program.threads, &program.handles, call);
             if let Service::DuplicateObject { target, .. } = &call.service {
@@ -266,11 +299,28 @@ impl Compiler {
             }
         }
         program.kernel.closed_handles.sort_unstable();
+        self.io.finish(&mut self.program);
         self.program
     }
 }
 
 impl Names for Compiler {
+    fn block(&mut self, name: &str) -> BlockId {
+        self.io.block(name, false)
+    }
+
+    fn overlapped(&mut self, name: &str) -> Overlapped {
+        let block = self.io.block(name, true);
+        let (event, suppress_port) = self.io.overlapped.get(name).cloned().unwrap_or_default();
+        let event = event.map(|event| self.handles[&event]);
+        Overlapped { block, event, suppress_port }
+    }
+
+    fn request(&mut self, request: Request) -> RequestId {
+        self.io.setup.requests.push(request);
+        RequestId::from_index(self.io.setup.requests.len() - 1)
+    }
+
     fn handle(&self, name: &str) -> HandleId {
         self.handles[name]
     }
@@ -360,12 +410,12 @@ fn reset_kind(reset: Reset) -> ResetKind {
     }
 }
 
+/// The object of those that are waited for and belong to no device.
 fn dispatcher_object(
-    name: &str,
     object: &Object,
     threads: &HashMap<String, ThreadId>,
-) -> Result<DispatcherObject, CompileError> {
-    Ok(match object {
+) -> Option<DispatcherObject> {
+    Some(match object {
         Object::Event { reset, signaled } => {
             DispatcherObject::Event(Kevent { kind: reset_kind(*reset), signaled: *signaled })
         }
@@ -378,22 +428,28 @@ fn dispatcher_object(
             DispatcherObject::Semaphore(Ksemaphore { count: *count, limit: *max })
         }
         Object::Timer { reset } => DispatcherObject::Timer(Ktimer::new(reset_kind(*reset))),
-        _ => return Err(CompileError::ObjectNotSimulated { name: name.to_owned() }),
+        _ => return None,
     })
 }
 
-/// The greatest common divisor of all finite times in the calls; 1 without any.
-fn time_unit_ms(calls: &[ProgramCall]) -> u32 {
+/// The greatest common divisor of all finite times in the calls and devices; 1 without any.
+fn time_unit_ms(calls: &[ProgramCall], io: &IoSetup) -> u32 {
+    let delays = io.devices.iter().map(|device| match device.model {
+        Model::Delay(ms) => ms,
+        _ => 0,
+    });
     let times = calls.iter().flat_map(|call| match &call.service {
         Service::DelayExecution { timeout_ms, .. }
         | Service::WaitForObjects { timeout_ms, .. }
+        | Service::RemoveIoCompletion { timeout_ms, .. }
+        | Service::OverlappedResult { wait: Some(ResultWait { timeout_ms, .. }), .. }
         | Service::SignalAndWait { timeout_ms, .. } => [*timeout_ms, 0],
         Service::SetTimer { due_ms, period_ms, .. } => {
             [*due_ms, u32::try_from(*period_ms).unwrap_or(0)]
         }
         _ => [0, 0],
     });
-    times.filter(|ms| *ms != NEVER).fold(0, gcd).max(1)
+    times.chain(delays).filter(|ms| *ms != NEVER).fold(0, gcd).max(1)
 }
 
 fn gcd(a: u32, b: u32) -> u32 {

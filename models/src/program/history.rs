@@ -7,7 +7,9 @@
 //! schedule when they are wanted ([`crate::outcome`]).
 
 use super::Program;
+use crate::event::IoResult;
 use crate::ids::{LabelId, ThreadId};
+use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::lists::Entry;
 use crate::service::ServiceReturn;
@@ -60,15 +62,36 @@ impl History {
         label: LabelId,
         convention: Convention,
         result: ServiceReturn,
+        packets: &[Packet],
     ) {
-        self.record(label.index(), convention as u64, result.word());
+        let entry = packets.iter().fold(result.word(), |entry, packet| {
+            let status = u64::from(packet.status.0) << 32 | u64::from(packet.information);
+            mix(mix(entry ^ SEED, packet.word() ^ PRIME), status ^ SEED)
+        });
+        self.record(label.index(), convention as u64, entry);
     }
 
     /// A thread has entered a routine.
-    pub(crate) fn record_routine(&mut self, label_count: usize, thread: ThreadId, kapc: Kapc) {
-        // Whether an APC was special cannot be seen from its routine.
-        let source = if kapc.is_special() { ApcSource::Queued } else { kapc.source };
-        self.record(label_count + thread.index(), 0, Kapc { source, ..kapc }.word());
+    pub(crate) fn record_routine(
+        &mut self,
+        label_count: usize,
+        thread: ThreadId,
+        kapc: Kapc,
+        result: IoResult,
+    ) {
+        // Whether an APC was special cannot be seen from its routine, nor which of several
+        // requests with one status block has ended.
+        let source = match kapc.source {
+            ApcSource::Special => ApcSource::Queued,
+            ApcSource::Io(irp) => ApcSource::FastIo(irp.block()),
+            source => source,
+        };
+        let mut entry = Kapc { source, ..kapc }.word();
+        if kapc.block().is_some() {
+            let status = u64::from(result.status.0) << 32 | u64::from(result.information);
+            entry = mix(entry ^ SEED, status ^ PRIME);
+        }
+        self.record(label_count + thread.index(), 0, entry);
     }
 
     fn record(&mut self, list: usize, kind: u64, entry: u64) {

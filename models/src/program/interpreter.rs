@@ -6,7 +6,7 @@ use crate::event::{Event, Observer};
 use crate::ids::{CallId, ThreadId};
 use crate::ke::Context;
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::ke::thread::{ExitPhase, ThreadState};
+use crate::ke::thread::{ExitPhase, InService, ThreadState};
 use crate::machine::{Machine, Model};
 use crate::rule::{apc, thread as thr, wait};
 use crate::service::{Service, ServiceOutcome, ServiceReturn};
@@ -26,13 +26,9 @@ impl Machine {
             ThreadState::User => self.next_instruction(model, cx, thread),
             // A wait that is looked at again without having been interrupted
             // (`apc-wakes-late`), or that was.
-            ThreadState::Waiting | ThreadState::Restarting => {
-                let status = self.kernel.restart_wait(cx, thread);
-                if let ServiceOutcome::Returned(result) =
-                    self.kernel.after_wait_entry(thread, status)
-                {
-                    self.return_to_user(model, cx, thread, result);
-                }
+            ThreadState::Waiting | ThreadState::Restarting => self.restart(model, cx, thread),
+            ThreadState::Woken(status) if self.kernel.thread(thread).service != InService::None => {
+                self.resume(model, cx, thread, status);
             }
             ThreadState::Woken(NtStatus::USER_APC) => self.return_for_apc(model, cx, thread),
             ThreadState::Woken(status) => {
@@ -52,6 +48,68 @@ impl Machine {
         }
     }
 
+    /// A wait makes its tests again.
+    fn restart<O: Observer>(&mut self, model: &Model, cx: &mut Context<'_, O>, thread: ThreadId) {
+        let here = *self.kernel.thread(thread);
+        if here.terminated && matches!(here.service, InService::Request(_)) {
+            // IO-30: the wait is not begun again.
+            self.kernel.abandon_wait(thread);
+            return self.resume(model, cx, thread, NtStatus::USER_APC);
+        }
+        let status = self.kernel.restart_wait(cx, thread);
+        match status {
+            Some(status) if here.service != InService::None => {
+                self.resume(model, cx, thread, status);
+            }
+            status => {
+                if let ServiceOutcome::Returned(result) =
+                    self.kernel.after_wait_entry(thread, status)
+                {
+                    self.return_to_user(model, cx, thread, result);
+                }
+            }
+        }
+    }
+
+    /// A wait in the middle of a service is over.
+    fn resume<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        status: NtStatus,
+    ) {
+        let call = self.current_call(model, thread);
+        let outcome = self.kernel.resume_service(cx, thread, &call.service, status);
+        match outcome {
+            ServiceOutcome::Returned(result) => self.returned(model, cx, thread, call, result),
+            ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
+            ServiceOutcome::Exits => unreachable!("no service that waits ends its thread"),
+        }
+    }
+
+    /// The call that a thread is in.
+    fn current_call<'a>(&self, model: &'a Model, thread: ThreadId) -> &'a ProgramCall {
+        let pc = self.program.pc(thread).expect("a thread in a service has a frame");
+        match model.program.instruction(pc) {
+            Instruction::Call(id) => model.program.call(id),
+            other => unreachable!("services are entered by calls: {other:?}"),
+        }
+    }
+
+    /// The due time of a blocked thread is processed.
+    pub(crate) fn time_out<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        match self.kernel.thread(thread).state {
+            ThreadState::Exiting(phase) => self.exit(model, cx, thread, phase),
+            _ => self.kernel.time_out(cx, thread),
+        }
+    }
+
     /// A kernel APC reaches a thread that runs user code: it stops, ends, or runs a special
     /// user APC (THR-14, THR-26, APC-X-03).
     pub(crate) fn interrupt<O: Observer>(
@@ -61,9 +119,11 @@ impl Machine {
         thread: ThreadId,
     ) {
         let here = *self.kernel.thread(thread);
-        if here.terminated {
+        if self.kernel.has_io_apc(thread) {
+            self.kernel.deliver_io_apc(cx, thread);
+        } else if here.terminated {
             self.kernel.begin_exit(cx, thread, here.exit_code);
-            self.exit(model, cx, thread, ExitPhase::CancelTimers);
+            self.exit(model, cx, thread, ExitPhase::CancelIrps);
         } else if here.suspend_count > 0 {
             self.kernel.stop(cx, thread);
         } else {
@@ -107,7 +167,7 @@ impl Machine {
             _ => {
                 cx.rules([thr::THR_32, thr::THR_40]);
                 self.kernel.begin_exit(cx, thread, 0);
-                self.exit(model, cx, thread, ExitPhase::CancelTimers);
+                self.exit(model, cx, thread, ExitPhase::CancelIrps);
             }
         }
     }
@@ -125,22 +185,32 @@ impl Machine {
                 if self.program.frames(thread).len() > 1 {
                     cx.rules([apc::APC_U_25, thr::THR_37]);
                 }
-                self.exit(model, cx, thread, ExitPhase::CancelTimers);
+                self.exit(model, cx, thread, ExitPhase::CancelIrps);
             }
             ServiceOutcome::InWait if self.is_ended_by_apc_unseen(model, thread, call) => {
                 self.return_for_apc(model, cx, thread);
             }
             ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
-            ServiceOutcome::Returned(result) => {
-                let held = !model.watch(thread).only_queued_to() && call.label.is_some();
-                if held && !self.must_leave_user_path(thread) {
-                    // Somebody may stop the thread before its program sees the result, or send it
-                    // a special APC that does.
-                    self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
-                } else {
-                    self.return_to_user(model, cx, thread, result);
-                }
-            }
+            ServiceOutcome::Returned(result) => self.returned(model, cx, thread, call, result),
+        }
+    }
+
+    /// A service has its result. Others may come in before the program sees it: who stops the
+    /// thread, who sends it a special APC, and the second stages of its own requests.
+    fn returned<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        call: &ProgramCall,
+        result: ServiceReturn,
+    ) {
+        let watched = !model.watch(thread).only_queued_to() && call.label.is_some();
+        let held = watched && !self.must_leave_user_path(thread);
+        if held || self.kernel.has_io_apc(thread) {
+            self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
+        } else {
+            self.return_to_user(model, cx, thread, result);
         }
     }
 
@@ -158,7 +228,8 @@ impl Machine {
     /// A call in flight got as far as a wait: what was asked of the thread comes first.
     fn obey_kernel_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         let here = *self.kernel.thread(thread);
-        if !here.has_kernel_apc() {
+        let ends_later = matches!(here.service, InService::Request(_) | InService::Aborting(_));
+        if !here.has_kernel_apc() || (here.terminated && ends_later) {
             return;
         }
         if here.terminated {
@@ -240,8 +311,9 @@ impl Machine {
             if self.program.frames(thread).len() > 1 {
                 cx.rule(apc::APC_U_10);
             }
-            self.program.history.record_routine(model.program.labels.len(), thread, kapc);
-            cx.event(Event::ApcEntered { thread, kapc });
+            let result = self.kernel.completion_of(kapc);
+            self.program.history.record_routine(model.program.labels.len(), thread, kapc, result);
+            cx.event(Event::ApcEntered { thread, kapc, result });
             if !Self::is_over_unseen(model, thread, kapc) {
                 let pc = model.program.routines[kapc.routine.index()].entry;
                 let test_alert = test_alert || !kapc.is_special();
@@ -262,7 +334,7 @@ impl Machine {
     fn is_over_unseen(model: &Model, thread: ThreadId, kapc: Kapc) -> bool {
         let entry = model.program.routines[kapc.routine.index()].entry;
         model.program.instruction(entry) == Instruction::End
-            && kapc.source == ApcSource::Queued
+            && matches!(kapc.source, ApcSource::Queued | ApcSource::Io(_))
             && model.watch(thread).only_queued_to()
     }
 
@@ -345,11 +417,20 @@ impl Machine {
         if result.status == NtStatus::USER_APC {
             cx.rules([wait::WAIT_26, wait::WAIT_88, wait::WAIT_94]);
         }
+        let packets = if call.convention.tells_packets() && result.status == NtStatus::SUCCESS {
+            self.kernel.take_received(thread, result.value as usize)
+        } else {
+            Vec::new()
+        };
+        for packet in &packets {
+            cx.event(Event::Received { thread, packet: *packet });
+        }
         cx.event(Event::Return { thread, call: id, result });
         if let Some(label) = call.label {
-            self.program.history.record_result(label, call.convention, result);
+            self.program.history.record_result(label, call.convention, result, &packets);
             self.program.update_conditions(&model.program, label, |condition| {
-                condition.is.matches(&call.convention.result(result))
+                let result = call.convention.result(&model.program, result, &packets);
+                condition.is.matches(&result)
             });
         }
         *self.program.pc_mut(thread) = pc + 1;
@@ -374,7 +455,7 @@ impl Machine {
             && !cx.deviates(Deviation::ExitRunsApcs);
         if ends {
             self.kernel.begin_exit(cx, thread, 0);
-            self.exit(model, cx, thread, ExitPhase::CancelTimers);
+            self.exit(model, cx, thread, ExitPhase::CancelIrps);
         }
     }
 

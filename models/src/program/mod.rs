@@ -4,6 +4,7 @@
 //! [`crate::machine`], which takes one step at a time and hands system calls to the kernel.
 
 mod compile;
+mod compile_io;
 mod history;
 mod interpreter;
 mod state;
@@ -13,6 +14,7 @@ pub use history::History;
 pub use state::{Frame, ProgramState};
 
 use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
+use crate::io::setup::IoSetup;
 use crate::ke::Kernel;
 use crate::service::Service;
 use crate::win32::Convention;
@@ -146,6 +148,8 @@ pub struct Program {
     pub(crate) timers: Vec<ObjectId>,
     /// The largest unit, in milliseconds, of which all times of the scenario are multiples.
     pub(crate) time_unit_ms: u32,
+    /// What files, devices, pipes, ports and requests are.
+    pub(crate) io: IoSetup,
     /// The kernel before the first step.
     pub(crate) kernel: Kernel,
 }
@@ -171,6 +175,11 @@ impl Program {
         &self.objects[object.index()]
     }
 
+    /// How many objects there are.
+    pub fn object_count(&self) -> usize {
+        self.objects.len()
+    }
+
     /// A label.
     pub fn label(&self, label: LabelId) -> &str {
         &self.labels[label.index()]
@@ -184,6 +193,11 @@ impl Program {
     /// What a handle refers to while it is open.
     pub fn handle_target(&self, handle: HandleId) -> ObjectId {
         self.handles[handle.index()]
+    }
+
+    /// What files, devices, pipes, ports and requests are.
+    pub fn io(&self) -> &IoSetup {
+        &self.io
     }
 
     /// The threads, by id.

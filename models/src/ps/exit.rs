@@ -6,13 +6,13 @@ use crate::ids::ThreadId;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{ExitPhase, ThreadState};
 use crate::ke::{Context, Kernel};
-use crate::rule::{thread as rule, wait};
+use crate::rule::{exit, thread as rule, wait};
 
 impl Kernel {
     /// Does the next part of a thread's exit that there is something to do for.
     ///
-    /// THR-33: timers with its APC, owned mutexes, the APC queue, the thread object, in this
-    /// order; each is a step, since others can look between them. THR-35: whoever has seen the
+    /// THR-33, EXIT-01: requests, timers with its APC, owned mutexes, the handles of its process
+    /// after its last thread, the APC queue, the thread object, in this order; each is a step, since others can look between them. THR-35: whoever has seen the
     /// thread object signaled knows that the rest is done.
     pub(crate) fn exit_step<O: Observer>(
         &mut self,
@@ -22,12 +22,24 @@ impl Kernel {
     ) {
         cx.rules([rule::THR_33, rule::THR_35]);
         let next = match self.pending_phase(cx, thread, phase) {
+            ExitPhase::CancelIrps => {
+                self.cancel_thread_irps(cx, thread);
+                ExitPhase::AwaitIrps
+            }
+            ExitPhase::AwaitIrps => {
+                self.dissociate_irps(cx, thread);
+                ExitPhase::CancelTimers
+            }
             ExitPhase::CancelTimers => {
                 self.run_down_timers(cx, thread);
                 ExitPhase::AbandonMutants
             }
             ExitPhase::AbandonMutants => {
                 self.abandon_mutants(cx, thread);
+                ExitPhase::CloseHandles
+            }
+            ExitPhase::CloseHandles => {
+                self.run_down_process(cx, thread);
                 ExitPhase::CloseApcQueue
             }
             ExitPhase::CloseApcQueue => {
@@ -37,6 +49,10 @@ impl Kernel {
             ExitPhase::SignalThread => return self.end_thread(cx, thread),
         };
         self.thread_mut(thread).state = ThreadState::Exiting(next);
+        if next == ExitPhase::AwaitIrps {
+            // Its second stages come first.
+            return;
+        }
         if cx.deviates(Deviation::ExitAtOnce) {
             self.exit_step(cx, thread, next);
         }
@@ -45,6 +61,7 @@ impl Kernel {
     /// Whether a thread's exit changes anything but its queue and its own object.
     pub(crate) fn has_exit_work(&self, thread: ThreadId) -> bool {
         !self.owned_mutants(thread).is_empty()
+            || self.has_io()
             || self.object_ids().any(|timer| self.is_apc_timer_of(timer, thread))
     }
 
@@ -60,14 +77,27 @@ impl Kernel {
             !self.owned_mutants(thread).is_empty()
                 && !cx.deviations.contains(Deviation::MutexNotAbandoned)
         };
+        use ExitPhase::{
+            AbandonMutants, AwaitIrps, CancelIrps, CancelTimers, CloseApcQueue, CloseHandles,
+            SignalThread,
+        };
+        let has_irp = || {
+            self.io.as_deref().is_some_and(|io| !io.thread_irps(thread).is_empty())
+                && !cx.deviations.contains(Deviation::ExitKeepsIrps)
+        };
         match phase {
-            ExitPhase::CancelTimers if has_timer() => ExitPhase::CancelTimers,
-            ExitPhase::CancelTimers | ExitPhase::AbandonMutants if has_mutant() => {
-                ExitPhase::AbandonMutants
+            AwaitIrps => AwaitIrps,
+            CancelIrps if has_irp() => CancelIrps,
+            CancelIrps | CancelTimers if has_timer() => CancelTimers,
+            CancelIrps | CancelTimers | AbandonMutants if has_mutant() => AbandonMutants,
+            SignalThread => SignalThread,
+            CancelIrps | CancelTimers | AbandonMutants | CloseHandles
+                if self.ends_process_with_io(cx, thread) =>
+            {
+                CloseHandles
             }
-            ExitPhase::SignalThread => ExitPhase::SignalThread,
-            ExitPhase::CancelTimers | ExitPhase::AbandonMutants | ExitPhase::CloseApcQueue => {
-                ExitPhase::CloseApcQueue
+            CancelIrps | CancelTimers | AbandonMutants | CloseHandles | CloseApcQueue => {
+                CloseApcQueue
             }
         }
     }
@@ -75,6 +105,11 @@ impl Kernel {
     /// The end: the thread object is signaled for ever (WAIT-74).
     fn end_thread<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         cx.rule(wait::WAIT_74);
+        if self.has_io() {
+            cx.rules([exit::EXIT_01, exit::EXIT_24]);
+            self.leave_port(cx, thread);
+            self.io_mut().received.clear(thread.index());
+        }
         self.thread_mut(thread).state = ThreadState::Terminated;
         cx.event(Event::Thread { thread, change: ThreadChange::Terminated });
         let object = thread.object();

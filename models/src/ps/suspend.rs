@@ -76,6 +76,7 @@ impl Kernel {
     pub(crate) fn stop<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         self.thread_mut(thread).stopped = !cx.deviates(Deviation::SuspensionIgnored);
         cx.event(Event::Thread { thread, change: ThreadChange::Suspended });
+        self.give_up_activity(cx, thread);
     }
 
     /// Takes one off a thread's suspend count and returns the count before.

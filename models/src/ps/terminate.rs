@@ -3,9 +3,9 @@
 use crate::deviation::Deviation;
 use crate::event::Observer;
 use crate::ids::{HandleId, ThreadId};
-use crate::ke::thread::{ExitPhase, ThreadState};
+use crate::ke::thread::{ExitPhase, InService, ThreadState};
 use crate::ke::{Context, Kernel};
-use crate::rule::{thread as rule, wait};
+use crate::rule::{io, thread as rule, wait};
 use alertable_traces::status::NtStatus;
 
 impl Kernel {
@@ -51,6 +51,14 @@ impl Kernel {
         target_record.terminated = true;
         target_record.exit_code = code;
         self.force_resume(cx, target);
+        if matches!(here.service, InService::Request(_) | InService::Aborting(_)) {
+            // IO-30: its request has to be over first; the thread sees to that itself.
+            cx.rule(io::IO_30);
+            if here.state == ThreadState::Waiting && matches!(here.service, InService::Request(_)) {
+                self.interrupt_wait(cx, target);
+            }
+            return;
+        }
         match here.state {
             ThreadState::User if !was_stopped && !cx.deviates(Deviation::SuspendStopsAtOnce) => {}
             ThreadState::Starting if was_stopped => {
@@ -75,8 +83,9 @@ impl Kernel {
         self.abandon_wait(thread);
         self.force_resume(cx, thread);
         let here = self.thread_mut(thread);
+        here.service = InService::None;
         here.terminated = true;
         here.exit_code = code;
-        here.state = ThreadState::Exiting(ExitPhase::CancelTimers);
+        here.state = ThreadState::Exiting(ExitPhase::CancelIrps);
     }
 }

@@ -5,8 +5,15 @@
 //! exercised. Documents and listings are made from this registry.
 
 pub mod apc;
+pub mod cancel;
+pub mod device;
+pub mod exit;
+pub mod io;
+pub mod iocp;
+pub mod irp;
 mod sources;
 pub mod thread;
+pub mod threadpool;
 pub mod timer;
 pub mod wait;
 
@@ -75,6 +82,8 @@ pub enum Level {
     NtSyscall,
     /// Only in the kernel.
     Kernel,
+    /// In what drivers see and do.
+    Driver,
     /// Only in a model.
     Model,
 }
@@ -86,6 +95,7 @@ impl Level {
             Level::UserApi => "user API",
             Level::NtSyscall => "NT system call",
             Level::Kernel => "kernel",
+            Level::Driver => "driver",
             Level::Model => "model",
         }
     }
@@ -145,10 +155,22 @@ pub struct Subject {
 }
 
 /// The pages of the registry, in order.
-pub const SUBJECTS: &[Subject] = &[apc::SUBJECT, wait::SUBJECT, timer::SUBJECT, thread::SUBJECT];
+pub const SUBJECTS: &[Subject] = &[
+    apc::SUBJECT,
+    wait::SUBJECT,
+    timer::SUBJECT,
+    thread::SUBJECT,
+    irp::SUBJECT,
+    io::SUBJECT,
+    cancel::SUBJECT,
+    iocp::SUBJECT,
+    exit::SUBJECT,
+    device::SUBJECT,
+    threadpool::SUBJECT,
+];
 
 /// How many rules there are.
-pub const COUNT: usize = thread::END;
+pub const COUNT: usize = threadpool::END;
 
 /// Every rule, in order.
 pub fn all() -> impl Iterator<Item = (RuleId, &'static Rule)> {

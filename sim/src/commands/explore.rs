@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
 /// What an exploration says about its scenario.
 pub(super) fn status_of(exploration: &Exploration) -> Status {
     match exploration.verdict {
-        _ if !exploration.findings.is_empty() => Status::Finding,
+        _ if exploration.findings.iter().any(|finding| !finding.expected) => Status::Finding,
         Verdict::Failed => Status::Finding,
         Verdict::Undecided => Status::Undecided,
         Verdict::Met | Verdict::None => Status::Good,
@@ -186,6 +186,11 @@ fn print_verdict(explored: &Explored<'_>) {
 pub(super) fn print_evidence(path: &Path, model: &Model, exploration: &Exploration) {
     for finding in &exploration.findings {
         let id = finding.invariant.id;
+        if finding.expected {
+            let text = format!("{id}, as expected: {}", finding.message);
+            say!("{}", styled(DIM, wrapped(&text, 2)));
+            continue;
+        }
         say!("  {} {}", styled(BAD, id), finding.message);
         let rules: Vec<&str> = finding.invariant.rules.iter().map(|r| r.rule().id).collect();
         say!("{}", wrapped(&format!("{} ({})", finding.invariant.statement, rules.join(", ")), 4));

@@ -5,6 +5,7 @@ use crate::commands::output;
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::{Control, Limits};
 use alertable_models::deviation::{self, Deviation, Deviations, Dialect};
+use alertable_models::invariant;
 use alertable_models::machine::{Model, Settings, Time};
 use alertable_models::program::compile;
 use alertable_traces::scenario::{Scenario, TimeMode};
@@ -134,6 +135,12 @@ pub(super) fn model_with(
     deviations: Deviations,
     time: Option<Time>,
 ) -> Result<Model, Failure> {
+    for id in scenario.expect.iter().flat_map(|expected| &expected.violates) {
+        let names = || invariant::all().map(|invariant| invariant.id);
+        if !names().any(|name| name == id) {
+            return Err(unknown("invariant", id, names()));
+        }
+    }
     let program = compile(scenario)
         .map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;
     let of_scenario = match scenario.machine.time {

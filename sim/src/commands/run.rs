@@ -3,10 +3,13 @@
 use super::input::{self, BehaviourArguments};
 use super::output::{self, BAD, DIM, NAME, STRONG, say, styled};
 use super::{Failure, Status};
-use alertable::describe::{apc_text, blocked_text, event_subject, event_text, result_text};
+use alertable::describe::{
+    apc_text, blocked_text, event_subject, event_text, result_text, status_block_text,
+};
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::run::{PolicyName, Run, RunOptions, Schedule, run_model};
-use alertable_models::event::{Event, KapcChange, ObjectChange, ThreadChange};
+use alertable_models::event::{Event, IrpChange, KapcChange, ObjectChange, ThreadChange};
+use alertable_models::io::port::Packet;
 use alertable_models::machine::Model;
 use alertable_traces::outcome::{End, Outcome};
 use alertable_traces::scenario::Scenario;
@@ -153,9 +156,16 @@ fn is_told(event: &Event) -> bool {
             matches!(change, KapcChange::Removed | KapcChange::RunDown)
         }
         Event::ApcReturned { .. } | Event::TimePassed { .. } => false,
+        Event::Irp { change, .. } => {
+            !matches!(change, IrpChange::Allocated { .. } | IrpChange::Dispatched { location: 1 })
+        }
+        Event::StatusBlock { .. } => false,
         Event::Call { .. }
         | Event::Return { .. }
         | Event::ApcEntered { .. }
+        | Event::Packet { .. }
+        | Event::Received { .. }
+        | Event::File { .. }
         | Event::Timer { .. } => true,
     }
 }
@@ -166,7 +176,9 @@ const TOLD_LAST: usize = 40;
 
 fn print_timeline(model: &Model, run: &Run) {
     let program = &model.program;
-    let mut told: Vec<_> = run.timeline.iter().filter(|(_, event)| is_told(event)).collect();
+    let is_named = |event: &Event| !event_subject(program, event).is_empty();
+    let mut told: Vec<_> =
+        run.timeline.iter().filter(|(_, event)| is_told(event) && is_named(event)).collect();
     // The return of a wait that does not block says by itself that its object was there.
     let is_said_next =
         told.windows(3).map(|events| match [events[0].1, events[1].1, events[2].1] {
@@ -183,6 +195,8 @@ fn print_timeline(model: &Model, run: &Run) {
     let subjects = told.iter().map(|(_, event)| event_subject(program, event).chars().count());
     let name_width = subjects.max().unwrap_or(0);
     let mut last_ms = None;
+    // The packets of the call that returns next.
+    let mut received: Vec<Packet> = Vec::new();
     let end = told.len();
     let mut told = told.into_iter().peekable();
     while let Some((ms, event)) = told.next() {
@@ -195,14 +209,18 @@ fn print_timeline(model: &Model, run: &Run) {
             last_ms = None;
             continue;
         }
+        if let Event::Received { packet, .. } = event {
+            received.push(*packet);
+            continue;
+        }
         let time = if last_ms == Some(ms) { String::new() } else { format!("{ms} ms") };
         last_ms = Some(ms);
         let name = event_subject(program, event);
-        let text = event_text(program, event);
+        let text = event_text(program, event, &received);
         let text = match event {
-            Event::Call { .. } => match told.next_if(|(_, next)| is_return_of(event, next)) {
+            Event::Call { .. } => match return_of(event, &mut told, &mut received) {
                 Some((_, Event::Return { call, result, .. })) => {
-                    let result = program.call(*call).convention.result(*result);
+                    let result = program.call(*call).convention.result(program, *result, &received);
                     format!("{text} = {}", styled(STRONG, result_text(&result)))
                 }
                 _ => text,
@@ -210,9 +228,26 @@ fn print_timeline(model: &Model, run: &Run) {
             Event::Return { .. } | Event::ApcEntered { .. } => styled(STRONG, text),
             _ => styled(DIM, text),
         };
+        if matches!(event, Event::Call { .. } | Event::Return { .. }) {
+            received.clear();
+        }
         let pad = " ".repeat(name_width - name.chars().count());
         say!("{time:>9}  {}{pad}  {text}", styled(NAME, name));
     }
+}
+
+/// The return of a call that comes next, but for the packets that it returns with.
+fn return_of<'a>(
+    call: &Event,
+    told: &mut std::iter::Peekable<impl Iterator<Item = &'a (u64, Event)>>,
+    received: &mut Vec<Packet>,
+) -> Option<&'a (u64, Event)> {
+    while let Some((_, Event::Received { packet, .. })) =
+        told.next_if(|(_, next)| matches!(next, Event::Received { .. }))
+    {
+        received.push(*packet);
+    }
+    told.next_if(|(_, next)| is_return_of(call, next))
 }
 
 /// Whether a call returns with the next event, and so is told in one line.
@@ -244,6 +279,9 @@ pub(super) fn print_outcome(outcome: &Outcome, indent: usize) {
     for (thread, entries) in &outcome.apcs {
         let entries: Vec<String> = entries.iter().map(apc_text).collect();
         say!("{pad}  {} ran {}", styled(NAME, thread), shortened(&entries));
+    }
+    for (name, block) in &outcome.overlapped {
+        say!("{pad}  {} reads {}", styled(NAME, name), status_block_text(block));
     }
     let codes: Vec<String> = outcome
         .exits

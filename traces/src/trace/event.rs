@@ -214,6 +214,8 @@ names! {
         Finished = "finished",
         /// It is freed.
         Freed = "freed",
+        /// Its thread has given it up.
+        Dissociated = "dissociated",
     }
 }
 
@@ -254,5 +256,9 @@ names! {
         Released = "released",
         /// Its owner has ended.
         Abandoned = "abandoned",
+        /// A file: its last handle is closed (IRP_MJ_CLEANUP).
+        CleanedUp = "cleaned-up",
+        /// A file: nothing refers to it any more (IRP_MJ_CLOSE).
+        Closed = "closed",
     }
 }

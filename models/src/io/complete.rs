@@ -1,0 +1,335 @@
+//! Completion: the walk back up the stack, and the second stage that notifies.
+
+use super::irp::IrpPlace;
+use super::port::{Packet, PacketValue};
+use super::setup::{FileTarget, Filter, Major, RequestContext};
+use super::{BugCheck, StatusBlock};
+use crate::deviation::Deviation;
+use crate::event::{Event, IrpChange, Observer};
+use crate::ids::{BlockId, DatumId, IrpId, ThreadId};
+use crate::ke::apc::{ApcSource, Kapc};
+use crate::ke::thread::{ExitPhase, InService, ThreadState};
+use crate::ke::wait::NEVER;
+use crate::ke::{Context, Kernel};
+use crate::rule::{apc, cancel as can, device as dev, exit, io as rule, iocp, irp};
+use alertable_traces::status::NtStatus;
+
+/// In what a driver completes a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Completer {
+    /// The thread; none in a DPC.
+    pub(crate) thread: Option<ThreadId>,
+    /// No kernel APC can be delivered to it now: the sweeps over lists run so.
+    pub(crate) at_apc_level: bool,
+}
+
+impl Completer {
+    /// A DPC.
+    pub(crate) const DPC: Self = Completer { thread: None, at_apc_level: false };
+
+    /// A thread at PASSIVE_LEVEL.
+    pub(crate) fn thread(thread: ThreadId) -> Self {
+        Completer { thread: Some(thread), at_apc_level: false }
+    }
+}
+
+impl Kernel {
+    /// A driver completes a request (IoCompleteRequest): the first stage.
+    ///
+    /// IRP-19: in any thread or in a DPC.
+    pub(crate) fn complete_irp<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        id: IrpId,
+        status: NtStatus,
+        information: u32,
+        completer: Completer,
+    ) {
+        let record = *self.irp(id);
+        if record.place != IrpPlace::Driver {
+            cx.rules([irp::IRP_30, dev::DEV_34]);
+            return self.bug_check(cx, id, BugCheck::MultipleIrpCompleteRequests);
+        }
+        cx.rules([irp::IRP_19, irp::IRP_46]);
+        if status == NtStatus::PENDING {
+            cx.rules([irp::IRP_31, dev::DEV_36]);
+            self.irp_event(cx, id, IrpChange::ContractBroken("completed with STATUS_PENDING"));
+        }
+        let keeps_routine = self.fault(cx, id, |faults| faults.keeps_cancel_routine);
+        let record = self.irp_mut(id);
+        record.place = IrpPlace::Completed;
+        record.status = status;
+        record.information = information;
+        record.remaining_ms = NEVER;
+        record.cancel_routine &= keeps_routine;
+        self.irp_event(cx, id, IrpChange::Completed { status });
+        self.walk_up(cx, id);
+        self.after_walk(cx, id, completer);
+        if self.has_irp(id) && self.fault(cx, id, |faults| faults.completes_twice) {
+            self.complete_irp(cx, id, status, information, completer);
+        }
+    }
+
+    fn fault<O>(
+        &self,
+        cx: &Context<'_, O>,
+        id: IrpId,
+        which: impl Fn(&super::setup::Faults) -> bool,
+    ) -> bool {
+        match self.request_of(cx, id).1.target {
+            FileTarget::Device(device) => which(&cx.io.devices[device].faults),
+            FileTarget::PipeEnd(_) => false,
+        }
+    }
+
+    /// The way back up the stack.
+    ///
+    /// IRP-20, IRP-21: a completion routine sees the pending bit of the driver below and has to
+    /// pass it on itself; where none is invoked, the walk does.
+    fn walk_up<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
+        let FileTarget::Device(device) = self.request_of(cx, id).1.target else { return };
+        let stack = &cx.io.devices[device].stack;
+        for (above, filter) in stack.iter().rev().enumerate() {
+            let record = *self.irp(id);
+            let success = record.status.is_success();
+            let invoked = match filter {
+                Filter::Skip => false,
+                Filter::PassThrough | Filter::LosesPending => true,
+                Filter::OnSuccess => success,
+                Filter::OnError => !success,
+                Filter::OnCancel => record.cancel,
+            };
+            cx.rules([irp::IRP_20, irp::IRP_21, irp::IRP_23]);
+            if !invoked {
+                continue;
+            }
+            if record.status.is_warning() {
+                cx.rule(irp::IRP_24);
+            }
+            let location = above as u8 + 2;
+            self.irp_event(cx, id, IrpChange::CompletionRoutine { location });
+            if *filter == Filter::LosesPending && record.pended {
+                cx.rules([irp::IRP_22, dev::DEV_35]);
+                self.irp_mut(id).pended = false;
+            }
+        }
+    }
+
+    /// Who runs the second stage, and when.
+    fn after_walk<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        id: IrpId,
+        completer: Completer,
+    ) {
+        let record = *self.irp(id);
+        let (request, _, file) = self.request_of(cx, id);
+        if record.dissociated {
+            cx.rules([irp::IRP_41, exit::EXIT_10]);
+            return self.free_irp(cx, id);
+        }
+        let is_deferred = matches!(request.major, Major::Read | Major::Write);
+        if is_deferred && !record.pended {
+            // IRP-35: the service that issued it finishes it when the dispatch routine returns.
+            cx.rule(irp::IRP_35);
+            return;
+        }
+        let port = self.file(file).port;
+        if record.agnostic
+            && record.pended
+            && let Some((port, key)) = port
+            && !self.is_port_closed(cx, port)
+            && !cx.deviates(Deviation::AgnosticBlockAtCompletion)
+        {
+            cx.rules([irp::IRP_42, irp::IRP_55, exit::EXIT_05, rule::IO_33]);
+            self.irp_mut(id).place = IrpPlace::Port;
+            let value = packet_value(request.context);
+            let (status, information) = (record.status, record.information);
+            let packet = Packet { key, value, status, information, irp: Some(id) };
+            return self.queue_packet(cx, port, packet, completer.thread);
+        }
+        let issuer = record.issuer;
+        cx.rules([irp::IRP_36, irp::IRP_37, irp::IRP_40]);
+        if completer.thread == Some(issuer) && !completer.at_apc_level {
+            cx.rule(irp::IRP_39);
+            return self.second_stage(cx, id);
+        }
+        self.queue_io_apc(cx, issuer, id);
+    }
+
+    /// Queues the second stage to the issuing thread as a special kernel APC.
+    ///
+    /// IRP-38: a waiting thread leaves its wait for it and resumes it afterwards.
+    fn queue_io_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, issuer: ThreadId, id: IrpId) {
+        self.io_mut().kernel_apcs.push(issuer.index(), id);
+        if self.thread(issuer).state == ThreadState::Waiting {
+            cx.rules([irp::IRP_38, apc::APC_I_11]);
+            self.interrupt_wait(cx, issuer);
+        }
+    }
+
+    /// A thread runs the oldest second stage that is queued to it.
+    pub(crate) fn deliver_io_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let id = self.io_mut().kernel_apcs.remove(thread.index(), 0);
+        cx.rules([irp::IRP_37, irp::IRP_40]);
+        if self.thread(thread).stopped {
+            cx.rule(irp::IRP_37);
+        }
+        self.second_stage(cx, id);
+        self.cancel_wait_over(cx, thread);
+    }
+
+    /// The second stage (IopCompleteRequest).
+    ///
+    /// IRP-45: what a request's issuer is told depends on its severity, on whether it pended and
+    /// on whether the file is synchronous.
+    pub(crate) fn second_stage<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
+        cx.rule(irp::IRP_45);
+        let record = *self.irp(id);
+        let (_, setup, file) = self.request_of(cx, id);
+        if !record.status.is_error() {
+            cx.rule(irp::IRP_46);
+            return self.notify(cx, id);
+        }
+        if !record.pended {
+            cx.rules([rule::IO_17, rule::IO_18, iocp::IOCP_11]);
+            self.unlink_irp(id);
+            if !setup.overlapped {
+                self.file_mut(file).final_status = record.status;
+                self.signal_file(cx, file);
+            }
+            self.irp_event(cx, id, IrpChange::Finished { notified: false });
+            return self.free_irp(cx, id);
+        }
+        if setup.overlapped {
+            return self.notify(cx, id);
+        }
+        // IO-23: only the file object learns of it, and through it the thread in the service.
+        cx.rules([rule::IO_23, irp::IRP_57]);
+        self.unlink_irp(id);
+        self.file_mut(file).final_status = record.status;
+        self.signal_file(cx, file);
+        self.irp_event(cx, id, IrpChange::Finished { notified: false });
+        self.free_irp(cx, id);
+    }
+
+    /// Tells of a completion in full.
+    ///
+    /// IRP-44, IO-33: status block, event, list, then APC or packet.
+    fn notify<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
+        cx.rules([irp::IRP_44, rule::IO_16, rule::IO_32, rule::IO_33, rule::IO_34]);
+        let record = *self.irp(id);
+        let (request, setup, file) = self.request_of(cx, id);
+        let late = cx.deviates(Deviation::EventBeforeStatusBlock);
+        if !late {
+            self.write_block(cx, id.block(), record.status, record.information);
+        }
+        if let Some(event) = request.event {
+            cx.rules([irp::IRP_50, rule::IO_35]);
+            let event = cx.handles[event.index()];
+            self.set_event(cx, event);
+            if !setup.overlapped && !cx.deviates(Deviation::SynchronousFileNotSet) {
+                self.signal_file(cx, file);
+            }
+        } else {
+            cx.rules([irp::IRP_50, rule::IO_38]);
+            self.signal_file(cx, file);
+        }
+        if late {
+            self.write_block(cx, id.block(), record.status, record.information);
+        }
+        if !setup.overlapped {
+            cx.rule(rule::IO_24);
+            self.file_mut(file).final_status = record.status;
+        }
+        self.unlink_irp(id);
+        self.irp_event(cx, id, IrpChange::Finished { notified: true });
+        if let Some(routine) = request.routine {
+            let kapc = Kapc { source: ApcSource::Io(id), routine, context: DatumId(0) };
+            return self.queue_completion_apc(cx, record.issuer, kapc, id);
+        }
+        if let Some((port, key)) = self.file(file).port
+            && request.context != RequestContext::Null
+        {
+            let skips = self.file(file).skip_port && !record.pended && record.status.is_success();
+            if !skips {
+                cx.rules([irp::IRP_51, irp::IRP_55, rule::IO_39, rule::IO_40, iocp::IOCP_11]);
+                self.irp_mut(id).place = IrpPlace::Port;
+                let value = packet_value(request.context);
+                let (status, information) = (record.status, record.information);
+                let packet = Packet { key, value, status, information, irp: Some(id) };
+                return self.queue_packet(cx, port, packet, Some(record.issuer));
+            }
+            cx.rule(rule::IO_43);
+        }
+        if self.file(file).port.is_some() {
+            cx.rules([rule::IO_39, rule::IO_41]);
+        }
+        self.free_irp(cx, id);
+    }
+
+    /// The request packet becomes a user APC (IRP-52 to IRP-54), unless its thread takes none
+    /// any more (EXIT-11).
+    fn queue_completion_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        issuer: ThreadId,
+        kapc: Kapc,
+        id: IrpId,
+    ) {
+        cx.rules([irp::IRP_51, irp::IRP_52, irp::IRP_53, irp::IRP_54, rule::IO_13, rule::IO_36]);
+        self.irp_mut(id).place = IrpPlace::Apc;
+        if cx.deviates(Deviation::CompletionApcTwice) {
+            let _ = self.insert_user_apc(cx, issuer, kapc);
+        }
+        if cx.deviates(Deviation::CompletionApcLost)
+            || self.insert_user_apc(cx, issuer, kapc).is_err()
+        {
+            cx.rule(exit::EXIT_11);
+            self.free_irp(cx, id);
+        }
+    }
+
+    /// Writes a status block.
+    pub(crate) fn write_block<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        block: BlockId,
+        status: NtStatus,
+        information: u32,
+    ) {
+        self.io_mut().blocks[block.index()] = StatusBlock { status, information, written: true };
+        cx.event(Event::StatusBlock { block });
+    }
+
+    /// Ends the wait of a thread in CancelIo or in its exit, when nothing is left to wait for.
+    fn cancel_wait_over<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+        let here = *self.thread(thread);
+        if let InService::Cancel(file) = here.service
+            && here.state == ThreadState::Waiting
+            && !self.has_request_on(cx, thread, file)
+        {
+            cx.rule(can::CAN_20);
+            self.end_wait(cx, thread, NtStatus::SUCCESS);
+        }
+    }
+
+    /// Whether a thread that exits still waits for requests of its own.
+    pub(crate) fn awaits_irps(&self, thread: ThreadId) -> bool {
+        self.thread(thread).state == ThreadState::Exiting(ExitPhase::AwaitIrps)
+            && !self.io().thread_irps(thread).is_empty()
+    }
+}
+
+/// What the packet of a request tells beside its result.
+pub(crate) fn packet_value(context: RequestContext) -> PacketValue {
+    match context {
+        RequestContext::Null => PacketValue::Null,
+        RequestContext::Block(block) => PacketValue::Block(block),
+        RequestContext::Number(datum) => PacketValue::Number(datum),
+    }
+}

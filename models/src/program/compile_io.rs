@@ -1,0 +1,239 @@
+//! From a scenario's devices, pipes, files, ports and status blocks to what the kernel has of them.
+
+use super::Program;
+use crate::ids::{BlockId, DatumId, ObjectId};
+use crate::io::Io;
+use crate::io::file::FileObject;
+use crate::io::pipe::PipeState;
+use crate::io::port::Kqueue;
+use crate::io::setup::{
+    DeviceSetup, Faults, FileSetup, FileTarget, Filter, IoSetup, Model, PipeSetup, PortSetup,
+};
+use crate::ke::dispatcher::{DispatcherObject, ResetKind};
+use crate::ke::event::Kevent;
+use alertable_traces::scenario::{DeviceModel, Object, PipeEnd, PipeMode, Scenario};
+use alertable_traces::status::NtStatus;
+use std::collections::HashMap;
+
+/// The lock of a synchronous file object, free at first.
+pub(super) const FILE_LOCK: DispatcherObject =
+    DispatcherObject::Event(Kevent { kind: ResetKind::Auto, signaled: true });
+
+/// What has been declared so far.
+pub(super) struct IoDeclarations {
+    pub(super) setup: IoSetup,
+    /// For each declared OVERLAPPED: its event, and whether that keeps packets from ports.
+    pub(super) overlapped: HashMap<String, (Option<String>, bool)>,
+    /// For each file, the key with which it is associated at first.
+    pub(super) keys: Vec<u64>,
+    blocks: HashMap<String, BlockId>,
+    devices: HashMap<String, usize>,
+    pipes: HashMap<String, usize>,
+    /// The names of processes other than the first one.
+    processes: Vec<String>,
+}
+
+impl IoDeclarations {
+    /// Numbers the devices and pipes, which files refer to whatever the order of declarations.
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let names = |wanted: fn(&Object) -> bool| {
+            let of_kind = scenario.objects.iter().filter(move |(_, object)| wanted(object));
+            of_kind.enumerate().map(|(at, (name, _))| (name.clone(), at)).collect()
+        };
+        let mut this = IoDeclarations {
+            setup: IoSetup::default(),
+            overlapped: HashMap::new(),
+            keys: Vec::new(),
+            blocks: HashMap::new(),
+            devices: names(|object| matches!(object, Object::Device { .. })),
+            pipes: names(|object| matches!(object, Object::Pipe { .. })),
+            processes: Vec::new(),
+        };
+        for thread in scenario.threads.values() {
+            let process = this.process(thread.process.as_deref());
+            this.setup.thread_processes.push(process);
+        }
+        this
+    }
+
+    /// The number of a process; the first one has no name.
+    pub(super) fn process(&mut self, name: Option<&str>) -> u8 {
+        let Some(name) = name else { return 0 };
+        let known = self.processes.iter().position(|other| other == name);
+        let at = known.unwrap_or_else(|| {
+            self.processes.push(name.to_owned());
+            self.processes.len() - 1
+        });
+        u8::try_from(at + 1).unwrap_or(u8::MAX)
+    }
+
+    /// The status block of that name; the first step that names one declares it.
+    pub(super) fn block(&mut self, name: &str, is_overlapped: bool) -> BlockId {
+        let blocks = &mut self.setup.blocks;
+        let block = *self.blocks.entry(name.to_owned()).or_insert_with(|| {
+            blocks.push((name.to_owned(), false));
+            BlockId::from_index(blocks.len() - 1)
+        });
+        blocks[block.index()].1 |= is_overlapped;
+        block
+    }
+
+    /// Takes in a declaration; what has handles becomes an object of the kernel.
+    pub(super) fn declare(
+        &mut self,
+        name: &str,
+        object: &Object,
+        id: ObjectId,
+    ) -> Option<DispatcherObject> {
+        Some(match object {
+            Object::Port { concurrency } => {
+                let slot = self.setup.ports.len() as u16;
+                self.setup.ports.push(PortSetup { object: id, concurrency: *concurrency });
+                DispatcherObject::Port(Kqueue { slot, signaled: false })
+            }
+            Object::Device { model, ms, status, bytes, returns, faults, stack } => {
+                self.setup.devices.push(DeviceSetup {
+                    object: id,
+                    model: match model {
+                        DeviceModel::Immediate => Model::Immediate,
+                        DeviceModel::Delay => Model::Delay(ms.unwrap_or(0)),
+                        DeviceModel::Hold => Model::Hold,
+                        DeviceModel::Eventual => Model::Eventual,
+                        DeviceModel::Cached => Model::Cached,
+                    },
+                    status: status_of(status),
+                    bytes: *bytes,
+                    returns: returns.as_deref().map(status_of),
+                    faults: faults_of(faults),
+                    stack: stack.iter().map(|filter| filter_of(filter)).collect(),
+                });
+                DispatcherObject::Device
+            }
+            Object::Pipe { mode, quota } => {
+                self.setup.pipes.push(PipeSetup {
+                    object: id,
+                    message: *mode == PipeMode::Message,
+                    quota: *quota,
+                    first_state: PipeState::Listening,
+                });
+                DispatcherObject::Pipe
+            }
+            Object::File { device, pipe, end, overlapped, alertable, key, .. } => {
+                let target = match (device, pipe) {
+                    (Some(device), _) => FileTarget::Device(self.devices[device]),
+                    (None, Some(pipe)) => {
+                        let client = usize::from(*end == Some(PipeEnd::Client));
+                        FileTarget::PipeEnd(self.pipes[pipe] * 2 + client)
+                    }
+                    (None, None) => unreachable!("the reader refuses files of nothing"),
+                };
+                let slot = self.setup.files.len();
+                let (overlapped, alertable) = (*overlapped, *alertable);
+                let file = FileSetup { target, overlapped, alertable, lock: None, object: id };
+                self.setup.files.push(file);
+                self.keys.push(key.unwrap_or(0));
+                DispatcherObject::File(FileObject::new(slot, None))
+            }
+            Object::Overlapped { event, suppress_port } => {
+                self.block(name, true);
+                self.overlapped.insert(name.to_owned(), (event.clone(), *suppress_port));
+                return None;
+            }
+            Object::Iosb => {
+                self.block(name, false);
+                return None;
+            }
+            _ => return None,
+        })
+    }
+
+    /// Gives the files the ports that they are declared with, and connects the pipes that have
+    /// two ends.
+    pub(super) fn associate(
+        &mut self,
+        scenario: &Scenario,
+        names: &[String],
+        objects: &mut [DispatcherObject],
+    ) {
+        for (name, object) in &scenario.objects {
+            let Object::File { port, .. } = object else { continue };
+            let at = names.iter().position(|other| other == name);
+            let port = port.as_ref().and_then(|port| names.iter().position(|other| other == port));
+            if let (Some(at), Some(port)) = (at, port)
+                && let DispatcherObject::File(file) = &mut objects[at]
+            {
+                file.port = Some((ObjectId::from_index(port), DatumId(0)));
+            }
+        }
+        let ends: Vec<usize> = self
+            .setup
+            .files
+            .iter()
+            .filter_map(|file| match file.target {
+                FileTarget::PipeEnd(end) => Some(end),
+                FileTarget::Device(_) => None,
+            })
+            .collect();
+        for (at, pipe) in self.setup.pipes.iter_mut().enumerate() {
+            if ends.contains(&(at * 2 + 1)) {
+                pipe.first_state = PipeState::Connected;
+            }
+        }
+    }
+
+    /// Completes the program's I/O, if it has any.
+    pub(super) fn finish(mut self, program: &mut Program) {
+        let used = !self.setup.files.is_empty()
+            || !self.setup.ports.is_empty()
+            || !self.setup.devices.is_empty()
+            || !self.setup.pipes.is_empty()
+            || !self.setup.blocks.is_empty();
+        self.setup.thread_count = program.threads.len();
+        self.setup.handle_processes.resize(program.handles.len(), 0);
+        let eventual = self.setup.requests.iter().map(|request| {
+            let object = program.handles[request.file.index()];
+            let file = self.setup.files.iter().find(|file| file.object == object);
+            file.is_some_and(|file| match file.target {
+                FileTarget::Device(device) => {
+                    let device = &self.setup.devices[device];
+                    device.model == Model::Eventual && !device.faults.never_completes
+                }
+                FileTarget::PipeEnd(_) => false,
+            })
+        });
+        self.setup.eventual_requests = eventual.collect();
+        program.io = self.setup;
+        if used {
+            program.kernel.io = Some(Box::new(Io::new(&program.io, program.threads.len())));
+        }
+    }
+}
+
+fn status_of(name: &str) -> NtStatus {
+    NtStatus::from_name(name).expect("the reader has checked the names of statuses")
+}
+
+fn faults_of(names: &[String]) -> Faults {
+    let has = |name: &str| names.iter().any(|given| given == name);
+    Faults {
+        ignores_cancel: has("ignores-cancel"),
+        ignores_cleanup: has("ignores-cleanup"),
+        completes_twice: has("completes-twice"),
+        never_completes: has("never-completes"),
+        pends_unmarked: has("pends-unmarked"),
+        keeps_cancel_routine: has("keeps-cancel-routine"),
+        information_too_long: has("information-too-long"),
+    }
+}
+
+fn filter_of(name: &str) -> Filter {
+    match name {
+        "skip" => Filter::Skip,
+        "pass-through" => Filter::PassThrough,
+        "loses-pending" => Filter::LosesPending,
+        "on-success" => Filter::OnSuccess,
+        "on-error" => Filter::OnError,
+        "on-cancel" => Filter::OnCancel,
+        other => unreachable!("the reader has checked the names of filters: {other}"),
+    }
+}
