@@ -56,6 +56,10 @@ impl Kernel {
             self.irp_event(cx, id, IrpChange::ContractBroken("completed with STATUS_PENDING"));
         }
         let keeps_routine = self.fault(cx, id, |faults| faults.keeps_cancel_routine);
+        if keeps_routine && record.cancel_routine {
+            cx.rules([irp::IRP_31, can::CAN_07]);
+            self.irp_event(cx, id, IrpChange::ContractBroken("completed with a cancel routine set"));
+        }
         let record = self.irp_mut(id);
         record.place = IrpPlace::Completed;
         record.status = status;
@@ -146,9 +150,17 @@ impl Kernel {
             let value = packet_value(request.context);
             let (status, information) = (record.status, record.information);
             let packet = Packet { key, value, status, information, irp: Some(id) };
-            return self.queue_packet(cx, port, packet, completer.thread);
+            self.queue_packet(cx, port, packet, completer.thread);
+            return self.close_if_unreferenced(cx, file);
         }
         let issuer = record.issuer;
+        if self.thread(issuer).state == ThreadState::Terminated {
+            // Thread-agnostic, and its port is gone (IOCP-46).
+            cx.rule(iocp::IOCP_46);
+            self.unlink_irp(id);
+            self.irp_event(cx, id, IrpChange::Finished { notified: false });
+            return self.free_irp(cx, id);
+        }
         cx.rules([irp::IRP_36, irp::IRP_37, irp::IRP_40]);
         if completer.thread == Some(issuer) && !completer.at_apc_level {
             cx.rule(irp::IRP_39);
@@ -250,7 +262,8 @@ impl Kernel {
         self.irp_event(cx, id, IrpChange::Finished { notified: true });
         if let Some(routine) = request.routine {
             let kapc = Kapc { source: ApcSource::Io(id), routine, context: DatumId(0) };
-            return self.queue_completion_apc(cx, record.issuer, kapc, id);
+            self.queue_completion_apc(cx, record.issuer, kapc, id);
+            return self.close_if_unreferenced(cx, file);
         }
         if let Some((port, key)) = self.file(file).port
             && request.context != RequestContext::Null
@@ -262,7 +275,8 @@ impl Kernel {
                 let value = packet_value(request.context);
                 let (status, information) = (record.status, record.information);
                 let packet = Packet { key, value, status, information, irp: Some(id) };
-                return self.queue_packet(cx, port, packet, Some(record.issuer));
+                self.queue_packet(cx, port, packet, Some(record.issuer));
+                return self.close_if_unreferenced(cx, file);
             }
             cx.rule(rule::IO_43);
         }
@@ -306,15 +320,15 @@ impl Kernel {
         cx.event(Event::StatusBlock { block });
     }
 
-    /// Ends the wait of a thread in CancelIo or in its exit, when nothing is left to wait for.
+    /// Ends the wait of a thread in CancelIo when nothing is left to wait for.
     fn cancel_wait_over<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         let here = *self.thread(thread);
         if let InService::Cancel(file) = here.service
-            && here.state == ThreadState::Waiting
             && !self.has_request_on(cx, thread, file)
         {
             cx.rule(can::CAN_20);
-            self.end_wait(cx, thread, NtStatus::SUCCESS);
+            self.leave_wait(thread);
+            self.thread_mut(thread).state = ThreadState::Woken(NtStatus::SUCCESS);
         }
     }
 

@@ -26,6 +26,11 @@ impl Kernel {
                 self.complete_as_set_up(cx, id, completer);
                 returns.unwrap_or(status)
             }
+            Model::Cached if !self.request_of(cx, id).1.overlapped => {
+                cx.rule(dev::DEV_26);
+                self.complete_as_set_up(cx, id, completer);
+                returns.unwrap_or(status)
+            }
             Model::Delay(0) | Model::Cached => {
                 cx.rules([irp::IRP_15, dev::DEV_24, dev::DEV_25, io::IO_20, io::IO_21]);
                 self.mark_pending(cx, id);

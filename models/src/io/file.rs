@@ -251,14 +251,18 @@ impl Kernel {
 
     /// The close request (IRP_MJ_CLOSE), once nothing refers to the file object any more.
     ///
-    /// IRP-09: a request packet does; so it comes after the last of them is freed.
+    /// IRP-09, IRP-44: a request packet does until its second stage is over, or until it waits
+    /// in a port for the rest of it.
     pub(crate) fn close_if_unreferenced<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
         file: ObjectId,
     ) {
         let record = self.file(file);
-        let referenced = || self.irps_of(cx, file).next().is_some();
+        let refers = |irp: IrpId| {
+            matches!(self.irp(irp).place, IrpPlace::Driver | IrpPlace::Completed)
+        };
+        let referenced = || self.irps_of(cx, file).any(refers);
         if !record.cleaned_up || record.closed || referenced() {
             return;
         }

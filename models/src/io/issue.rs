@@ -70,6 +70,14 @@ impl Kernel {
     ) -> Result<ObjectId, NtStatus> {
         cx.rule(rule::IO_09);
         let file = self.reference(cx, request.file, ObjectType::File)?;
+        let setup = &cx.io.files[self.file(file).slot()];
+        let is_disk = matches!(setup.target, FileTarget::Device(device)
+            if cx.io.devices[device].model == Model::Cached);
+        if is_disk && setup.overlapped && request.interface == Interface::Waiting {
+            // An asynchronous file keeps no position.
+            cx.rule(rule::IO_06);
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
         if request.routine.is_some() && self.file(file).port.is_some() {
             cx.rules([rule::IO_12, rule::IO_32, rule::IO_47]);
             return Err(NtStatus::INVALID_PARAMETER);
@@ -97,7 +105,7 @@ impl Kernel {
         if let FileTarget::Device(device) = setup.target
             && cx.io.devices[device].model == Model::Cached
             && !setup.overlapped
-            && matches!(request.major, Major::Read | Major::Write)
+            && is_fast(request.major, cx.io.devices[device].status)
         {
             let status = self.fast_io(cx, thread, request, device, file);
             self.release_file_lock(cx, file);
@@ -323,5 +331,17 @@ impl Kernel {
             let _ = self.insert_user_apc(cx, thread, Kapc { source, routine, context: DatumId(0) });
         }
         ServiceReturn { status, value: information }
+    }
+}
+
+/// IRP-59: what a request for cached data can end with without a request packet.
+fn is_fast(major: Major, status: NtStatus) -> bool {
+    match major {
+        Major::Read => matches!(
+            status,
+            NtStatus::SUCCESS | NtStatus::BUFFER_OVERFLOW | NtStatus::END_OF_FILE
+        ),
+        Major::Write => status == NtStatus::SUCCESS,
+        Major::Control(_) => false,
     }
 }
