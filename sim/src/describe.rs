@@ -59,37 +59,21 @@ pub fn result_text(result: &CallResult) -> String {
         Value::Name(name) => name.clone(),
         Value::Number(number) => number.to_string(),
     };
-    let mut text = value(&result.ret);
-    if let Some(error) = &result.error {
-        text.push_str(", ");
-        text.push_str(error);
-    }
-    if let Some(previous) = result.previous {
-        text.push_str(", previous ");
-        text.push_str(&previous.to_string());
-    }
-    if let Some(status) = &result.status {
-        text.push_str(", ");
-        text.push_str(status);
-    }
-    if let Some(bytes) = result.bytes.or(result.information) {
-        text.push_str(&format!(", {}", bytes_text(bytes)));
-    }
-    if let Some(key) = result.key {
-        text.push_str(&format!(", key {key}"));
-    }
-    if let Some(value) = result.value.as_ref() {
-        text.push_str(&format!(", value {value}"));
-    }
+    let mut parts = vec![value(&result.ret)];
+    parts.extend(result.error.clone());
+    parts.extend(result.previous.map(|previous| format!("previous {previous}")));
+    parts.extend(result.status.clone());
+    parts.extend(result.bytes.or(result.information).map(bytes_text));
+    parts.extend(result.key.map(|key| format!("key {key}")));
+    parts.extend(result.value.as_ref().map(|value| format!("value {value}")));
     if let Some(overlapped) = &result.overlapped {
-        text.push_str(", ");
-        text.push_str(overlapped.as_deref().unwrap_or("no OVERLAPPED"));
+        parts.push(overlapped.clone().unwrap_or_else(|| "no OVERLAPPED".to_owned()));
     }
     if let Some(entries) = &result.entries {
         let entries: Vec<String> = entries.iter().map(entry_text).collect();
-        text.push_str(&format!(", [{}]", entries.join("; ")));
+        parts.push(format!("[{}]", entries.join("; ")));
     }
-    text
+    parts.join(", ")
 }
 
 fn bytes_text(bytes: u64) -> String {
@@ -132,13 +116,13 @@ pub fn event_subject<'a>(program: &'a Program, event: &Event) -> &'a str {
         | Event::ApcEntered { thread, .. }
         | Event::ApcReturned { thread, .. }
         | Event::Thread { thread, .. }
+        | Event::Received { thread, .. }
         | Event::Kapc { thread, .. } => program.thread_name(*thread),
         Event::Timer { timer, .. } => program.object_name(*timer),
         Event::Object { object, .. } => program.object_name(*object),
         Event::Irp { irp, .. } => block_name(program, *irp),
         Event::StatusBlock { block } => program.io().block_name(*block).unwrap_or("a request"),
         Event::Packet { port, .. } => program.object_name(*port),
-        Event::Received { thread, .. } => program.thread_name(*thread),
         Event::File { file, .. } => program.object_name(*file),
         Event::TimePassed { .. } => "",
     }

@@ -53,9 +53,9 @@ fn is_alertable(step: &Step<'_>, service: &Service) -> bool {
     match service {
         Service::DelayExecution { alertable, .. }
         | Service::WaitForObjects { alertable, .. }
-        | Service::SignalAndWait { alertable, .. } => *alertable,
+        | Service::SignalAndWait { alertable, .. }
+        | Service::RemoveIoCompletion { alertable, .. } => *alertable,
         Service::TestAlert => true,
-        Service::RemoveIoCompletion { alertable, .. } => *alertable,
         Service::OverlappedResult { wait, .. } => wait.is_some_and(|wait| wait.alertable),
         Service::Io { request } => step.model.program.io().is_alertable(
             step.model.program.handle_target(step.model.program.io().request(*request).file),

@@ -27,6 +27,11 @@ impl Kernel {
         at_apc_level: bool,
     ) {
         cx.rules([rule::CAN_01, rule::CAN_15]);
+        if let FileTarget::Device(device) = self.request_of(cx, id).1.target
+            && !cx.io.devices[device].stack.is_empty()
+        {
+            cx.rule(rule::CAN_12);
+        }
         self.irp_mut(id).cancel = true;
         self.irp_event(cx, id, IrpChange::CancelRequested);
         if !std::mem::take(&mut self.irp_mut(id).cancel_routine) {

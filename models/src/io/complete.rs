@@ -58,7 +58,11 @@ impl Kernel {
         let keeps_routine = self.fault(cx, id, |faults| faults.keeps_cancel_routine);
         if keeps_routine && record.cancel_routine {
             cx.rules([irp::IRP_31, can::CAN_07]);
-            self.irp_event(cx, id, IrpChange::ContractBroken("completed with a cancel routine set"));
+            self.irp_event(
+                cx,
+                id,
+                IrpChange::ContractBroken("completed with a cancel routine set"),
+            );
         }
         let record = self.irp_mut(id);
         record.place = IrpPlace::Completed;
@@ -129,7 +133,7 @@ impl Kernel {
         let record = *self.irp(id);
         let (request, _, file) = self.request_of(cx, id);
         if record.dissociated {
-            cx.rules([irp::IRP_41, exit::EXIT_10]);
+            cx.rules([irp::IRP_41, exit::EXIT_10, dev::DEV_33]);
             return self.free_irp(cx, id);
         }
         let is_deferred = matches!(request.major, Major::Read | Major::Write);
@@ -154,9 +158,11 @@ impl Kernel {
             return self.close_if_unreferenced(cx, file);
         }
         let issuer = record.issuer;
+        if record.agnostic && record.pended {
+            cx.rule(iocp::IOCP_46);
+        }
         if self.thread(issuer).state == ThreadState::Terminated {
             // Thread-agnostic, and its port is gone (IOCP-46).
-            cx.rule(iocp::IOCP_46);
             self.unlink_irp(id);
             self.irp_event(cx, id, IrpChange::Finished { notified: false });
             return self.free_irp(cx, id);
@@ -188,8 +194,8 @@ impl Kernel {
     ) {
         let id = self.io_mut().kernel_apcs.remove(thread.index(), 0);
         cx.rules([irp::IRP_37, irp::IRP_40]);
-        if self.thread(thread).stopped {
-            cx.rule(irp::IRP_37);
+        if matches!(self.thread(thread).service, InService::Removal { .. }) {
+            cx.rule(iocp::IOCP_31);
         }
         self.second_stage(cx, id);
         self.cancel_wait_over(cx, thread);
@@ -236,6 +242,15 @@ impl Kernel {
         cx.rules([irp::IRP_44, rule::IO_16, rule::IO_32, rule::IO_33, rule::IO_34]);
         let record = *self.irp(id);
         let (request, setup, file) = self.request_of(cx, id);
+        if record.agnostic {
+            cx.rule(irp::IRP_43);
+        }
+        if request.event.is_some() && request.routine.is_some() {
+            cx.rule(rule::IO_37);
+        }
+        if record.status.is_warning() && setup.overlapped {
+            cx.rule(rule::IO_19);
+        }
         let late = cx.deviates(Deviation::EventBeforeStatusBlock);
         if !late {
             self.write_block(cx, id.block(), record.status, record.information);

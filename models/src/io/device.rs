@@ -33,6 +33,9 @@ impl Kernel {
             }
             Model::Delay(0) | Model::Cached => {
                 cx.rules([irp::IRP_15, dev::DEV_24, dev::DEV_25, io::IO_20, io::IO_21]);
+                if status == NtStatus::END_OF_FILE {
+                    cx.rule(io::IO_55);
+                }
                 self.mark_pending(cx, id);
                 self.complete_as_set_up(cx, id, completer);
                 if returns.is_some() {

@@ -22,6 +22,12 @@ impl Kernel {
     ) {
         cx.rules([rule::EXIT_01, rule::EXIT_02, rule::EXIT_03, rule::EXIT_04, can::CAN_06]);
         for id in self.io().thread_irps(thread).to_vec() {
+            if !self.has_irp(id) {
+                continue;
+            }
+            if self.file(self.request_of(cx, id).2).port.is_some() {
+                cx.rule(rule::EXIT_06);
+            }
             self.cancel_irp(cx, id, Some(thread), true);
         }
         self.thread_mut(thread).wait.remaining_ms = CANCEL_TIMEOUT_MS;

@@ -259,9 +259,8 @@ impl Kernel {
         file: ObjectId,
     ) {
         let record = self.file(file);
-        let refers = |irp: IrpId| {
-            matches!(self.irp(irp).place, IrpPlace::Driver | IrpPlace::Completed)
-        };
+        let refers =
+            |irp: IrpId| matches!(self.irp(irp).place, IrpPlace::Driver | IrpPlace::Completed);
         let referenced = || self.irps_of(cx, file).any(refers);
         if !record.cleaned_up || record.closed || referenced() {
             return;

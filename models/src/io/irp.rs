@@ -87,6 +87,9 @@ impl Hash for Irp {
 
 impl Kernel {
     /// A request packet.
+    ///
+    /// # Panics
+    /// When there is none of that name.
     pub fn irp(&self, irp: IrpId) -> &Irp {
         let irps = &self.io().irps;
         let at = irps.binary_search_by_key(&irp, |irp| irp.id);
@@ -187,6 +190,9 @@ impl Kernel {
             return;
         }
         self.irp_event(cx, irp, IrpChange::Freed);
+        if cx.deviates(Deviation::CancelKeepsRequest) {
+            self.take_from_queues(cx, irp);
+        }
         let irps = &mut self.io_mut().irps;
         if let Ok(at) = irps.binary_search_by_key(&irp, |irp| irp.id) {
             irps.remove(at);

@@ -10,7 +10,7 @@ use crate::ke::thread::InService;
 use crate::ke::wait::{NEVER, WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::ob::ObjectType;
-use crate::rule::{device as dev, io as rule, irp};
+use crate::rule::{device as dev, exit, io as rule, irp};
 use crate::service::{ServiceOutcome, ServiceReturn};
 use alertable_traces::status::NtStatus;
 
@@ -32,8 +32,13 @@ impl Kernel {
             Ok(file) => file,
             Err(status) => return ServiceOutcome::Returned(status.into()),
         };
+        cx.rule(rule::IO_02);
         if cx.io.files[self.file(file).slot()].overlapped {
             return self.issue_checked(cx, thread, id, file);
+        }
+        cx.rule(rule::IO_01);
+        if request.routine.is_some() && request.interface == Interface::Overlapped {
+            cx.rule(rule::IO_49);
         }
         self.thread_mut(thread).service = InService::Lock(file);
         match self.acquire_file_lock(cx, thread, file) {
@@ -120,7 +125,6 @@ impl Kernel {
         let irp = match self.allocate_irp(cx, thread, id, block, agnostic) {
             Ok(irp) => irp,
             Err(status) => {
-                cx.rule(rule::IO_56);
                 self.release_file_lock(cx, file);
                 return ServiceOutcome::Returned(status.into());
             }
@@ -189,6 +193,9 @@ impl Kernel {
         if status == NtStatus::PENDING {
             self.thread_mut(thread).service = InService::Request(file);
             let alertable = cx.io.files[self.file(file).slot()].alertable;
+            if !alertable {
+                cx.rule(rule::IO_29);
+            }
             return self.wait_for_request(cx, thread, request, file, alertable);
         }
         self.release_file_lock(cx, file);
@@ -264,7 +271,10 @@ impl Kernel {
         let is_over = self.synchronous_irp(cx, thread, file).is_none();
         let interrupted = status != NtStatus::WAIT_0 || self.thread(thread).terminated;
         if interrupted && !is_over && self.thread(thread).service == InService::Request(file) {
-            cx.rules([rule::IO_27, rule::IO_28, rule::IO_30, rule::IO_31]);
+            cx.rules([rule::IO_27, rule::IO_28, rule::IO_31]);
+            if self.thread(thread).terminated {
+                cx.rules([rule::IO_30, exit::EXIT_07, exit::EXIT_21]);
+            }
             self.thread_mut(thread).service = InService::Aborting(file);
             if let Some(irp) = self.synchronous_irp(cx, thread, file) {
                 self.cancel_irp(cx, irp, Some(thread), false);
@@ -277,6 +287,8 @@ impl Kernel {
             return self.wait_for_request(cx, thread, request, file, false);
         }
         if !is_over {
+            // Without the lock, the end of somebody else's request.
+            self.file_mut(file).signaled = false;
             return self.wait_for_request(cx, thread, request, file, false);
         }
         cx.rules([rule::IO_22, irp::IRP_57]);
@@ -337,10 +349,9 @@ impl Kernel {
 /// IRP-59: what a request for cached data can end with without a request packet.
 fn is_fast(major: Major, status: NtStatus) -> bool {
     match major {
-        Major::Read => matches!(
-            status,
-            NtStatus::SUCCESS | NtStatus::BUFFER_OVERFLOW | NtStatus::END_OF_FILE
-        ),
+        Major::Read => {
+            matches!(status, NtStatus::SUCCESS | NtStatus::BUFFER_OVERFLOW | NtStatus::END_OF_FILE)
+        }
         Major::Write => status == NtStatus::SUCCESS,
         Major::Control(_) => false,
     }

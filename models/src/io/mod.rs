@@ -5,7 +5,7 @@
 //! device stack to a device ([`device`], [`pipe`]). Some driver completes it: the first stage
 //! walks back up the stack in whatever context, the second stage writes the status block and
 //! notifies, in the context of the issuing thread ([`complete`]). [`cancel`] asks for an early
-//! end, [`file`] closes handles, [`port`] hands packets to threads.
+//! end, [`mod@file`] closes handles, [`port`] hands packets to threads.
 
 pub mod cancel;
 pub mod complete;

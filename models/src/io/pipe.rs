@@ -4,7 +4,6 @@
 //! mode one run of bytes for each write that still waits for room and one for all others.
 
 use super::complete::Completer;
-use super::irp::IrpPlace;
 use super::setup::{ControlCode, Major, PipeSetup};
 use crate::event::Observer;
 use crate::ids::{IrpId, ThreadId};
@@ -315,7 +314,7 @@ impl Kernel {
         end: usize,
         code: ControlCode,
     ) -> NtStatus {
-        let server = end % 2 == 0;
+        let server = end.is_multiple_of(2);
         match code {
             ControlCode::PipeListen => {
                 cx.rules([dev::DEV_01, dev::DEV_02, dev::DEV_19]);
@@ -466,7 +465,6 @@ impl Kernel {
 
     /// Takes a request out of the queues of its pipe; what a write had not got in goes with it.
     pub(crate) fn take_from_pipe(&mut self, id: IrpId) {
-        debug_assert_eq!(self.irp(id).place, IrpPlace::Driver);
         let io = self.io_mut();
         io.pipe_reads.remove_all(|queued| *queued == id);
         io.pipe_listens.remove_all(|queued| *queued == id);

@@ -124,7 +124,7 @@ impl Kernel {
         packet: Packet,
         context: Option<ThreadId>,
     ) {
-        cx.rules([rule::IOCP_09, rule::IOCP_10, rule::IOCP_12, rule::IOCP_36]);
+        cx.rules([rule::IOCP_09, rule::IOCP_10, rule::IOCP_12, rule::IOCP_36, rule::IOCP_53]);
         if cx.deviates(Deviation::PacketLost) {
             return;
         }
@@ -176,7 +176,7 @@ impl Kernel {
     ) {
         cx.event(Event::Packet { port, packet, change: PacketChange::Dequeued(thread) });
         self.io_mut().received.push(thread.index(), Packet { irp: None, ..packet });
-        if let Some(irp) = packet.irp {
+        if let Some(irp) = packet.irp.filter(|irp| self.has_irp(*irp)) {
             if self.irp(irp).agnostic && self.io().file_irps_contain(irp) {
                 cx.rules([rule::IOCP_24, irp::IRP_42, can::CAN_33]);
                 self.write_block(cx, irp.block(), packet.status, packet.information);
@@ -209,7 +209,7 @@ impl Kernel {
             cx.rule(rule::IOCP_22);
             return self.after_wait_entry(thread, Some(status));
         }
-        cx.rules([rule::IOCP_27, rule::IOCP_28]);
+        cx.rules([rule::IOCP_01, rule::IOCP_27]);
         let base = self.io().received(thread).len() as u16;
         self.thread_mut(thread).service = InService::Removal { max, base };
         self.thread_mut(thread).wait = wait;
@@ -345,6 +345,14 @@ impl Kernel {
             self.take_packets(cx, thread, port, max - count(self) as u16);
         }
         cx.rules([rule::IOCP_14, rule::IOCP_15]);
+        for packet in &self.io().received(thread)[usize::from(base)..] {
+            if packet.status.is_warning() {
+                cx.rule(rule::IOCP_16);
+            }
+            if packet.value == PacketValue::Null && !packet.status.is_success() {
+                cx.rule(rule::IOCP_17);
+            }
+        }
         ServiceOutcome::Returned(ServiceReturn { status, value: count(self) as u32 })
     }
 
@@ -442,7 +450,7 @@ impl Kernel {
         while !self.io().packets.is_empty(slot) {
             let packet = self.io_mut().packets.remove(slot, 0);
             cx.event(Event::Packet { port, packet, change: PacketChange::Discarded });
-            if let Some(irp) = packet.irp {
+            if let Some(irp) = packet.irp.filter(|irp| self.has_irp(*irp)) {
                 if self.io().file_irps_contain(irp) {
                     self.unlink_irp(irp);
                 }

@@ -6,11 +6,14 @@
 use crate::deviation::Deviation;
 use crate::event::{Event, KapcChange, Observer};
 use crate::ids::{BlockId, DatumId, IrpId, ObjectId, RoutineId, ThreadId};
+use crate::io::irp::IrpPlace;
 use crate::ke::dispatcher::DispatcherObject;
-use crate::ke::thread::ThreadState;
+use crate::ke::thread::{InService, ThreadState};
 use crate::ke::{Context, Kernel};
 use crate::lists::Entry;
-use crate::rule::{apc as rule, exit, io, irp as irp_rule, thread as thr, timer as tim, wait};
+use crate::rule::{
+    apc as rule, cancel, exit, io, irp as irp_rule, thread as thr, timer as tim, wait,
+};
 use alertable_traces::status::NtStatus;
 
 /// The most user APCs that a machine keeps queued, for all threads together.
@@ -130,7 +133,9 @@ impl Kernel {
     ) {
         let here = self.thread(thread);
         let wakes = here.waits_alertably()
-            || (here.state == ThreadState::Waiting && cx.deviates(Deviation::ApcAtPlainWait));
+            || (here.state == ThreadState::Waiting
+                && here.service == InService::None
+                && cx.deviates(Deviation::ApcAtPlainWait));
         if wakes && !cx.deviates(Deviation::ApcWakesLate) {
             cx.rules([rule::APC_I_13, wait::WAIT_10, wait::WAIT_13, wait::WAIT_38]);
             if kapc.is_special() {
@@ -213,11 +218,21 @@ impl Kernel {
             self.begin_timer_apc(cx, timer);
         }
         cx.event(Event::Kapc { thread, kapc, change: KapcChange::Delivered });
-        if let ApcSource::Io(irp) = kapc.source {
+        if let ApcSource::Io(irp) = kapc.source
+            && self.is_apc_of(irp)
+        {
             cx.rules([irp_rule::IRP_53, io::IO_46, io::IO_48]);
+            if self.file(self.request_of(cx, irp).2).cleaned_up {
+                cx.rule(cancel::CAN_34);
+            }
             self.free_irp(cx, irp);
         }
         kapc
+    }
+
+    /// Whether a request packet is, as it should be, waiting for the APC that it is.
+    fn is_apc_of(&self, irp: IrpId) -> bool {
+        self.has_irp(irp) && self.irp(irp).place == IrpPlace::Apc
     }
 
     /// Whether a special user APC is queued to a thread.
@@ -266,6 +281,9 @@ impl Kernel {
         cx.rules([thr::THR_34, rule::APC_U_22]);
         self.thread_mut(thread).apc_queueable = false;
         self.thread_mut(thread).user_apc_pending = false;
+        if self.has_io() {
+            cx.rule(exit::EXIT_14);
+        }
         while let Some(kapc) = self.user_apcs(thread).first().copied() {
             if cx.deviates(Deviation::ExitKeepsApcs) {
                 break;
@@ -273,7 +291,9 @@ impl Kernel {
             cx.rules([rule::APC_U_21, rule::APC_U_23, rule::APC_I_18]);
             self.user_apcs.remove(thread.index(), 0);
             cx.event(Event::Kapc { thread, kapc, change: KapcChange::RunDown });
-            if let ApcSource::Io(irp) = kapc.source {
+            if let ApcSource::Io(irp) = kapc.source
+                && self.is_apc_of(irp)
+            {
                 cx.rules([exit::EXIT_11, exit::EXIT_12, exit::EXIT_13]);
                 self.free_irp(cx, irp);
             }

@@ -3,7 +3,7 @@
 use crate::deviation::Deviation;
 use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::{ObjectId, ThreadId};
-use crate::ke::thread::ThreadState;
+use crate::ke::thread::{InService, ThreadState};
 use crate::ke::{Context, Kernel};
 use crate::lists::Entry;
 use crate::rule::{apc, thread as thr, wait as rule};
@@ -186,7 +186,8 @@ impl Kernel {
         thread: ThreadId,
     ) -> Option<NtStatus> {
         let here = self.thread(thread);
-        if !here.wait.alertable && !cx.deviates(Deviation::ApcAtPlainWait) {
+        let everywhere = cx.deviates(Deviation::ApcAtPlainWait) && here.service == InService::None;
+        if !here.wait.alertable && !everywhere {
             cx.rule(apc::APC_U_29);
             return None;
         }

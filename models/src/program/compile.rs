@@ -64,7 +64,7 @@ impl std::error::Error for CompileError {}
 /// # Errors
 /// When it uses calls, objects or threads that the machine does not have yet.
 pub fn compile(scenario: &Scenario) -> Result<Program, CompileError> {
-    let mut compiler = Compiler::new(scenario)?;
+    let mut compiler = Compiler::new(scenario);
     for (name, thread) in &scenario.threads {
         if thread.mode != ThreadMode::User {
             return Err(CompileError::SystemThreadNotSimulated { name: name.clone() });
@@ -104,7 +104,7 @@ struct Compiler {
 
 impl Compiler {
     /// Gives ids to all names and makes the first state of the kernel.
-    fn new(scenario: &Scenario) -> Result<Self, CompileError> {
+    fn new(scenario: &Scenario) -> Self {
         let threads: HashMap<_, _> = scenario
             .threads
             .keys()
@@ -165,7 +165,7 @@ impl Compiler {
             kernel: Kernel::new(records, objects),
         };
         let routines = scenario.routines.keys().enumerate();
-        Ok(Compiler {
+        let compiler = Compiler {
             program,
             threads,
             handles: handle_names,
@@ -175,8 +175,8 @@ impl Compiler {
             caller: ThreadId(0),
             io,
             data: HashMap::new(),
-        }
-        .with_keys())
+        };
+        compiler.with_keys()
     }
 
     /// The keys with which files are associated at first are values like any other.

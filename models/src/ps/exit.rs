@@ -77,28 +77,35 @@ impl Kernel {
             !self.owned_mutants(thread).is_empty()
                 && !cx.deviations.contains(Deviation::MutexNotAbandoned)
         };
-        use ExitPhase::{
-            AbandonMutants, AwaitIrps, CancelIrps, CancelTimers, CloseApcQueue, CloseHandles,
-            SignalThread,
-        };
         let has_irp = || {
             self.io.as_deref().is_some_and(|io| !io.thread_irps(thread).is_empty())
                 && !cx.deviations.contains(Deviation::ExitKeepsIrps)
         };
         match phase {
-            AwaitIrps => AwaitIrps,
-            CancelIrps if has_irp() => CancelIrps,
-            CancelIrps | CancelTimers if has_timer() => CancelTimers,
-            CancelIrps | CancelTimers | AbandonMutants if has_mutant() => AbandonMutants,
-            SignalThread => SignalThread,
-            CancelIrps | CancelTimers | AbandonMutants | CloseHandles
+            ExitPhase::AwaitIrps => ExitPhase::AwaitIrps,
+            ExitPhase::CancelIrps if has_irp() => ExitPhase::CancelIrps,
+            ExitPhase::CancelIrps | ExitPhase::CancelTimers if has_timer() => {
+                ExitPhase::CancelTimers
+            }
+            ExitPhase::CancelIrps | ExitPhase::CancelTimers | ExitPhase::AbandonMutants
+                if has_mutant() =>
+            {
+                ExitPhase::AbandonMutants
+            }
+            ExitPhase::SignalThread => ExitPhase::SignalThread,
+            ExitPhase::CancelIrps
+            | ExitPhase::CancelTimers
+            | ExitPhase::AbandonMutants
+            | ExitPhase::CloseHandles
                 if self.ends_process_with_io(cx, thread) =>
             {
-                CloseHandles
+                ExitPhase::CloseHandles
             }
-            CancelIrps | CancelTimers | AbandonMutants | CloseHandles | CloseApcQueue => {
-                CloseApcQueue
-            }
+            ExitPhase::CancelIrps
+            | ExitPhase::CancelTimers
+            | ExitPhase::AbandonMutants
+            | ExitPhase::CloseHandles
+            | ExitPhase::CloseApcQueue => ExitPhase::CloseApcQueue,
         }
     }
 

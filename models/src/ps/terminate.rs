@@ -5,7 +5,7 @@ use crate::event::Observer;
 use crate::ids::{HandleId, ThreadId};
 use crate::ke::thread::{ExitPhase, InService, ThreadState};
 use crate::ke::{Context, Kernel};
-use crate::rule::{io, thread as rule, wait};
+use crate::rule::{exit, io, iocp, thread as rule, wait};
 use alertable_traces::status::NtStatus;
 
 impl Kernel {
@@ -80,6 +80,9 @@ impl Kernel {
         code: u32,
     ) {
         cx.rule(rule::THR_33);
+        if matches!(self.thread(thread).service, InService::Removal { .. }) {
+            cx.rules([iocp::IOCP_37, exit::EXIT_16]);
+        }
         self.abandon_wait(thread);
         self.force_resume(cx, thread);
         let here = self.thread_mut(thread);

@@ -4,7 +4,7 @@ use super::{Confidence, Level, Rule, Standing, Subject, rules};
 
 rules! {
     base: super::io::END;
-    CAN_01 "CAN-01" Driver Tested missing "Not simulated yet." {
+    CAN_01 "CAN-01" Driver Tested {
         statement: "`IoCancelIrp` takes the system-wide cancel lock, sets `Irp->Cancel = TRUE`, \
             atomically exchanges the cancel routine with NULL, and, if there was one, records \
             the old IRQL in `CancelIrql` and calls it with the lock held; it returns TRUE \
@@ -14,7 +14,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_02 "CAN-02" Driver Tested missing "Not simulated yet." {
+    CAN_02 "CAN-02" Driver Tested {
         statement: "With no cancel routine present, `IoCancelIrp` only sets the flag and returns \
             FALSE; the flag stays set forever and nothing else happens until the owner looks at \
             it.",
@@ -23,7 +23,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_03 "CAN-03" Driver Tested missing "Not simulated yet." {
+    CAN_03 "CAN-03" Driver Tested {
         statement: "The routine is called at most once: a second `IoCancelIrp` finds NULL and \
             returns FALSE, even if the IRP is still not completed.",
         observe: "call count",
@@ -31,7 +31,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_04 "CAN-04" Driver Documented missing "Not simulated yet." {
+    CAN_04 "CAN-04" Driver Documented {
         statement: "`Cancel` set and routine NULL therefore means either \"cancelled, nobody \
             listening\"or \"cancel routine running or finished\"; the two are indistinguishable \
             from the IRP alone.",
@@ -40,7 +40,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_05 "CAN-05" Driver Documented missing "Not simulated yet." {
+    CAN_05 "CAN-05" Driver Documented {
         statement: "A cancel routine must release the cancel lock with the saved `CancelIrql`, \
             take the IRP out of whatever queue holds it, set status STATUS_CANCELLED and \
             information 0, and complete it outside any spin lock; alternatively it may just \
@@ -51,7 +51,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_06 "CAN-06" Kernel SourceDerived missing "Not simulated yet." {
+    CAN_06 "CAN-06" Kernel SourceDerived {
         statement: "The cancel routine runs in the context of whoever called `IoCancelIrp` (the \
             thread calling CancelIoEx, the exiting thread, another driver), so the first stage \
             of the cancelled request runs there too; the second stage still goes to the issuing \
@@ -61,7 +61,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_07 "CAN-07" Driver SourceDerived missing "Not simulated yet." {
+    CAN_07 "CAN-07" Driver SourceDerived {
         statement: "Finding a cancel routine on an IRP whose completion walk is already finished \
             is a fatal stop (0x48): a driver completed an IRP without clearing its cancel \
             routine.",
@@ -70,7 +70,7 @@ rules! {
         note: "",
         divergence: "A model should raise a contract violation.",
     }
-    CAN_08 "CAN-08" Driver Documented missing "Not simulated yet." {
+    CAN_08 "CAN-08" Driver Documented {
         statement: "`IoSetCancelRoutine` is an atomic exchange that returns the previous \
             routine; NULL returned on removal means cancellation has already claimed the IRP and \
             the caller must leave its completion to the cancel routine.",
@@ -79,7 +79,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_09 "CAN-09" Driver SourceDerived missing "Not simulated yet." {
+    CAN_09 "CAN-09" Driver SourceDerived {
         statement: "Correct queueing order is: mark pending → insert in queue → set cancel \
             routine → test `Cancel`; if it is set, try to take the routine back: non-NULL → \
             remove and complete it yourself with STATUS_CANCELLED, NULL → the cancel routine is \
@@ -89,7 +89,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_10 "CAN-10" Driver SourceDerived missing "Not simulated yet." {
+    CAN_10 "CAN-10" Driver SourceDerived {
         statement: "Cancel-safe queue insertion always marks the IRP pending and never leaves a \
             cancelled IRP in the queue: an IRP that was cancelled before or during insertion is \
             completed as cancelled before the insert call returns (the driver must still return \
@@ -99,7 +99,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_11 "CAN-11" Driver SourceDerived missing "Not simulated yet." {
+    CAN_11 "CAN-11" Driver SourceDerived {
         statement: "Cancel-safe removal of \"the next\"IRP skips entries whose cancel routine is \
             already gone (they are being cancelled) and returns the first one it manages to make \
             non-cancellable; removal of a specific IRP by context returns NULL if it was already \
@@ -109,7 +109,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_12 "CAN-12" Driver Documented missing "Not simulated yet." {
+    CAN_12 "CAN-12" Driver Documented {
         statement: "A driver that passes an IRP down must first make it non-cancellable at its \
             own level; while the IRP is below, only the lower driver's routine (if any) can \
             react, and the upper driver learns of it through its completion routine (register \
@@ -119,7 +119,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_13 "CAN-13" Driver Documented missing "Not simulated yet." {
+    CAN_13 "CAN-13" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "A driver that cancels an IRP it created must make sure the IRP is not freed \
             by its own completion routine while `IoCancelIrp` is using it; the usual solution is \
             an extra owner count shared by the two paths.",
@@ -128,7 +129,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_14 "CAN-14" Driver Documented missing "Not simulated yet." {
+    CAN_14 "CAN-14" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "Cancelling a master IRP does not reach its associated IRPs automatically; \
             the master's cancel routine must cancel them.",
         observe: "thread exit with a master IRP pending",
@@ -136,7 +138,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_15 "CAN-15" Driver Documented missing "Not simulated yet." {
+    CAN_15 "CAN-15" Driver Documented {
         statement: "The `Cancel` flag does not influence the final status: a request may \
             complete with success (all, or partial data), STATUS_CANCELLED, or an unrelated \
             error after a cancel; invoke-on-cancel completion routines run in every case.",
@@ -145,7 +147,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_16 "CAN-16" UserApi Tested missing "Not simulated yet." {
+    CAN_16 "CAN-16" UserApi Tested {
         statement: "CancelIo / NtCancelIoFile asks for cancellation of all requests that the \
             calling thread issued on the file object; it returns success even if there were \
             none, and never touches other threads' requests.",
@@ -157,7 +159,7 @@ rules! {
             Wine; whether Windows still finds them after moving them to the file's list is \
             doubtful.",
     }
-    CAN_17 "CAN-17" UserApi Tested missing "Not simulated yet." {
+    CAN_17 "CAN-17" UserApi Tested {
         statement: "CancelIoEx / NtCancelIoFileEx asks for cancellation of the calling process's \
             requests on the file object from any thread, optionally only those whose IOSB \
             address equals the given one; if nothing matched it fails with STATUS_NOT_FOUND \
@@ -169,7 +171,7 @@ rules! {
         divergence: "Obs: Wine 8.0 returns TRUE for NULL overlapped on an idle handle (fixed \
             later).",
     }
-    CAN_18 "CAN-18" NtSyscall Tested missing "Not simulated yet." {
+    CAN_18 "CAN-18" NtSyscall Tested {
         statement: "Matching is by file object, not by handle value: any handle to the same file \
             object in the process works, including a duplicate when the original handle used for \
             the request is already closed; a closed handle fails with STATUS_INVALID_HANDLE.",
@@ -178,7 +180,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_19 "CAN-19" UserApi Tested missing "Not simulated yet." {
+    CAN_19 "CAN-19" UserApi Tested {
         statement: "A cancelled asynchronous request is reported exactly like any other pended \
             completion: IOSB (STATUS_CANCELLED, 0), event set, APC queued (run only when \
             alertable), or packet queued. For a simple pipe read all of this is in place when \
@@ -189,7 +191,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_20 "CAN-20" NtSyscall SourceDerived missing "Not simulated yet." {
+    CAN_20 "CAN-20" NtSyscall SourceDerived {
         statement: "NtCancelIoFile (non-Ex) additionally waits, polling at short intervals, \
             until none of the calling thread's requests on that file object remain on its list; \
             a driver that ignores cancellation makes CancelIo itself hang. CancelIoEx never \
@@ -201,7 +203,7 @@ rules! {
         divergence: "Doubtful for Vista and later, where CancelIo is documented only as having \
             \"requested\"cancellation; Wine does not wait.",
     }
-    CAN_21 "CAN-21" UserApi SourceDerived missing "Not simulated yet." {
+    CAN_21 "CAN-21" UserApi SourceDerived {
         statement: "Requests are cancelled in list order, newest first (IRP-07), and each is \
             treated separately: with a NULL overlapped the caller may see requests issued \
             meanwhile by other threads escape the sweep.",
@@ -210,7 +212,7 @@ rules! {
         note: "source-derived + observed",
         divergence: "",
     }
-    CAN_22 "CAN-22" NtSyscall Tested missing "Not simulated yet." {
+    CAN_22 "CAN-22" NtSyscall Tested {
         statement: "CancelSynchronousIo / NtCancelSynchronousIoFile targets a thread \
             (THREAD_TERMINATE access): it cancels the synchronous request the thread is \
             currently blocked in, optionally only if its IOSB address matches; asynchronous \
@@ -223,7 +225,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_23 "CAN-23" UserApi Documented missing "Not simulated yet." {
+    CAN_23 "CAN-23" UserApi Documented {
         statement: "The thread so cancelled returns STATUS_CANCELLED (ERROR_OPERATION_ABORTED) \
             from its service if the driver honoured the request; since the target is \"whatever \
             the thread is doing now\", a late cancel can hit the thread's next synchronous call \
@@ -233,7 +235,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_24 "CAN-24" UserApi Inferred missing "Not simulated yet." {
+    CAN_24 "CAN-24" UserApi Inferred {
         statement: "CancelIoEx on a handle whose file object is synchronous also reaches the \
             request a thread is blocked in, because the matching requests are found through the \
             threads' lists and the cancel service does not take the file lock; no packet results \
@@ -244,7 +246,7 @@ rules! {
         note: "inferred + observed",
         divergence: "",
     }
-    CAN_25 "CAN-25" UserApi Documented missing "Not simulated yet." {
+    CAN_25 "CAN-25" UserApi Documented {
         statement: "Cancel versus completion is decided by who wins the cancel-routine exchange: \
             if the driver has already taken the IRP out of its cancellable state, the cancel \
             call may still return success (the IRP was found on the list) although the request \
@@ -255,7 +257,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_26 "CAN-26" UserApi SourceDerived missing "Not simulated yet." {
+    CAN_26 "CAN-26" UserApi SourceDerived {
         statement: "Once the second stage has run, the request is no longer on any list: \
             targeted cancel gives NOT_FOUND even if its APC or packet has not been consumed; \
             cancelling never removes a queued user APC or packet. The window where a \
@@ -266,7 +268,7 @@ rules! {
         note: "source-derived + observed",
         divergence: "",
     }
-    CAN_27 "CAN-27" UserApi Documented missing "Not simulated yet." {
+    CAN_27 "CAN-27" UserApi Documented {
         statement: "The result value of a cancel call is therefore useless for deciding whether \
             to wait: the only safe protocol is to ignore it and wait for the request's own \
             notification before reusing the OVERLAPPED.",
@@ -277,7 +279,7 @@ rules! {
         divergence: "After NOT_FOUND on a request that was pending, a notification is already \
             queued.",
     }
-    CAN_28 "CAN-28" Kernel Documented missing "Not simulated yet." {
+    CAN_28 "CAN-28" Kernel Documented {
         statement: "Closing the last handle in the system to a file object sends IRP_MJ_CLEANUP, \
             in the context of the closing thread, while other references may still exist; \
             drivers complete every queued request of that file object during it. IRP_MJ_CLOSE \
@@ -288,7 +290,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_29 "CAN-29" UserApi Tested missing "Not simulated yet." {
+    CAN_29 "CAN-29" UserApi Tested {
         statement: "The status used at cleanup is the driver's choice and is often not \
             STATUS_CANCELLED: named pipes complete the closing end's own pending reads with \
             STATUS_PIPE_BROKEN (0xC000014B) and a normal notification, including the packet on a \
@@ -298,7 +300,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_30 "CAN-30" Kernel Documented missing "Not simulated yet." {
+    CAN_30 "CAN-30" Kernel Documented {
         statement: "A driver that ignores cleanup leaves the requests pending with no handle \
             left to cancel them by; they end when the device finishes, when the issuing thread \
             exits (thread-bound), or never.",
@@ -307,7 +309,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_31 "CAN-31" NtSyscall Tested missing "Not simulated yet." {
+    CAN_31 "CAN-31" NtSyscall Tested {
         statement: "Closing one of several handles in the same process cancels nothing.",
         observe: "duplicate in the same process, close the original: IOSB unchanged, no packet, \
             event not set",
@@ -315,7 +317,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_32 "CAN-32" NtSyscall Tested missing "Not simulated yet." {
+    CAN_32 "CAN-32" NtSyscall Tested {
         statement: "Closing the last handle of a process while another process still holds one \
             cancels exactly that process's thread-agnostic requests (port bound, context \
             non-NULL, no event): each completes with STATUS_CANCELLED and posts its packet; \
@@ -331,7 +333,7 @@ rules! {
             STATUS_CANCELLED); whether a sweep still follows for a driver that ignores cleanup \
             is doubtful.",
     }
-    CAN_33 "CAN-33" NtSyscall Tested missing "Not simulated yet." {
+    CAN_33 "CAN-33" NtSyscall Tested {
         statement: "In that case the local IOSB is still unwritten after the close and becomes \
             STATUS_CANCELLED only when the packet is removed.",
         observe: "IOSB pattern intact between close and NtRemoveIoCompletion",
@@ -339,7 +341,7 @@ rules! {
         note: "",
         divergence: "Wine writes it immediately (todo).",
     }
-    CAN_34 "CAN-34" UserApi Observed missing "Not simulated yet." {
+    CAN_34 "CAN-34" UserApi Observed {
         statement: "Closing a handle does not remove user APCs already queued by completed \
             requests on it; they are still delivered to their thread.",
         observe: "complete, CloseHandle, SleepEx: routine runs",
@@ -347,7 +349,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_35 "CAN-35" Driver Documented missing "Not simulated yet." {
+    CAN_35 "CAN-35" Driver Documented {
         statement: "Cleanup racing with new requests is possible: another thread that already \
             referenced the file object may still send reads or writes to the driver during or \
             after cleanup; a driver must reject or complete them.",

@@ -4,7 +4,7 @@ use super::{Confidence, Level, Rule, Standing, Subject, rules};
 
 rules! {
     base: super::iocp::END;
-    EXIT_01 "EXIT-01" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_01 "EXIT-01" Kernel SourceDerived {
         statement: "Order of relevant steps in a user thread's exit: mark as exiting → \
             (subsystem callouts) → cancel and await the thread's IRPs → timer rundown → mutex \
             abandonment → user-mode structures freed → exit status and time stored → if last \
@@ -15,7 +15,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_02 "EXIT-02" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_02 "EXIT-02" Kernel SourceDerived {
         statement: "The thread cancels its own requests in its own context (termination from \
             outside is only an APC that makes it do so), so a thread that cannot reach that code \
             — for instance one stuck in a non-interruptible kernel wait — cancels nothing.",
@@ -24,7 +24,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_03 "EXIT-03" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_03 "EXIT-03" Kernel SourceDerived {
         statement: "Every IRP on the thread's list gets `IoCancelIrp`, newest first, at \
             APC_LEVEL (no second stage can run during the sweep); then the thread repeatedly \
             lowers to PASSIVE_LEVEL and sleeps 100 ms in kernel mode, non-alertably, until the \
@@ -35,7 +35,7 @@ rules! {
         note: "",
         divergence: "Interval is an implementation detail; a model can use \"until empty\".",
     }
-    EXIT_04 "EXIT-04" UserApi Tested missing "Not simulated yet." {
+    EXIT_04 "EXIT-04" UserApi Tested {
         statement: "Consequently the second stages of the cancelled requests run in the dying \
             thread: buffered data copied, IOSB written (STATUS_CANCELLED or whatever the driver \
             chose), user event or file event signalled, packets posted; other threads see these \
@@ -47,7 +47,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_05 "EXIT-05" UserApi Tested missing "Not simulated yet." {
+    EXIT_05 "EXIT-05" UserApi Tested {
         statement: "The only requests not cancelled are thread-agnostic ones (port bound at \
             issue, APC context non-NULL, no event): their IOSB stays untouched, no packet \
             appears, and they later complete normally or can be cancelled by CancelIoEx from \
@@ -60,7 +60,7 @@ rules! {
         divergence: "Before Vista they were cancelled too; obs: Wine 8.0 behaves like Vista and \
             later.",
     }
-    EXIT_06 "EXIT-06" UserApi Tested missing "Not simulated yet." {
+    EXIT_06 "EXIT-06" UserApi Tested {
         statement: "Having a port is not enough: on a bound handle, a request with an event and \
             a context is cancelled at thread exit, its IOSB is written at once and its packet \
             (STATUS_CANCELLED) is posted; a request with a NULL context is cancelled with \
@@ -70,7 +70,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_07 "EXIT-07" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_07 "EXIT-07" Kernel SourceDerived {
         statement: "A thread blocked in a synchronous request exits only after that request has \
             been cancelled and completed (IO-30); data that arrives at the same moment may be \
             consumed by the doomed read.",
@@ -79,7 +79,7 @@ rules! {
         note: "source-derived + observed",
         divergence: "",
     }
-    EXIT_08 "EXIT-08" Kernel Documented missing "Not simulated yet." {
+    EXIT_08 "EXIT-08" Kernel Documented {
         statement: "If a cancelled thread-bound IRP is still not completed after about five \
             minutes (3000 waits of 100 ms), the I/O manager takes it off the list, clears its \
             thread pointer and logs a driver time-out for the device that owns it; the thread \
@@ -91,7 +91,7 @@ rules! {
             does not proceed until every IRP is finished and the process stays until shutdown; \
             make it a model option, default five minutes.",
     }
-    EXIT_09 "EXIT-09" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_09 "EXIT-09" Kernel SourceDerived {
         statement: "Dissociation is skipped for an IRP whose completion walk has already ended \
             (its second stage is just about to run).",
         observe: "completion at exactly the time-out instant",
@@ -99,7 +99,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_10 "EXIT-10" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_10 "EXIT-10" Kernel SourceDerived {
         statement: "A dissociated IRP that is completed later produces no effects at all \
             (IRP-41); in particular it must not write to the dead thread's process memory.",
         observe: "late completion by the faulty device",
@@ -107,7 +107,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_11 "EXIT-11" UserApi Tested missing "Not simulated yet." {
+    EXIT_11 "EXIT-11" UserApi Tested {
         statement: "User APCs queued by those last completions, like all others still queued, \
             are discarded after APC queueing has been disabled: for an I/O APC the rundown \
             routine just frees the IRP; no user code runs.",
@@ -117,7 +117,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_12 "EXIT-12" UserApi SourceDerived missing "Not simulated yet." {
+    EXIT_12 "EXIT-12" UserApi SourceDerived {
         statement: "The exiting thread never becomes alertable during exit, so a completion \
             routine cannot run \"on the way out\"even if the thread had been sleeping alertably \
             when it was terminated.",
@@ -127,7 +127,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_13 "EXIT-13" UserApi Documented missing "Not simulated yet." {
+    EXIT_13 "EXIT-13" UserApi Documented {
         statement: "Completion routines belong to the issuing thread for ever: when that thread \
             is gone the request cannot be handed over to another thread; other threads can only \
             observe IOSB or handle state.",
@@ -136,7 +136,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_14 "EXIT-14" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_14 "EXIT-14" Kernel SourceDerived {
         statement: "Once APC queueing is disabled, a later attempt to queue any APC to the \
             thread fails; no thread-bound IRP can still need it because the list was emptied \
             first, and a kernel APC left in the queue at this point is a fatal stop (0x20).",
@@ -145,7 +145,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_15 "EXIT-15" Kernel Documented missing "Not simulated yet." {
+    EXIT_15 "EXIT-15" Kernel Documented {
         statement: "A thread that exits while associated with a completion port leaves the port: \
             it is removed from the port's thread list and, if it counted as active, its slot is \
             given back, which can release another waiting thread for a queued packet.",
@@ -155,7 +155,7 @@ rules! {
         note: "",
         divergence: "Wine has no active counting.",
     }
-    EXIT_16 "EXIT-16" Kernel Inferred missing "Not simulated yet." {
+    EXIT_16 "EXIT-16" Kernel Inferred {
         statement: "A thread terminated while it waits on a port simply leaves the wait list; no \
             packet is lost unless one had already been handed to it, in which case that packet \
             is gone with the thread.",
@@ -165,7 +165,7 @@ rules! {
         divergence: "Wine newer than 8.0 stores the handed-over packet in a per-thread wait \
             object and frees it at exit.",
     }
-    EXIT_17 "EXIT-17" UserApi Tested missing "Not simulated yet." {
+    EXIT_17 "EXIT-17" UserApi Tested {
         statement: "Packets already queued for requests of an exited thread stay in the port and \
             are removed normally by others.",
         observe: "W-afd event+context row: packet removed by the main thread after the issuer is \
@@ -174,7 +174,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_18 "EXIT-18" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_18 "EXIT-18" Kernel SourceDerived {
         statement: "Process exit terminates the other threads first; each of them runs the \
             complete thread-exit sequence for its own IRPs, and the handle table is run down by \
             the last thread after it has finished with its own IRPs.",
@@ -183,7 +183,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_19 "EXIT-19" Kernel Inferred missing "Not simulated yet." {
+    EXIT_19 "EXIT-19" Kernel Inferred {
         statement: "Handle rundown closes every handle as if by NtClose: it therefore triggers \
             the per-process sweep of thread-agnostic requests (CAN-32), and cleanup/close \
             requests for files nobody else has open; this is how requests that survived their \
@@ -194,7 +194,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_20 "EXIT-20" Kernel SourceDerived missing "Not simulated yet." {
+    EXIT_20 "EXIT-20" Kernel SourceDerived missing "The cleanup of every device ends." {
         statement: "Cleanup requests issued during rundown are synchronous and uncancellable \
             from the outside: a driver that does not finish IRP_MJ_CLEANUP blocks process exit \
             without any time-out.",
@@ -203,7 +203,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_21 "EXIT-21" UserApi Documented missing "Not simulated yet." {
+    EXIT_21 "EXIT-21" UserApi Documented {
         statement: "A process with an IRP that is neither completed nor cancellable stays \
             visible as an unkillable process with one remaining thread for as long as the rule \
             of EXIT-08 (or IO-31 for a synchronous request) keeps that thread.",
@@ -212,7 +212,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_22 "EXIT-22" Driver Documented missing "Not simulated yet." {
+    EXIT_22 "EXIT-22" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "Non-threaded, driver-created IRPs are unaffected by anybody's exit; the \
             driver that made them must cancel them itself.",
         observe: "IRP built by a filter with `IoAllocateIrp` survives the exit of the thread in \
@@ -221,7 +222,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_23 "EXIT-23" Driver Documented missing "Not simulated yet." {
+    EXIT_23 "EXIT-23" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "Threaded IRPs created by a driver in the context of a user thread are \
             cancelled when that user thread exits, even if the work they represent is unrelated \
             to the thread.",
@@ -230,7 +232,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_24 "EXIT-24" UserApi Tested missing "Not simulated yet." {
+    EXIT_24 "EXIT-24" UserApi Tested {
         statement: "The thread object is signalled only after all of the above; waiting for a \
             thread handle is therefore a valid barrier after which every thread-bound request of \
             that thread is finished (or dissociated) and its buffers may be freed.",

@@ -4,7 +4,7 @@ use super::{Confidence, Level, Rule, Standing, Subject, rules};
 
 rules! {
     base: super::cancel::END;
-    IOCP_01 "IOCP-01" NtSyscall Documented missing "Not simulated yet." {
+    IOCP_01 "IOCP-01" NtSyscall Documented {
         statement: "NtCreateIoCompletion(concurrency) makes an empty, non-signalled port; \
             concurrency 0 means the number of processors. Win32 CreateIoCompletionPort uses the \
             concurrency argument only when it creates the port and ignores it when a port is \
@@ -14,7 +14,7 @@ rules! {
         note: "",
         divergence: "Wine stores the number and never uses it.",
     }
-    IOCP_02 "IOCP-02" UserApi SourceDerived missing "Not simulated yet." {
+    IOCP_02 "IOCP-02" UserApi SourceDerived {
         statement: "CreateIoCompletionPort(INVALID_HANDLE_VALUE, existing port, …) fails with \
             ERROR_INVALID_PARAMETER; with a bad file handle or a bad port handle it fails with \
             ERROR_INVALID_HANDLE, and a port created on the fly is closed again on failure.",
@@ -23,7 +23,7 @@ rules! {
         note: "source-derived + observed",
         divergence: "",
     }
-    IOCP_03 "IOCP-03" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_03 "IOCP-03" NtSyscall Tested {
         statement: "Association (FileCompletionInformation) requires an asynchronous file \
             object; a synchronous one gives STATUS_INVALID_PARAMETER and leaves the IOSB \
             untouched.",
@@ -32,7 +32,7 @@ rules! {
         note: "",
         divergence: "Wine writes the IOSB (todo).",
     }
-    IOCP_04 "IOCP-04" NtSyscall Documented missing "Not simulated yet." {
+    IOCP_04 "IOCP-04" NtSyscall Documented {
         statement: "A file object can be associated once: a second association — same or another \
             port, same or another key — fails with STATUS_INVALID_PARAMETER, and the association \
             lasts as long as the file object.",
@@ -42,7 +42,7 @@ rules! {
         divergence: "Since Windows 8.1 FileReplaceCompletionInformation (61) can replace or \
             remove it (port NULL).",
     }
-    IOCP_05 "IOCP-05" NtSyscall Documented missing "Not simulated yet." {
+    IOCP_05 "IOCP-05" NtSyscall Documented {
         statement: "Port and key live in the file object, so requests made through duplicated or \
             inherited handles, even by another process, post to the same port with the same key.",
         observe: "I/O through a duplicate",
@@ -50,7 +50,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_06 "IOCP-06" Kernel Inferred missing "Not simulated yet." {
+    IOCP_06 "IOCP-06" Kernel Inferred {
         statement: "The port used for a packet is looked up at completion, while \
             thread-agnosticism is decided at issue; binding between the two yields a packet from \
             a thread-bound request.",
@@ -59,7 +59,7 @@ rules! {
         note: "inferred from tested parts",
         divergence: "",
     }
-    IOCP_07 "IOCP-07" Kernel Documented missing "Not simulated yet." {
+    IOCP_07 "IOCP-07" Kernel Documented {
         statement: "The file object holds a reference on the port: the port object outlives its \
             handles while files are bound to it, and file handles are among the references that \
             must go before it is destroyed.",
@@ -68,7 +68,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_08 "IOCP-08" NtSyscall SourceDerived missing "Not simulated yet." {
+    IOCP_08 "IOCP-08" NtSyscall SourceDerived
+        missing "Access rights are outside the model: every handle has full access." {
         statement: "Access rights: removing and posting need IO_COMPLETION_MODIFY_STATE (2), \
             querying the depth needs IO_COMPLETION_QUERY_STATE (1), waiting on the handle needs \
             SYNCHRONIZE.",
@@ -77,7 +78,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_09 "IOCP-09" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_09 "IOCP-09" NtSyscall Tested {
         statement: "A packet is the 4-tuple (key, value, status, information). For I/O: key \
             bound to the file, value = APC context (OVERLAPPED address in Win32), status and \
             information of the request. For NtSetIoCompletion all four are free; \
@@ -87,7 +88,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_10 "IOCP-10" NtSyscall Documented missing "Not simulated yet." {
+    IOCP_10 "IOCP-10" NtSyscall Documented {
         statement: "All packet sources share one FIFO: I/O packets, posted packets, \
             wait-completion packets and job messages are removed strictly in queueing order \
             (unless handed directly to a waiter, IOCP-25).",
@@ -96,7 +97,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_11 "IOCP-11" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_11 "IOCP-11" NtSyscall Tested {
         statement: "When an I/O request posts a packet is fixed by irp.md/io.md: pended → always \
             (any status); inline success or warning → yes unless skipped by mode flag; inline \
             error → never; APC routine present → never; NULL context → never.",
@@ -105,7 +106,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_12 "IOCP-12" NtSyscall SourceDerived missing "Not simulated yet." {
+    IOCP_12 "IOCP-12" NtSyscall SourceDerived {
         statement: "Posting never blocks and has no capacity limit other than memory; it fails \
             only with STATUS_INSUFFICIENT_RESOURCES. An I/O packet cannot fail to be queued \
             because it is the IRP itself.",
@@ -114,7 +115,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_13 "IOCP-13" NtSyscall SourceDerived missing "Not simulated yet." {
+    IOCP_13 "IOCP-13" NtSyscall SourceDerived
+        missing "There is no call that asks for the depth; waiting for the port shows whether it is empty." {
         statement: "NtQueryIoCompletion returns the number of queued packets not yet handed to \
             anyone.",
         observe: "post two: depth 2",
@@ -122,7 +124,7 @@ rules! {
         note: "source-derived + observed",
         divergence: "",
     }
-    IOCP_14 "IOCP-14" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_14 "IOCP-14" NtSyscall Tested {
         statement: "NtRemoveIoCompletion returns STATUS_SUCCESS with the packet whatever the \
             packet's own status is; STATUS_TIMEOUT (a success code) if none arrived in time; \
             STATUS_USER_APC if the wait was broken for thread termination; \
@@ -132,7 +134,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_15 "IOCP-15" UserApi Documented missing "Not simulated yet." {
+    IOCP_15 "IOCP-15" UserApi Documented {
         statement: "GetQueuedCompletionStatus: TRUE if a packet with an `NT_SUCCESS` status was \
             removed; FALSE with non-NULL *lpOverlapped if a packet with a warning or error \
             status was removed (bytes and key stored, last error mapped from that status); FALSE \
@@ -143,7 +145,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_16 "IOCP-16" UserApi SourceDerived missing "Not simulated yet." {
+    IOCP_16 "IOCP-16" UserApi SourceDerived {
         statement: "A warning packet makes GetQueuedCompletionStatus return FALSE (for \
             STATUS_BUFFER_OVERFLOW: ERROR_MORE_DATA) although data was transferred and \
             bytes/key/overlapped are valid.",
@@ -152,7 +154,7 @@ rules! {
         note: "source-derived + observed",
         divergence: "",
     }
-    IOCP_17 "IOCP-17" UserApi Observed missing "Not simulated yet." {
+    IOCP_17 "IOCP-17" UserApi Observed {
         statement: "A packet whose value is NULL and status failing cannot be told from \
             \"nothing removed\"by the documented NULL test, except that key and bytes have been \
             overwritten; PostQueuedCompletionStatus cannot produce it, NtSetIoCompletion can. A \
@@ -163,14 +165,14 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_18 "IOCP-18" UserApi Documented missing "Not simulated yet." {
+    IOCP_18 "IOCP-18" UserApi Documented {
         statement: "On time-out *lpOverlapped is set to NULL; time-out 0 polls.",
         observe: "prefilled pointer becomes NULL, key and bytes keep their values",
         sources: "MS \"GetQueuedCompletionStatus\"; R-k32; obs",
         note: "",
         divergence: "",
     }
-    IOCP_19 "IOCP-19" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_19 "IOCP-19" NtSyscall Tested {
         statement: "NtRemoveIoCompletionEx / GetQueuedCompletionStatusEx waits for the first \
             packet and then takes, without further waiting, as many as are queued up to the \
             array size, in FIFO order, all for this one thread; each entry carries its own \
@@ -181,7 +183,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_20 "IOCP-20" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_20 "IOCP-20" NtSyscall Tested {
         statement: "When the Ex call removes nothing (time-out, APC, abandonment) the count \
             output is 0 or 1 but meaningless; only the return status tells.",
         observe: "count ≤ 1 asserted after STATUS_TIMEOUT and STATUS_USER_APC",
@@ -189,7 +191,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_21 "IOCP-21" UserApi Documented missing "Not simulated yet." {
+    IOCP_21 "IOCP-21" UserApi Documented {
         statement: "Win32 alertable Ex: WAIT_IO_COMPLETION is delivered as FALSE with last error \
             192 after the routine has run, and no packet has been removed.",
         observe: "pending QueueUserAPC and empty port",
@@ -197,7 +199,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_22 "IOCP-22" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_22 "IOCP-22" NtSyscall Tested {
         statement: "Alertable Ex with both a pending user APC and a queued packet: if the thread \
             is already associated with this port the packet is returned and the APC stays \
             queued; if it is not (first call, or last associated elsewhere), the APC wins, \
@@ -210,14 +212,14 @@ rules! {
         note: "",
         divergence: "Obs: Wine 8.0 returns the packet in all cases (fixed later).",
     }
-    IOCP_23 "IOCP-23" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_23 "IOCP-23" NtSyscall Tested {
         statement: "Non-alertable removal never runs user APCs, not even when it times out.",
         observe: "Ex(alertable FALSE) with pending APC: STATUS_TIMEOUT, routine not run",
         sources: "W-file; obs",
         note: "",
         divergence: "",
     }
-    IOCP_24 "IOCP-24" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_24 "IOCP-24" NtSyscall Tested {
         statement: "For thread-agnostic I/O packets the removal performs the deferred part of \
             the second stage: copy of buffered data and writing of the requester's IOSB happen \
             now, in the removing thread, before the call returns.",
@@ -227,7 +229,7 @@ rules! {
         divergence: "Wine writes both at completion. What happens if the remover belongs to a \
             different process is doubtful.",
     }
-    IOCP_25 "IOCP-25" Kernel Documented missing "Not simulated yet." {
+    IOCP_25 "IOCP-25" Kernel Documented {
         statement: "Queueing a packet: if a thread is waiting in a removal call and the number \
             of active associated threads is below the limit, the packet is handed directly to \
             the most recently arrived waiter and never becomes visible in the queue (depth and \
@@ -238,7 +240,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_26 "IOCP-26" UserApi Tested missing "Not simulated yet." {
+    IOCP_26 "IOCP-26" UserApi Tested {
         statement: "Waiters are released in LIFO order of arrival; packets in FIFO order. With \
             waiters A then B and posts 3, 4, 5: B gets 3, A gets 4, the next caller gets 5.",
         observe: "exactly that",
@@ -247,7 +249,7 @@ rules! {
         note: "",
         divergence: "Obs: Wine 8.0 wakes FIFO; newer Wine is LIFO.",
     }
-    IOCP_27 "IOCP-27" Kernel Documented missing "Not simulated yet." {
+    IOCP_27 "IOCP-27" Kernel Documented {
         statement: "A thread is associated with the port of its most recent removal call (at \
             most one); association starts when the call enters the queue logic, even if it then \
             times out, and ends by calling on another port, by exit, or when the port is run \
@@ -257,7 +259,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_28 "IOCP-28" Kernel Documented missing "Not simulated yet." {
+    IOCP_28 "IOCP-28" Kernel Documented {
         statement: "Active count = associated threads that are not blocked. On entering a \
             removal call an associated thread's activity is given up first; the call then takes \
             a queued packet only if the active count is below the limit, incrementing it again; \
@@ -268,7 +270,7 @@ rules! {
         note: "",
         divergence: "Wine has no concurrency control (obs): B gets the packet at once.",
     }
-    IOCP_29 "IOCP-29" Kernel Documented missing "Not simulated yet." {
+    IOCP_29 "IOCP-29" Kernel Documented {
         statement: "When an active associated thread blocks on anything else (a wait, a sleep, a \
             suspension, a blocking I/O call), its slot is released at once: if packets and \
             waiters exist and the count is now below the limit, the newest waiter gets the \
@@ -280,7 +282,7 @@ rules! {
         note: "",
         divergence: "Wine none.",
     }
-    IOCP_30 "IOCP-30" Kernel Documented missing "Not simulated yet." {
+    IOCP_30 "IOCP-30" Kernel Documented {
         statement: "When the blocked thread is released from that other wait it becomes active \
             again unconditionally, so the active count may exceed the limit; no running thread \
             is stopped for it, but no packet is handed out until the count has dropped below the \
@@ -292,7 +294,7 @@ rules! {
         note: "",
         divergence: "Wine none.",
     }
-    IOCP_31 "IOCP-31" Kernel SourceDerived missing "Not simulated yet." {
+    IOCP_31 "IOCP-31" Kernel SourceDerived {
         statement: "A kernel APC delivered to a thread waiting on the port interrupts the wait; \
             when it resumes, the thread re-enters the wait list as the newest waiter and will be \
             released first, and if packets became available meanwhile it takes one without \
@@ -303,7 +305,7 @@ rules! {
         note: "",
         divergence: "Wine: position unchanged.",
     }
-    IOCP_32 "IOCP-32" Kernel SourceDerived missing "Not simulated yet." {
+    IOCP_32 "IOCP-32" Kernel SourceDerived {
         statement: "While that kernel APC runs, the thread counts as active; a packet queued by \
             the APC itself (second stage posting to the very port its thread waits on) is not \
             handed to another waiter but appended to the queue, and the thread picks it up on \
@@ -315,7 +317,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_33 "IOCP-33" Kernel SourceDerived missing "Not simulated yet." {
+    IOCP_33 "IOCP-33" Kernel SourceDerived {
         statement: "A waiter whose time-out expires leaves the wait list and becomes active (it \
             returns to its caller), which can push the count over the limit.",
         observe: "concurrency 1, A active, B times out: count 2",
@@ -323,7 +325,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_34 "IOCP-34" UserApi Documented missing "Not simulated yet." {
+    IOCP_34 "IOCP-34" UserApi Documented {
         statement: "A running thread that calls removal again while packets are queued continues \
             without blocking and in preference to older waiters (it gives up and re-takes its \
             slot within one call), so with limit 1 and a busy queue the same thread processes \
@@ -333,7 +335,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_35 "IOCP-35" Kernel SourceDerived missing "Not simulated yet." {
+    IOCP_35 "IOCP-35" Kernel SourceDerived {
         statement: "A thread switching from port X to port Y gives up its activity on X, which \
             may release a waiter on X, before it is considered on Y.",
         observe: "limit 1 on X, packet and waiter on X, A (active on X) calls on Y",
@@ -341,7 +343,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_36 "IOCP-36" Kernel SourceDerived missing "Not simulated yet." {
+    IOCP_36 "IOCP-36" Kernel SourceDerived {
         statement: "The port does not care which thread issued the I/O or posted the packet; \
             posting by an associated active thread does not change its own activity.",
         observe: "worker posts to its own port: waiter released only if the limit allows",
@@ -349,7 +351,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_37 "IOCP-37" Kernel SourceDerived missing "Not simulated yet." {
+    IOCP_37 "IOCP-37" Kernel SourceDerived {
         statement: "A terminating thread's wait in the non-alertable removal call is broken \
             because it is a user-mode wait (user-APC-pending is forced), so port waiters can \
             always be terminated.",
@@ -358,7 +360,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_38 "IOCP-38" Kernel Documented missing "Not simulated yet." {
+    IOCP_38 "IOCP-38" Kernel Documented {
         statement: "Special kernel APCs (I/O second stages) are delivered to threads waiting on \
             a port like to any other waiter; a port wait therefore does not delay status blocks, \
             events or packets of the waiting thread's own requests, only its user APCs.",
@@ -368,7 +370,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_39 "IOCP-39" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_39 "IOCP-39" NtSyscall Tested {
         statement: "A port handle is signalled while its queue is non-empty; a direct wait on it \
             does not remove anything and does not associate the thread.",
         observe: "post one, wait twice: both satisfied; depth still 1; after removal the wait \
@@ -377,7 +379,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_40 "IOCP-40" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_40 "IOCP-40" NtSyscall Tested {
         statement: "One queued packet satisfies all threads waiting directly on the handle.",
         observe: "two direct waiters, one post: both return WAIT_OBJECT_0 and the packet is \
             still there",
@@ -385,7 +387,7 @@ rules! {
         note: "",
         divergence: "Obs: Wine 8.0 woke only one of two (fixed later).",
     }
-    IOCP_41 "IOCP-41" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_41 "IOCP-41" NtSyscall Tested {
         statement: "If the packet is handed straight to a thread blocked in a removal call, \
             direct waiters are not woken.",
         observe: "one direct waiter, one remover, one post: remover gets it, direct wait times out",
@@ -393,7 +395,7 @@ rules! {
         note: "",
         divergence: "Before Windows 10 1607 the direct waiter was woken too.",
     }
-    IOCP_42 "IOCP-42" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_42 "IOCP-42" NtSyscall Tested {
         statement: "Closing the last handle of a port while threads wait: removal calls return \
             STATUS_ABANDONED_WAIT_0 (0x80) — Win32 FALSE, NULL overlapped, \
             ERROR_ABANDONED_WAIT_0 — for the plain and the Ex call, alertable or not; direct \
@@ -403,7 +405,7 @@ rules! {
         note: "",
         divergence: "XP/2003 kept waiting; obs: Wine 8.0 also keeps waiting (fixed later).",
     }
-    IOCP_43 "IOCP-43" Kernel Inferred missing "Not simulated yet." {
+    IOCP_43 "IOCP-43" Kernel Inferred {
         statement: "Waiting threads do hold a reference to the port object but not a handle; \
             what triggers abandonment is the handle count reaching zero, not object deletion, so \
             bound files do not prevent it.",
@@ -413,7 +415,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_44 "IOCP-44" NtSyscall Tested missing "Not simulated yet." {
+    IOCP_44 "IOCP-44" NtSyscall Tested {
         statement: "A removal call that starts after the handle is closed fails with \
             STATUS_INVALID_HANDLE.",
         observe: "race arm of the test",
@@ -421,7 +423,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_45 "IOCP-45" Kernel SourceDerived missing "Not simulated yet." {
+    IOCP_45 "IOCP-45" Kernel SourceDerived {
         statement: "When the port object is finally deleted (no handles, no bound files), its \
             queue is run down: queued I/O packets have their IRPs freed and posted packets are \
             discarded; nobody is notified. Threads still recorded as associated are detached.",
@@ -431,7 +433,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_46 "IOCP-46" Kernel Doubtful missing "Not simulated yet." {
+    IOCP_46 "IOCP-46" Kernel Doubtful {
         statement: "A thread-agnostic request that completes after the port's last handle is \
             gone can never have its packet removed; whether its IOSB is then written at \
             completion or never is not settled by any source (the \"not being torn down\" \
@@ -441,7 +443,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_47 "IOCP-47" NtSyscall Documented missing "Not simulated yet." {
+    IOCP_47 "IOCP-47" NtSyscall Documented
+        missing "Wait completion packets cannot be said in a scenario." {
         statement: "A wait completion packet object links a waitable object to a port: when the \
             object is or becomes signalled, one packet (key, value, status, information given at \
             association) is queued; association with an already signalled object queues \
@@ -454,7 +457,8 @@ rules! {
         note: "documented / source-derived (error codes)",
         divergence: "Not in Wine 8.0.",
     }
-    IOCP_48 "IOCP-48" NtSyscall Documented missing "Not simulated yet." {
+    IOCP_48 "IOCP-48" NtSyscall Documented
+        missing "Wait completion packets cannot be said in a scenario." {
         statement: "Cancelling a wait completion packet: STATUS_SUCCESS if it was still waiting, \
             or queued and removal of the queued packet was requested; STATUS_PENDING if queued \
             and removal was not requested; STATUS_CANCELLED if it is idle.",
@@ -463,7 +467,8 @@ rules! {
         note: "",
         divergence: "Not in Wine 8.0.",
     }
-    IOCP_49 "IOCP-49" NtSyscall Doubtful missing "Not simulated yet." {
+    IOCP_49 "IOCP-49" NtSyscall Doubtful
+        missing "Wait completion packets cannot be said in a scenario." {
         statement: "Firing a wait completion packet consumes the object's signal like a wait \
             would (auto-reset objects are reset), as the object's wait is satisfied on behalf of \
             the packet.",
@@ -472,7 +477,7 @@ rules! {
         note: "",
         divergence: "Newest Wine does not consume the signal.",
     }
-    IOCP_50 "IOCP-50" UserApi Documented missing "Not simulated yet." {
+    IOCP_50 "IOCP-50" UserApi Documented missing "There are no job objects." {
         statement: "A job object with an associated port queues messages with key = association \
             key, bytes = message code, overlapped = process id (for process messages); delivery \
             of most messages is not guaranteed and carries no order guarantee relative to I/O \
@@ -482,7 +487,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_51 "IOCP-51" Driver Documented missing "Not simulated yet." {
+    IOCP_51 "IOCP-51" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "Kernel queue counterparts: insert returns the previous number of queued \
             entries; insert-at-head exists only in the kernel; remove returns an entry pointer \
             or one of STATUS_TIMEOUT, STATUS_USER_APC (user-mode wait only), STATUS_ABANDONED, \
@@ -493,7 +499,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_52 "IOCP-52" NtSyscall SourceDerived missing "Not simulated yet." {
+    IOCP_52 "IOCP-52" NtSyscall SourceDerived
+        missing "Memory for packets does not run out, so that reserving it shows nothing." {
         statement: "NtSetIoCompletionEx posts through a pre-allocated reserve object, so that \
             the post itself cannot fail for lack of memory; apart from that the packet is \
             indistinguishable from one posted by NtSetIoCompletion.",
@@ -503,7 +510,7 @@ rules! {
         divergence: "A reserve object already in use makes the call fail on Windows; Wine does \
             not model that.",
     }
-    IOCP_53 "IOCP-53" NtSyscall Inferred missing "Not simulated yet." {
+    IOCP_53 "IOCP-53" NtSyscall Inferred {
         statement: "Nothing in a packet identifies the thread that issued the request or the one \
             that completed it; a model may keep this only as trace data.",
         observe: "",

@@ -4,7 +4,7 @@ use super::{Confidence, Level, Rule, Standing, Subject, rules};
 
 rules! {
     base: super::thread::END;
-    IRP_01 "IRP-01" Driver Tested missing "Not simulated yet." {
+    IRP_01 "IRP-01" Driver Tested {
         statement: "A fresh IRP with N stack locations has `CurrentLocation = N+1` (one past the \
             top), no thread, zeroed `IoStatus`, `Cancel = FALSE`, no cancel routine and an empty \
             thread-list link.",
@@ -13,7 +13,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_02 "IRP-02" Driver Documented missing "Not simulated yet." {
+    IRP_02 "IRP-02" Driver Documented {
         statement: "The stack count must be at least the `StackSize` of the device the IRP is \
             sent to; every `IoCallDriver` consumes one location and running out is a fatal stop \
             (0x35), not an error return.",
@@ -22,7 +22,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_03 "IRP-03" Driver Documented missing "Not simulated yet." {
+    IRP_03 "IRP-03" Driver Documented {
         statement: "IRPs come in two families. Threaded IRPs (those built by the I/O system \
             services, by `IoBuildDeviceIoControlRequest` and by `IoBuildSynchronousFsdRequest`) \
             are linked to a thread's pending list, are freed by the I/O manager's second stage, \
@@ -34,7 +34,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_04 "IRP-04" Driver Tested missing "Not simulated yet." {
+    IRP_04 "IRP-04" Driver Tested
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "`IoBuildAsynchronousFsdRequest` stores the current thread in the IRP but \
             takes no reference on it and does not queue the IRP to it; if the driver lets such \
             an IRP complete all the way up, the second stage still writes the caller's status \
@@ -46,7 +47,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_05 "IRP-05" Driver Documented missing "Not simulated yet." {
+    IRP_05 "IRP-05" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "The creator of a threaded IRP must not call `IoFreeIrp` on it, must send it \
             from the thread that built it, and waits on the supplied event only if \
             `IoCallDriver` returned STATUS_PENDING; if it returned anything else the event may \
@@ -56,7 +58,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_06 "IRP-06" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_06 "IRP-06" Kernel SourceDerived {
         statement: "A system service fills the IRP before sending it: originating file object \
             (referenced), issuing thread, requestor mode = previous mode, user IOSB pointer, \
             referenced user event (optional), user APC routine and context, and then links it to \
@@ -67,7 +69,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_07 "IRP-07" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_07 "IRP-07" Kernel SourceDerived {
         statement: "The per-thread pending list is manipulated only by its owning thread at \
             APC_LEVEL or by code running in that thread's second-stage APC; new IRPs are \
             inserted at the head, so any walk of the list (cancel, thread exit) visits the \
@@ -78,7 +80,7 @@ rules! {
         divergence: "Observed on Wine 8.0: same newest-first order; older ReactOS code used tail \
             insertion.",
     }
-    IRP_08 "IRP-08" Kernel Tested missing "Not simulated yet." {
+    IRP_08 "IRP-08" Kernel Tested {
         statement: "Since Vista a request is thread-agnostic when, at issue, the handle is \
             asynchronous, a completion port is associated with the file object, the APC context \
             is non-NULL and no event handle was supplied; such an IRP is linked to the file \
@@ -91,7 +93,7 @@ rules! {
         note: "",
         divergence: "Pre-Vista has no thread-agnostic I/O.",
     }
-    IRP_09 "IRP-09" Kernel Documented missing "Not simulated yet." {
+    IRP_09 "IRP-09" Kernel Documented {
         statement: "An IRP holds a reference on its file object from issue until the second \
             stage (or packet removal/rundown) is over; closing every handle therefore cannot \
             delete the file object while a request is outstanding.",
@@ -102,7 +104,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_10 "IRP-10" Driver Tested missing "Not simulated yet." {
+    IRP_10 "IRP-10" Driver Tested
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "`IoReuseIrp` returns a non-threaded IRP to its just-allocated shape \
             (CurrentLocation = N+1, status as given) preserving allocation flags; it is illegal \
             on threaded IRPs and on IRPs still owned by a lower driver.",
@@ -111,7 +114,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_11 "IRP-11" Driver Tested missing "Not simulated yet." {
+    IRP_11 "IRP-11" Driver Tested {
         statement: "`IoCallDriver` decrements CurrentLocation, stores the target device object \
             in the new current location and calls the dispatch routine chosen by that location's \
             major function; the value it returns is the dispatch routine's return value, \
@@ -121,7 +124,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_12 "IRP-12" Driver Tested missing "Not simulated yet." {
+    IRP_12 "IRP-12" Driver Tested {
         statement: "Copy-to-next duplicates the current location into the next one but gives the \
             copy an empty control field (no completion routine, no pending bit); skip-current \
             instead re-exposes the same location to the lower driver, so the lower driver's \
@@ -133,7 +136,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_13 "IRP-13" Driver Documented missing "Not simulated yet." {
+    IRP_13 "IRP-13" Driver Documented {
         statement: "A dispatch routine has exactly three legal shapes: (a) complete the IRP and \
             return the same status that was put in `IoStatus.Status`; (b) mark the IRP pending \
             and return STATUS_PENDING, whatever happens afterwards; (c) pass it down and return \
@@ -143,7 +146,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_14 "IRP-14" Driver Documented missing "Not simulated yet." {
+    IRP_14 "IRP-14" Driver Documented {
         statement: "`IoMarkIrpPending` sets SL_PENDING_RETURNED in the current stack location \
             only; it must happen before the IRP is made visible to any other context, because \
             afterwards the IRP may already be completed and freed.",
@@ -152,7 +155,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_15 "IRP-15" Driver Tested missing "Not simulated yet." {
+    IRP_15 "IRP-15" Driver Tested {
         statement: "Marking pending and then completing the IRP inside the same dispatch call is \
             legal; the routine must still return STATUS_PENDING, and the request is treated as \
             having pended for every notification rule.",
@@ -162,7 +165,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_16 "IRP-16" Driver SourceDerived missing "Not simulated yet." {
+    IRP_16 "IRP-16" Driver SourceDerived {
         statement: "Returning STATUS_PENDING without having marked the IRP pending is a driver \
             bug whose typical outcome is a hang: a synchronous caller waits for a completion \
             that is never delivered, because the deferred-completion path believed the issuer \
@@ -174,7 +177,7 @@ rules! {
         divergence: "A model should report \"driver contract violation\"instead of hanging \
             silently.",
     }
-    IRP_17 "IRP-17" Driver Tested missing "Not simulated yet." {
+    IRP_17 "IRP-17" Driver Tested {
         statement: "Marking pending but returning a different status makes the system service \
             return that other status on an asynchronous handle while the status block, event, \
             APC and packet all follow `IoStatus` with pended semantics; on the read/write \
@@ -185,7 +188,7 @@ rules! {
         note: "tested for device control, source-derived for read/write",
         divergence: "",
     }
-    IRP_18 "IRP-18" NtSyscall Tested missing "Not simulated yet." {
+    IRP_18 "IRP-18" NtSyscall Tested {
         statement: "Return value and `IoStatus.Status` are independent observables: on an \
             asynchronous handle the caller's NTSTATUS is the dispatch return value, and the \
             notifications depend only on (pending bit, `IoStatus.Status`). On a synchronous \
@@ -197,7 +200,7 @@ rules! {
         divergence: "On Windows 10 a warning return on a port-bound handle is reported as \
             STATUS_PENDING (IO-15).",
     }
-    IRP_19 "IRP-19" Driver Documented missing "Not simulated yet." {
+    IRP_19 "IRP-19" Driver Documented {
         statement: "`IoCompleteRequest` walks from the location of the completing driver upward, \
             one step per location, and may run in any thread or in a DPC at up to \
             DISPATCH_LEVEL; the process and thread current at that moment are arbitrary.",
@@ -206,7 +209,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_20 "IRP-20" Driver Tested missing "Not simulated yet." {
+    IRP_20 "IRP-20" Driver Tested {
         statement: "Before examining each location the walk sets `Irp->PendingReturned` from \
             that location's SL_PENDING_RETURNED bit, so the flag a completion routine sees \
             describes the driver below it.",
@@ -215,7 +218,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_21 "IRP-21" Driver Tested missing "Not simulated yet." {
+    IRP_21 "IRP-21" Driver Tested {
         statement: "If no completion routine is invoked at a location and PendingReturned is \
             set, the walk itself marks the next higher location pending; if a routine is invoked \
             and continues, it must call `IoMarkIrpPending` itself when PendingReturned is set, \
@@ -226,7 +229,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_22 "IRP-22" Driver Inferred missing "Not simulated yet." {
+    IRP_22 "IRP-22" Driver Inferred {
         statement: "Consequence of a lost pending bit: the second stage sees \"not pended\", so \
             an error completion produces no IOSB, no event, no APC and no packet although the \
             caller was told STATUS_PENDING — the request silently never completes from user \
@@ -237,7 +240,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_23 "IRP-23" Driver Tested missing "Not simulated yet." {
+    IRP_23 "IRP-23" Driver Tested {
         statement: "A routine is invoked if (status is `NT_SUCCESS` and invoke-on-success) or \
             (status is not `NT_SUCCESS` and invoke-on-error) or (`Irp->Cancel` is TRUE and \
             invoke-on-cancel); the cancel condition ignores the status entirely.",
@@ -246,7 +249,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_24 "IRP-24" Driver Documented missing "Not simulated yet." {
+    IRP_24 "IRP-24" Driver Documented {
         statement: "Because the walk tests `NT_SUCCESS`, a warning such as \
             STATUS_BUFFER_OVERFLOW triggers the invoke-on-error routine, although the second \
             stage will treat the same status as a non-error and notify the caller normally.",
@@ -255,7 +258,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_25 "IRP-25" Driver Tested missing "Not simulated yet." {
+    IRP_25 "IRP-25" Driver Tested
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "The control and parameter fields of a location are cleared before its \
             routine runs; the routine receives the device object of the driver that registered \
             it, or NULL when it belongs to the IRP's originator (no location above).",
@@ -264,7 +268,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_26 "IRP-26" Driver Tested missing "Not simulated yet." {
+    IRP_26 "IRP-26" Driver Tested
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "Returning STATUS_MORE_PROCESSING_REQUIRED stops the walk at once and gives \
             the IRP back to that driver; the I/O manager does not touch the IRP again until \
             someone calls `IoCompleteRequest`, which resumes above the location where it \
@@ -274,7 +279,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_27 "IRP-27" Driver Documented missing "Not simulated yet." {
+    IRP_27 "IRP-27" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "A driver that returned the lower driver's value from its dispatch routine \
             must not change status or synchronicity in its completion routine; a driver that \
             wants to must mark pending and return STATUS_PENDING up front (or wait \
@@ -284,7 +290,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_28 "IRP-28" Driver Documented missing "Not simulated yet." {
+    IRP_28 "IRP-28" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "Forward-and-wait: the driver copies the location, sets a routine that \
             signals an event only if PendingReturned and returns \
             STATUS_MORE_PROCESSING_REQUIRED, waits only if the call returned STATUS_PENDING, and \
@@ -294,7 +301,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_29 "IRP-29" Driver Documented missing "Not simulated yet." {
+    IRP_29 "IRP-29" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "The originator of an IRP owns no stack location, so its completion routine \
             must never mark the IRP pending (doing so writes past the last location).",
         observe: "model-level contract check",
@@ -302,7 +310,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_30 "IRP-30" Driver SourceDerived missing "Not simulated yet." {
+    IRP_30 "IRP-30" Driver SourceDerived {
         statement: "Completing an IRP that has already been completed stops the system with 0x44 \
             if the IRP memory is still recognisable (CurrentLocation beyond N+1); if it was \
             freed and reused the damage is arbitrary. A model should detect it deterministically \
@@ -312,7 +320,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_31 "IRP-31" Driver Tested missing "Not simulated yet." {
+    IRP_31 "IRP-31" Driver Tested {
         statement: "At completion time the cancel routine must be NULL and `IoStatus.Status` \
             must be neither STATUS_PENDING nor −1; checked builds assert it. A free build \
             completes an IRP whose status is STATUS_PENDING as if it were an ordinary success \
@@ -322,7 +330,8 @@ rules! {
         note: "",
         divergence: "W-nt marks one synchronous row of this case as not matched by Wine.",
     }
-    IRP_32 "IRP-32" Driver Documented missing "Not simulated yet." {
+    IRP_32 "IRP-32" Driver Documented
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "An associated IRP (created for a master IRP) is on no thread list; when its \
             walk ends it is freed, the master's outstanding count is decremented, and the \
             completion that brings the count to zero completes the master in the same call. The \
@@ -333,7 +342,7 @@ rules! {
         note: "documented / source-derived (status part)",
         divergence: "",
     }
-    IRP_33 "IRP-33" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_33 "IRP-33" Kernel SourceDerived missing "Nothing in a scenario pages." {
         statement: "Paging I/O never runs the normal second stage: synchronous paging and \
             close-type IRPs get their status block written and event set directly from the \
             completing context; asynchronous page writes use their own kernel APC. No user \
@@ -343,7 +352,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_34 "IRP-34" Kernel Documented missing "Not simulated yet." {
+    IRP_34 "IRP-34" Kernel Documented
+        missing "There are no priority boosts: the schedule decides who runs." {
         statement: "The priority boost passed to `IoCompleteRequest` is applied to the issuing \
             thread (through the second-stage APC insertion), not to the completing one; \
             convention is 0 for fast or failed operations, 1 for disk, 2 for \
@@ -353,7 +363,7 @@ rules! {
         note: "",
         divergence: "Irrelevant for a model without priorities.",
     }
-    IRP_35 "IRP-35" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_35 "IRP-35" Kernel SourceDerived {
         statement: "Read, write and other non-device-control services mark the IRP for deferred \
             completion: if the walk ends with PendingReturned = FALSE, `IoCompleteRequest` \
             simply returns, and the issuing service runs the second stage inline (raised to \
@@ -365,7 +375,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_36 "IRP-36" Kernel Documented missing "Not simulated yet." {
+    IRP_36 "IRP-36" Kernel Documented {
         statement: "Otherwise the IRP's own embedded APC object is initialised as a special \
             kernel APC (kernel routine, no normal routine) for the thread stored in the IRP and \
             queued to it; the APC environment captured at issue is used, so a thread attached to \
@@ -376,7 +386,7 @@ rules! {
         divergence: "Wine runs the equivalent through an internal \"system APC\"executed inside \
             server waits.",
     }
-    IRP_37 "IRP-37" Kernel Documented missing "Not simulated yet." {
+    IRP_37 "IRP-37" Kernel Documented {
         statement: "The second stage needs only that special kernel APCs are deliverable to the \
             thread: it runs during non-alertable waits, in critical regions, and while the \
             thread is suspended, but it is held back while the thread is in a guarded region or \
@@ -387,7 +397,7 @@ rules! {
         note: "documented (suspended case: inferred)",
         divergence: "",
     }
-    IRP_38 "IRP-38" Kernel Documented missing "Not simulated yet." {
+    IRP_38 "IRP-38" Kernel Documented {
         statement: "Delivery into a waiting thread interrupts and then transparently resumes the \
             wait: the wait call does not return, its time-out deadline is unchanged, and only \
             its position in LIFO queue waits can change (IOCP-31).",
@@ -396,7 +406,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_39 "IRP-39" Kernel Inferred missing "Not simulated yet." {
+    IRP_39 "IRP-39" Kernel Inferred {
         statement: "When a non-deferred IRP is completed in the issuing thread itself at \
             PASSIVE_LEVEL, the queued special APC is delivered before `IoCompleteRequest` \
             returns to the driver, so the caller's status block and events can already be final \
@@ -406,7 +416,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_40 "IRP-40" Kernel Inferred missing "Not simulated yet." {
+    IRP_40 "IRP-40" Kernel Inferred {
         statement: "Two second stages for the same thread never overlap: special kernel APCs are \
             delivered one at a time in FIFO order of `IoCompleteRequest` calls, which fixes the \
             order in which user APCs and packets of one thread are produced.",
@@ -416,7 +426,7 @@ rules! {
         note: "inferred + observed",
         divergence: "",
     }
-    IRP_41 "IRP-41" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_41 "IRP-41" Kernel SourceDerived {
         statement: "If the IRP has been cancelled and dissociated from its thread (EXIT-08), \
             there is no second stage: buffers, event reference, file reference and the IRP are \
             released, and no IOSB, event, APC or packet is produced, ever.",
@@ -425,7 +435,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_42 "IRP-42" Kernel Tested missing "Not simulated yet." {
+    IRP_42 "IRP-42" Kernel Tested {
         statement: "For a thread-agnostic IRP that pended, no APC to the issuing thread is \
             queued at all: the IRP goes straight into the port and the rest of the second stage \
             (status block, buffered copy) is executed by whichever thread removes the packet.",
@@ -437,7 +447,7 @@ rules! {
         divergence: "Wine writes the IOSB at completion time (marked todo in its tests; observed \
             on Wine 8.0); pre-Vista Windows also wrote it at completion.",
     }
-    IRP_43 "IRP-43" NtSyscall Tested missing "Not simulated yet." {
+    IRP_43 "IRP-43" NtSyscall Tested {
         statement: "The deferral of IRP-42 does not apply to requests that finished inline: then \
             the IOSB is already final when the service returns, even if a packet is queued as \
             well.",
@@ -448,7 +458,7 @@ rules! {
         divergence: "The general sentence in MS \"I/O Completion Ports\"names only the \
             synchronous-error exception.",
     }
-    IRP_44 "IRP-44" Kernel Documented missing "Not simulated yet." {
+    IRP_44 "IRP-44" Kernel Documented {
         statement: "Order of effects: (1) copy the system buffer to the user buffer and free it, \
             (2) free MDLs, (3) write the user's IOSB, (4) signal the user event — or, if none, \
             the file object's event, (5) unlink the IRP from its list, (6) queue the user APC, \
@@ -461,7 +471,7 @@ rules! {
         divergence: "Wine's server queues APC/packet before setting the event in its own result \
             routine.",
     }
-    IRP_45 "IRP-45" Kernel Tested missing "Not simulated yet." {
+    IRP_45 "IRP-45" Kernel Tested {
         statement: "Decision table, with E = `NT_ERROR(IoStatus.Status)`, P = PendingReturned, S \
             = synchronous handle or synchronous-API IRP: not E → full notification (steps 3–6); \
             E and P and not S → full notification; E and not P → nothing (the return value \
@@ -474,7 +484,7 @@ rules! {
         divergence: "The newest version of W-pipe also accepts STATUS_CANCELLED written to the \
             IOSB for a cancelled synchronous request.",
     }
-    IRP_46 "IRP-46" Kernel Tested missing "Not simulated yet." {
+    IRP_46 "IRP-46" Kernel Tested {
         statement: "The test is on severity, not on \"success\": informational (0x4…) and \
             warning (0x8…) statuses notify exactly like STATUS_SUCCESS, including when they are \
             produced without pending.",
@@ -483,7 +493,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_47 "IRP-47" NtSyscall Tested missing "Not simulated yet." {
+    IRP_47 "IRP-47" NtSyscall Tested
+        missing "Requests have sizes, not contents, so that copies cannot be told apart." {
         statement: "Buffered output: exactly `Information` bytes are copied to the user buffer, \
             and only if the status is not an error and is not STATUS_VERIFY_REQUIRED; bytes the \
             driver placed in the system buffer beyond `Information` are never seen, and on an \
@@ -493,7 +504,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_48 "IRP-48" NtSyscall Tested missing "Not simulated yet." {
+    IRP_48 "IRP-48" NtSyscall Tested
+        missing "Requests have sizes, not contents, so that copies cannot be told apart." {
         statement: "Direct and neither transfers have no copy step: whatever the driver wrote is \
             visible at once, even if the request then fails and even if `Information` is \
             smaller.",
@@ -502,7 +514,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_49 "IRP-49" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_49 "IRP-49" Kernel SourceDerived
+        missing "There is no memory that could be taken away from a status block." {
         statement: "A fault while writing the user's IOSB (bad or unmapped pointer) is \
             swallowed; the rest of the second stage continues.",
         observe: "unmap the IOSB page before completion: event and APC still happen",
@@ -510,7 +523,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_50 "IRP-50" NtSyscall Tested missing "Not simulated yet." {
+    IRP_50 "IRP-50" NtSyscall Tested {
         statement: "With a user event: the event is set; on an asynchronous handle the file \
             object's event is then not set, on a synchronous handle both are set.",
         observe: "wait state of event and handle after each completion",
@@ -518,7 +531,7 @@ rules! {
         note: "",
         divergence: "Wine does not set the handle in the synchronous case (todo).",
     }
-    IRP_51 "IRP-51" NtSyscall Tested missing "Not simulated yet." {
+    IRP_51 "IRP-51" NtSyscall Tested {
         statement: "If a user APC routine was given, the APC wins and no packet is posted, even \
             if a port has been associated with the file meanwhile; a packet is posted only if a \
             port is associated at completion time and the APC context is non-NULL.",
@@ -528,7 +541,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_52 "IRP-52" NtSyscall Tested missing "Not simulated yet." {
+    IRP_52 "IRP-52" NtSyscall Tested {
         statement: "The user APC is the IRP's own embedded APC object, re-initialised for the \
             current thread: user mode (for user requestors), normal routine = the caller's \
             routine, normal context = APC context, first system argument = the IOSB pointer, \
@@ -538,7 +551,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_53 "IRP-53" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_53 "IRP-53" Kernel SourceDerived {
         statement: "Hence the IRP is not freed at completion but when its user APC is delivered \
             (kernel routine) or flushed at thread exit (rundown routine); between the two the \
             request is no longer \"pending\": it is on no list, cannot be cancelled and cannot \
@@ -549,7 +562,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_54 "IRP-54" NtSyscall SourceDerived missing "Not simulated yet." {
+    IRP_54 "IRP-54" NtSyscall SourceDerived {
         statement: "User APCs produced by I/O go to the tail of the same user-mode APC queue as \
             `QueueUserAPC` requests and are delivered under the same alertability rules; nothing \
             distinguishes them.",
@@ -558,7 +571,7 @@ rules! {
         note: "source-derived + observed",
         divergence: "",
     }
-    IRP_55 "IRP-55" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_55 "IRP-55" Kernel SourceDerived {
         statement: "The completion packet is the IRP itself: key = the key bound to the file \
             object at completion, value = APC context, status/information = `IoStatus`; the IRP \
             is freed when the packet is removed or when the port object is deleted.",
@@ -567,7 +580,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_56 "IRP-56" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_56 "IRP-56" Kernel SourceDerived missing "Files are open from the start." {
         statement: "Create (open) operations never deliver a user APC and never post a packet; \
             their result is the return value of the open service.",
         observe: "",
@@ -575,7 +588,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_57 "IRP-57" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_57 "IRP-57" Kernel SourceDerived {
         statement: "For a synchronous handle the second stage stores the final status in the \
             file object and sets the file object's event; the blocked issuing thread then \
             returns that stored status.",
@@ -584,7 +597,8 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_58 "IRP-58" Driver SourceDerived missing "Not simulated yet." {
+    IRP_58 "IRP-58" Driver SourceDerived
+        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
         statement: "Driver-built synchronous IRPs (no file object) follow the same table: error \
             without pending → neither IOSB nor event; everything else → both.",
         observe: "`IoBuildDeviceIoControlRequest` to a device that fails inline",
@@ -592,7 +606,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_59 "IRP-59" Kernel Tested missing "Not simulated yet." {
+    IRP_59 "IRP-59" Kernel Tested {
         statement: "On a synchronous handle to a cached file the read/write services first try \
             fast I/O; a fast read is accepted for STATUS_SUCCESS, STATUS_BUFFER_OVERFLOW and \
             STATUS_END_OF_FILE, a fast write for STATUS_SUCCESS, and any other outcome falls \
@@ -602,7 +616,7 @@ rules! {
         note: "tested (reads), source-derived (writes)",
         divergence: "",
     }
-    IRP_60 "IRP-60" NtSyscall Tested missing "Not simulated yet." {
+    IRP_60 "IRP-60" NtSyscall Tested {
         statement: "When fast I/O is accepted, the IOSB is written and the user event is set \
             even if the status is an error (end of file), in contrast to IRP-45.",
         observe: "NtReadFile past EOF on a synchronous cached handle: returns 0xC0000011, IOSB = \
@@ -611,14 +625,15 @@ rules! {
         note: "",
         divergence: "Observed on Wine 8.0: same.",
     }
-    IRP_61 "IRP-61" NtSyscall Tested missing "Not simulated yet." {
+    IRP_61 "IRP-61" NtSyscall Tested {
         statement: "Fast I/O never queues the user APC that was passed in, even on success.",
         observe: "synchronous cached read with APC routine, then SleepEx: routine not called",
         sources: "W-file `read_file_test` (asserted for Windows, todo for Wine)",
         note: "",
         divergence: "Observed on Wine 8.0: the APC is delivered.",
     }
-    IRP_62 "IRP-62" Kernel SourceDerived missing "Not simulated yet." {
+    IRP_62 "IRP-62" Kernel SourceDerived
+        missing "Only reads and writes of cached data have a path without a request packet." {
         statement: "The device-control fast path writes the IOSB, sets the event and, if a port \
             is bound and the context is non-NULL, posts an independent mini-packet; it then \
             returns the status directly.",

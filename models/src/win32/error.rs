@@ -23,7 +23,9 @@ pub fn win32_error(status: NtStatus) -> Win32Error {
         NtStatus::MUTANT_NOT_OWNED => Win32Error::NOT_OWNER,
         NtStatus::SEMAPHORE_LIMIT_EXCEEDED => Win32Error::TOO_MANY_POSTS,
         NtStatus::SUSPEND_COUNT_EXCEEDED => Win32Error::SIGNAL_REFUSED,
-        NtStatus::THREAD_IS_TERMINATING | NtStatus::ACCESS_DENIED => Win32Error::ACCESS_DENIED,
+        NtStatus::THREAD_IS_TERMINATING | NtStatus::ACCESS_DENIED | NtStatus::DELETE_PENDING => {
+            Win32Error::ACCESS_DENIED
+        }
         NtStatus::NO_MEMORY => Win32Error::NOT_ENOUGH_MEMORY,
         NtStatus::INSUFFICIENT_RESOURCES => Win32Error::NO_SYSTEM_RESOURCES,
         NtStatus::UNSUCCESSFUL => Win32Error::GEN_FAILURE,
@@ -51,7 +53,6 @@ pub fn win32_error(status: NtStatus) -> Win32Error {
         NtStatus::DISK_FULL => Win32Error::DISK_FULL,
         NtStatus::SHARING_VIOLATION => Win32Error::SHARING_VIOLATION,
         NtStatus::FILE_LOCK_CONFLICT => Win32Error::LOCK_VIOLATION,
-        NtStatus::DELETE_PENDING => Win32Error::ACCESS_DENIED,
         NtStatus::BUFFER_TOO_SMALL => Win32Error::INSUFFICIENT_BUFFER,
         NtStatus::ACCESS_VIOLATION => Win32Error::NOACCESS,
         NtStatus::CONNECTION_RESET => Win32Error::NETNAME_DELETED,

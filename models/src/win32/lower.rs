@@ -248,16 +248,16 @@ fn request_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conv
         }
         Call::NtReadFile { file, bytes, event, routine, context, iosb } => {
             let optional = Optional { event, routine, context };
-            native(names, file, Major::Read, *bytes, optional, iosb)
+            native(names, file, Major::Read, *bytes, &optional, iosb)
         }
         Call::NtWriteFile { file, bytes, event, routine, context, iosb } => {
             let optional = Optional { event, routine, context };
-            native(names, file, Major::Write, *bytes, optional, iosb)
+            native(names, file, Major::Write, *bytes, &optional, iosb)
         }
         Call::NtFsControlFile { file, code, bytes, event, routine, context, iosb }
         | Call::NtDeviceIoControlFile { file, code, bytes, event, routine, context, iosb } => {
             let optional = Optional { event, routine, context };
-            native(names, file, Major::Control(control_code(code)), *bytes, optional, iosb)
+            native(names, file, Major::Control(control_code(code)), *bytes, &optional, iosb)
         }
         _ => return None,
     })
@@ -275,7 +275,7 @@ fn native(
     file: &str,
     major: Major,
     length: u32,
-    optional: Optional<'_>,
+    optional: &Optional<'_>,
     iosb: &str,
 ) -> (Service, Convention) {
     let request = Request {

@@ -74,10 +74,11 @@ impl Convention {
                 CallResult::of(name("WAIT_IO_COMPLETION"))
             }
             Convention::Sleep => CallResult::of(Value::Number(0)),
-            Convention::Boolean | Convention::PreviousCount if status.is_error() => {
+            Convention::Boolean | Convention::PreviousCount | Convention::TransferEx
+                if status.is_error() =>
+            {
                 failure(name("FALSE"), status)
             }
-            Convention::Boolean => CallResult::of(name("TRUE")),
             Convention::PreviousCount => {
                 CallResult { previous: Some(i64::from(value)), ..CallResult::of(name("TRUE")) }
             }
@@ -93,8 +94,7 @@ impl Convention {
             Convention::Transfer | Convention::SynchronousTransfer => {
                 failure(name("FALSE"), status)
             }
-            Convention::TransferEx if status.is_error() => failure(name("FALSE"), status),
-            Convention::TransferEx => CallResult::of(name("TRUE")),
+            Convention::Boolean | Convention::TransferEx => CallResult::of(name("TRUE")),
             Convention::OverlappedResult => overlapped_result(status, value),
             Convention::HasCompleted => {
                 CallResult::of(name(if value == 0 { "FALSE" } else { "TRUE" }))

@@ -343,7 +343,10 @@ fn json_of(path: &Path, checked: &Checked) -> Value {
             "expectations": exploration.verdict.name(),
             "failures": exploration.failures.iter().map(|f| &f.message).collect::<Vec<_>>(),
             "violations": exploration.findings.iter()
-                .map(|f| json!({ "invariant": f.invariant.id, "message": f.message }))
+                .map(|f| {
+                    let (invariant, message) = (f.invariant.id, &f.message);
+                    json!({ "invariant": invariant, "message": message, "expected": f.expected })
+                })
                 .collect::<Vec<_>>(),
             "state#": exploration.coverage.state_count,
             "outcomes": exploration.outcomes.len(),

@@ -109,6 +109,7 @@ fn print_json(explored: &Explored<'_>) {
                 "message": finding.message,
                 "schedule": names(&finding.schedule),
                 "picks": picks(model, &finding.schedule),
+                "expected": finding.expected,
             })
         })
         .collect();

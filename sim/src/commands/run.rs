@@ -155,11 +155,10 @@ fn is_told(event: &Event) -> bool {
         Event::Kapc { change, .. } => {
             matches!(change, KapcChange::Removed | KapcChange::RunDown)
         }
-        Event::ApcReturned { .. } | Event::TimePassed { .. } => false,
+        Event::ApcReturned { .. } | Event::StatusBlock { .. } | Event::TimePassed { .. } => false,
         Event::Irp { change, .. } => {
             !matches!(change, IrpChange::Allocated { .. } | IrpChange::Dispatched { location: 1 })
         }
-        Event::StatusBlock { .. } => false,
         Event::Call { .. }
         | Event::Return { .. }
         | Event::ApcEntered { .. }
