@@ -48,7 +48,9 @@ impl<'a> Recorder<'a> {
         };
         let name = |thread: ThreadId| self.program.thread_name(thread).to_owned();
         let lists = |lists: &[Vec<CallResult>]| -> BTreeMap<_, _> {
-            let filled = lists.iter().enumerate().filter(|(_, list)| !list.is_empty());
+            let is_seen = |label: usize| !self.program.labels[label].is_empty();
+            let lists = lists.iter().enumerate();
+            let filled = lists.filter(|(label, list)| !list.is_empty() && is_seen(*label));
             filled.map(|(label, list)| (self.program.labels[label].clone(), list.clone())).collect()
         };
         let apcs = self.apcs.iter().enumerate().filter(|(_, list)| !list.is_empty());

@@ -1,7 +1,7 @@
 //! The program that the peers' harness calls: builds a workload, explores every schedule of it
 //! and prints what it counted.
 //!
-//! `peers ring N K`, and with `--checked` every invariant is checked after each step; the
+//! `peers ring N K`, `peers port W M C`, `peers cancel R`, and with `--checked` every invariant is checked after each step; the
 //! expectation (every thread ends) always is.
 
 mod workloads;
@@ -9,19 +9,29 @@ mod workloads;
 use alertable::engine::explore::{Control, Coverage, Limits, Visitor, explore};
 use alertable::engine::{Ending, TransitionSystem};
 use alertable::models::machine::{Machine, Model, Settings, Transition};
+use alertable::models::outcome::unfinished;
 use alertable::models::program::compile;
 use alertable::system::System;
 use std::process::ExitCode;
 
 /// Counts the schedules' ends that are not as they should be.
 struct Watcher {
+    /// A thread waits for ever at the end, and no request is left.
+    ends_waiting: bool,
     bad_ends: u64,
     violations: u64,
 }
 
 impl<'a> Visitor<System<'a>> for Watcher {
     fn end(&mut self, state: &Machine, _: &[Transition], ending: Ending) {
-        self.bad_ends += u64::from(!state.kernel().all_ended() || ending != Ending::Rest);
+        let kernel = state.kernel();
+        let is_over = if self.ends_waiting {
+            unfinished(kernel).all(|thread| kernel.thread(thread).waits_alertably())
+                && kernel.io().irps().is_empty()
+        } else {
+            kernel.all_ended()
+        };
+        self.bad_ends += u64::from(!is_over || ending != Ending::Rest);
     }
 
     fn violation(&mut self, _: <System<'a> as TransitionSystem>::Violation, _: &[Transition]) {
@@ -35,20 +45,28 @@ fn main() -> ExitCode {
     let two_threads = arguments.iter().any(|argument| argument == "--two-threads");
     arguments.retain(|argument| !argument.starts_with("--"));
     let numbers: Vec<usize> = arguments.iter().skip(1).flat_map(|number| number.parse()).collect();
-    let scenario = if let (Some("ring"), [threads, apcs]) =
-        (arguments.first().map(String::as_str), &numbers[..])
-    {
-        workloads::ring(*threads, *apcs)
-    } else {
-        eprintln!("usage: peers ring THREADS APCS [--checked] [--two-threads]");
-        return ExitCode::from(2);
+    let scenario = match (arguments.first().map(String::as_str), &numbers[..]) {
+        (Some("ring"), [threads, apcs]) => workloads::ring(*threads, *apcs),
+        (Some("port"), [workers, packets, concurrency]) => {
+            workloads::port(*workers, *packets, *concurrency)
+        }
+        (Some("cancel"), [requests]) => workloads::cancel(*requests),
+        _ => {
+            eprintln!(
+                "usage: peers ring THREADS APCS | port WORKERS PACKETS CONCURRENCY | cancel REQUESTS"
+            );
+            eprintln!("       [--checked] [--two-threads]");
+            return ExitCode::from(2);
+        }
     };
-    let program = compile(&scenario).expect("workloads can be simulated");
+    let ends_waiting = arguments.first().is_some_and(|name| name == "cancel");
+    // The workloads ask for no outcomes.
+    let program = compile(&scenario).expect("workloads can be simulated").without_history();
     let model = Model { program, settings: Settings::default() };
     let system = System { model: &model, checked, hits: None };
     let worker_count = if two_threads { 2 } else { 1 };
     let mut watchers: Vec<Watcher> =
-        (0..worker_count).map(|_| Watcher { bad_ends: 0, violations: 0 }).collect();
+        (0..worker_count).map(|_| Watcher { ends_waiting, bad_ends: 0, violations: 0 }).collect();
     let limits = Limits { worker_count, ..Limits::default() };
     let coverage: Coverage = explore(&system, &limits, &Control::default(), &mut watchers);
     let good = watchers.iter().all(|watcher| watcher.bad_ends == 0 && watcher.violations == 0);

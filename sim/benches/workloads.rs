@@ -54,6 +54,61 @@ pub(crate) fn rounds(thread_count: usize, round_count: usize) -> Scenario {
     }))
 }
 
+/// A completion port with a concurrency value: a producer posts data packets with the keys 1, 2, …
+/// and then a packet without bytes for each worker, which ends with it.
+#[allow(dead_code, reason = "only one of the programs that share this file needs it")]
+pub(crate) fn port(worker_count: usize, packet_count: usize, concurrency: usize) -> Scenario {
+    let post = |key: usize| json!({ "call": "PostQueuedCompletionStatus", "port": "port", "bytes": usize::from(key > 0), "key": key });
+    let data = (1..=packet_count).map(post);
+    let producer: Vec<Value> = data.chain((0..worker_count).map(|_| post(0))).collect();
+    let get = json!({ "call": "GetQueuedCompletionStatus", "port": "port", "ms": "INFINITE" });
+    let worker = |_: usize| {
+        json!([{ "repeat": "INFINITE", "while": { "is": { "ret": "TRUE", "bytes": 1 } },
+                 "steps": [get] }])
+    };
+    let mut threads: serde_json::Map<String, Value> =
+        (0..worker_count).map(|at| (format!("w{at}"), worker(at))).collect();
+    threads.insert("producer".to_owned(), Value::Array(producer));
+    scenario(&json!({
+        "alertable": 1,
+        "kind": "scenario",
+        "title": format!("{worker_count} workers at a port with concurrency {concurrency}"),
+        "objects": { "port": { "type": "port", "concurrency": concurrency } },
+        "threads": threads,
+        "expect": { "always": { "end": "finished" } },
+    }))
+}
+
+/// Asynchronous reads of a device that completes them at any moment, and another thread that
+/// tries to cancel each. The thread that issued them runs their routines and waits for more.
+#[allow(dead_code, reason = "only one of the programs that share this file needs it")]
+pub(crate) fn cancel(request_count: usize) -> Scenario {
+    let name = |at: usize| format!("ov{at}");
+    let mut issuer: Vec<Value> = (0..request_count)
+        .map(|at| {
+            json!({ "call": "ReadFileEx", "file": "file", "bytes": 1, "overlapped": name(at),
+                    "routine": "done" })
+        })
+        .collect();
+    let wait = json!({ "call": "SleepEx", "ms": "INFINITE", "alertable": true });
+    issuer.push(json!({ "repeat": "INFINITE", "steps": [wait] }));
+    let canceller: Vec<Value> = (0..request_count)
+        .map(|at| json!({ "call": "CancelIoEx", "file": "file", "overlapped": name(at) }))
+        .collect();
+    scenario(&json!({
+        "alertable": 1,
+        "kind": "scenario",
+        "title": format!("{request_count} reads that complete or are cancelled"),
+        "objects": {
+            "device": { "type": "device", "model": "eventual" },
+            "file": { "type": "file", "device": "device" },
+        },
+        "routines": { "done": [] },
+        "threads": { "a": issuer, "b": canceller },
+        "expect": { "always": { "end": "blocked", "blocked": ["a"] } },
+    }))
+}
+
 fn scenario(document: &Value) -> Scenario {
     read_scenario(&document.to_string(), None).expect("workloads are well formed")
 }

@@ -13,7 +13,7 @@ use crate::limits::{REPEAT_NESTING_MAX, ROUTINE_COUNT_MAX, THREAD_COUNT_MAX};
 use crate::object::Objects;
 use crate::outcome::CallResult;
 use crate::read::{Fields, Properties, Read, Record};
-use crate::reader::{Between, Line, Reader, To};
+use crate::reader::{Between, Line, OrNull, Reader, To};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -194,11 +194,12 @@ impl JsonSchema for Count {
 }
 
 record! {
-    /// Holds as long as the last result under a label matches.
+    /// Holds as long as the last result under a label, or of the loop's last step, matches.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Condition {
-        /// The label.
-        label: String => To<{ kinds::LABEL }>,
+        /// The label; without one, the result of the loop's last step is looked at, which then
+        /// has to be a call.
+        label: Option<String> => OrNull<To<{ kinds::LABEL }>>,
         /// What the result must be; fields that it leaves out may be anything.
         is: CallResult => BareResult,
     }
@@ -309,7 +310,18 @@ fn read_repeat(fields: Fields<'_, '_>, cx: &mut Context) -> Result<Repeat, Fault
     cx.repeat_depth += 1;
     let repeat = Repeat::read_record(fields, &[], cx);
     cx.repeat_depth -= 1;
-    repeat
+    let looks_at_last = |repeat: &Repeat| {
+        repeat.condition.as_ref().is_some_and(|condition| condition.label.is_none())
+    };
+    match repeat {
+        Ok(repeat)
+            if looks_at_last(&repeat) && !matches!(repeat.steps.last(), Some(Step::Call(_))) =>
+        {
+            let message = "without a \"label\" the last step of the loop has to be a call";
+            Err(Fault::new(fields.require("while")?.span, message))
+        }
+        repeat => repeat,
+    }
 }
 
 fn read_label(node: &Node<'_>, cx: &mut Context) -> Result<String, Fault> {

@@ -9,7 +9,7 @@ use crate::event::{Event, IrpChange, Observer};
 use crate::ids::{BlockId, DatumId, IrpId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::thread::{ExitPhase, InService, ThreadState};
-use crate::ke::wait::NEVER;
+use crate::ke::wait::{NEVER, WaitKind};
 use crate::ke::{Context, Kernel};
 use crate::rule::{apc, cancel as can, device as dev, exit, io as rule, iocp, irp};
 use alertable_traces::status::NtStatus;
@@ -172,7 +172,30 @@ impl Kernel {
             cx.rule(irp::IRP_39);
             return self.second_stage(cx, id);
         }
+        if completer.thread != Some(issuer) && self.is_finished_unseen(cx, id) {
+            return self.second_stage(cx, id);
+        }
         self.queue_io_apc(cx, issuer, id);
+    }
+
+    /// Whether nobody can tell the second stage of a request from the step that completes it,
+    /// its thread being where a kernel APC changes nothing else; see
+    /// [`IoSetup::private_requests`](super::setup::IoSetup::private_requests).
+    fn is_finished_unseen<O>(&self, cx: &Context<'_, O>, id: IrpId) -> bool {
+        let record = self.irp(id);
+        let issuer = self.thread(record.issuer);
+        let is_elsewhere = match issuer.state {
+            ThreadState::User => true,
+            ThreadState::Waiting => {
+                issuer.wait.kind == WaitKind::Delay && issuer.service == InService::None
+            }
+            _ => false,
+        };
+        cx.io.private_requests[record.request.index()]
+            && is_elsewhere
+            && !issuer.stopped
+            && !issuer.has_kernel_apc()
+            && !self.has_io_apc(record.issuer)
     }
 
     /// Queues the second stage to the issuing thread as a special kernel APC.

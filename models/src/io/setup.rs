@@ -211,6 +211,11 @@ pub struct IoSetup {
     pub requests: Vec<Request>,
     /// For each request: it is of a device that completes it at any moment.
     pub eventual_requests: Vec<bool>,
+    /// For each request: nobody but its issuer can tell when it completes. It tells no event and
+    /// no port, nobody waits for its file or looks at its status block, and no call that could
+    /// cancel it keeps its result. Then its second stage belongs to the step that completes it:
+    /// its thread does nothing in between, and nobody else can see whether it has run.
+    pub private_requests: Vec<bool>,
     /// The process of each handle.
     pub handle_processes: Vec<u8>,
     /// The process of each thread.

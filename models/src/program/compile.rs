@@ -21,7 +21,7 @@ use crate::service::Service;
 use crate::win32::{Lowered, Names, Overlapped, lower};
 use alertable_traces::call::Call;
 use alertable_traces::scenario::{
-    Count, Object, Repeat, Reset, Scenario, Start, Step, Thread, ThreadMode,
+    CallStep, Count, Object, Repeat, Reset, Scenario, Start, Step, Thread, ThreadMode,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -98,6 +98,8 @@ struct Compiler {
     data: HashMap<u64, DatumId>,
     loops: Vec<OpenLoop>,
     io: IoDeclarations,
+    /// The label without a name that the last step of the loop about to be compiled gets.
+    last_label: Option<LabelId>,
     /// The thread whose steps are being compiled.
     caller: ThreadId,
 }
@@ -162,6 +164,7 @@ impl Compiler {
             timers: Vec::new(),
             time_unit_ms: 1,
             io: IoSetup::default(),
+            keeps_history: true,
             kernel: Kernel::new(records, objects),
         };
         let routines = scenario.routines.keys().enumerate();
@@ -174,6 +177,7 @@ impl Compiler {
             loops: Vec::new(),
             caller: ThreadId(0),
             io,
+            last_label: None,
             data: HashMap::new(),
         };
         compiler.with_keys()
@@ -214,6 +218,25 @@ impl Compiler {
         Ok(())
     }
 
+    /// The steps of a loop, the last of which may have a label that nobody sees.
+    fn loop_steps(
+        &mut self,
+        place: &str,
+        steps: &[Step],
+        unseen: Option<LabelId>,
+    ) -> Result<(), CompileError> {
+        let (Some(unseen), [first @ .., Step::Call(last)]) = (unseen, steps) else {
+            return self.steps(place, steps);
+        };
+        self.steps(place, first)?;
+        self.call(place, &last.call, None)?;
+        if let Some(call) = self.program.calls.last_mut() {
+            call.label = Some(unseen);
+        }
+        self.conditional_breaks();
+        Ok(())
+    }
+
     fn call(&mut self, place: &str, call: &Call, label: Option<&str>) -> Result<(), CompileError> {
         let Some(Lowered { service, convention }) = lower(call, self) else {
             let place = place.to_owned();
@@ -238,14 +261,18 @@ impl Compiler {
             return Ok(());
         }
         let condition = repeat.condition.as_ref().map(|condition| {
-            let label = self.label(&condition.label);
+            let label = match &condition.label {
+                Some(label) => self.label(label),
+                None => self.label_of_last(repeat),
+            };
             self.program.conditions.push(ProgramCondition { label, is: condition.is.clone() });
             (self.program.conditions.len() - 1) as u16
         });
         self.program.code.push(Instruction::LoopBegin { count });
         let body = self.here();
         self.loops.push(OpenLoop { condition, counted: count.is_some(), breaks: Vec::new() });
-        self.steps(place, &repeat.steps)?;
+        let unseen = self.last_label.take();
+        self.loop_steps(place, &repeat.steps, unseen)?;
         self.program.code.push(Instruction::LoopEnd { body, counted: count.is_some() });
         let behind = self.here();
         let closed = self.loops.pop().expect("it was opened above");
@@ -272,6 +299,17 @@ impl Compiler {
 
     fn here(&self) -> Pc {
         self.program.code.len() as Pc
+    }
+
+    /// The label of a loop's last step; one without a name, which nobody sees, if it has none.
+    fn label_of_last(&mut self, repeat: &Repeat) -> LabelId {
+        if let Some(Step::Call(CallStep { label: Some(label), .. })) = repeat.steps.last() {
+            return self.label(label);
+        }
+        self.program.labels.push(String::new());
+        let label = LabelId::from_index(self.program.labels.len() - 1);
+        self.last_label = Some(label);
+        label
     }
 
     fn label(&mut self, name: &str) -> LabelId {

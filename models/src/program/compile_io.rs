@@ -1,16 +1,18 @@
 //! From a scenario's devices, pipes, files, ports and status blocks to what the kernel has of them.
 
-use super::Program;
-use crate::ids::{BlockId, DatumId, ObjectId};
+use super::{Program, ProgramCall};
+use crate::ids::{BlockId, DatumId, HandleId, ObjectId};
 use crate::io::Io;
 use crate::io::file::FileObject;
 use crate::io::pipe::PipeState;
 use crate::io::port::Kqueue;
 use crate::io::setup::{
-    DeviceSetup, Faults, FileSetup, FileTarget, Filter, IoSetup, Model, PipeSetup, PortSetup,
+    DeviceSetup, Faults, FileSetup, FileTarget, Filter, Interface, IoSetup, Model, PipeSetup,
+    PortSetup, Request,
 };
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::event::Kevent;
+use crate::service::Service;
 use alertable_traces::scenario::{DeviceModel, Object, PipeEnd, PipeMode, Scenario};
 use alertable_traces::status::NtStatus;
 use std::collections::HashMap;
@@ -202,11 +204,47 @@ impl IoDeclarations {
             })
         });
         self.setup.eventual_requests = eventual.collect();
+        let private = self.setup.requests.iter();
+        self.setup.private_requests =
+            private.map(|request| is_private(program, &self.setup, request)).collect();
         program.io = self.setup;
         if used {
             program.kernel.io = Some(Box::new(Io::new(&program.io, program.threads.len())));
         }
     }
+}
+
+/// Whether nobody but its issuer can tell when a request completes; see
+/// [`IoSetup::private_requests`].
+fn is_private(program: &Program, setup: &IoSetup, request: &Request) -> bool {
+    let target = |handle: &HandleId| program.handles[handle.index()];
+    let file = target(&request.file);
+    let is_bound = match program.kernel.object(file) {
+        DispatcherObject::File(file) => file.port.is_some(),
+        _ => true,
+    };
+    let is_plain = |other: &FileSetup| {
+        let is_faultless = match other.target {
+            FileTarget::Device(device) => setup.devices[device].faults == Faults::default(),
+            FileTarget::PipeEnd(_) => true,
+        };
+        other.overlapped && is_faultless
+    };
+    let is_odd = setup.files.iter().any(|other| other.object == file && !is_plain(other));
+    let is_told = request.event.is_some() || request.interface == Interface::Waiting;
+    let can_be_seen = |call: &ProgramCall| match &call.service {
+        Service::WaitForObjects { objects, .. } => objects.iter().any(|o| target(o) == file),
+        Service::SignalAndWait { object, .. } => target(object) == file,
+        Service::OverlappedResult { block, .. } | Service::HasCompleted { block } => {
+            request.block == Some(*block)
+        }
+        Service::AssociatePort { file: other, .. } => target(other) == file,
+        Service::CancelIoFileEx { file: other, .. } => {
+            call.label.is_some() && target(other) == file
+        }
+        _ => false,
+    };
+    !is_bound && !is_odd && !is_told && !program.calls.iter().any(can_be_seen)
 }
 
 fn status_of(name: &str) -> NtStatus {

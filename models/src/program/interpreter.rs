@@ -312,7 +312,10 @@ impl Machine {
                 cx.rule(apc::APC_U_10);
             }
             let result = self.kernel.completion_of(kapc);
-            self.program.history.record_routine(model.program.labels.len(), thread, kapc, result);
+            if model.program.keeps_history {
+                let label_count = model.program.labels.len();
+                self.program.history.record_routine(label_count, thread, kapc, result);
+            }
             cx.event(Event::ApcEntered { thread, kapc, result });
             if !Self::is_over_unseen(model, thread, kapc) {
                 let pc = model.program.routines[kapc.routine.index()].entry;
@@ -427,7 +430,9 @@ impl Machine {
         }
         cx.event(Event::Return { thread, call: id, result });
         if let Some(label) = call.label {
-            self.program.history.record_result(label, call.convention, result, &packets);
+            if model.program.keeps_history && !model.program.label(label).is_empty() {
+                self.program.history.record_result(label, call.convention, result, &packets);
+            }
             self.program.update_conditions(&model.program, label, |condition| {
                 let result = call.convention.result(&model.program, result, &packets);
                 condition.is.matches(&result)
@@ -451,7 +456,7 @@ impl Machine {
         let ends = at_end == Some(Instruction::End)
             && self.program.frames(thread).len() == 1
             && model.watch(thread).ends_unseen()
-            && !self.kernel.has_exit_work(thread)
+            && !self.kernel.has_exit_work(cx, thread)
             && !cx.deviates(Deviation::ExitRunsApcs);
         if ends {
             self.kernel.begin_exit(cx, thread, 0);

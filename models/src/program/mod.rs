@@ -150,11 +150,22 @@ pub struct Program {
     pub(crate) time_unit_ms: u32,
     /// What files, devices, pipes, ports and requests are.
     pub(crate) io: IoSetup,
+    /// What a run shows is a part of the state; see [`Program::without_history`].
+    pub(crate) keeps_history: bool,
     /// The kernel before the first step.
     pub(crate) kernel: Kernel,
 }
 
 impl Program {
+    /// The program without a memory of what was seen, for who asks only what can happen and
+    /// whether it breaks an invariant: situations that differ in nothing else are one, and there
+    /// are no outcomes to tell apart.
+    #[must_use = "the program itself does not change"]
+    pub fn without_history(mut self) -> Self {
+        self.keeps_history = false;
+        self
+    }
+
     /// A call of the program.
     pub fn call(&self, call: CallId) -> &ProgramCall {
         &self.calls[call.index()]

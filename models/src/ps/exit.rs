@@ -59,9 +59,14 @@ impl Kernel {
     }
 
     /// Whether a thread's exit changes anything but its queue and its own object.
-    pub(crate) fn has_exit_work(&self, thread: ThreadId) -> bool {
+    pub(crate) fn has_exit_work<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
+        let has_io_work = || {
+            !self.io().thread_irps(thread).is_empty()
+                || self.thread(thread).queue.is_some()
+                || self.ends_process_with_io(cx, thread)
+        };
         !self.owned_mutants(thread).is_empty()
-            || self.has_io()
+            || (self.has_io() && has_io_work())
             || self.object_ids().any(|timer| self.is_apc_timer_of(timer, thread))
     }
 
