@@ -26,4 +26,5 @@ pub mod program;
 mod ps;
 pub mod rule;
 pub mod service;
+pub mod tp;
 pub mod win32;

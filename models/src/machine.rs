@@ -8,7 +8,7 @@ use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
 use crate::ids::{IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
-use crate::ke::thread::{ExitPhase, Kthread, ThreadState};
+use crate::ke::thread::{ExitPhase, Kthread, ThreadRole, ThreadState};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
 use crate::program::{Instruction, Program, ProgramState, Watch};
@@ -69,6 +69,8 @@ pub enum Transition {
     Expire(ObjectId),
     /// A device completes a request by itself.
     Complete(IrpId),
+    /// The system ends a thread of a pool that waits for work.
+    Retire(ThreadId),
     /// Time passes.
     PassTime,
 }
@@ -156,6 +158,9 @@ impl Model {
                 thread_can_step |= self.runnable(machine, thread, record, out);
             } else if record.state == ThreadState::Waiting {
                 thread_can_step |= self.waiting(machine, thread, record, out);
+                if record.role != ThreadRole::Program && machine.kernel.can_retire(thread) {
+                    out.push(Transition::Retire(thread));
+                }
             } else if record.state == ThreadState::Exiting(ExitPhase::AwaitIrps) {
                 thread_can_step |= Self::awaiting_irps(machine, thread, record, out);
             }
@@ -198,6 +203,7 @@ impl Model {
             Transition::TimeOut(thread) => machine.time_out(self, &mut cx, thread),
             Transition::Complete(irp) => machine.kernel.device_completes(&mut cx, irp),
             Transition::Expire(timer) => machine.kernel.expire_timer(&mut cx, timer),
+            Transition::Retire(thread) => machine.retire(self, &mut cx, thread),
             Transition::PassTime => {
                 let ms = self.time_step_ms(machine);
                 cx.event(Event::TimePassed { ms });
@@ -306,6 +312,7 @@ impl Model {
             .any(|thread| thread.waits_for_time() && thread.wait.remaining_ms != NEVER);
         waits
             || kernel.next_completion_ms() != NEVER
+            || self.program.io.pool_timers.iter().any(|pool| kernel.is_active_timer(pool.timer))
             || self.program.timers.iter().any(|timer| kernel.timer_can_wake(*timer))
     }
 
@@ -350,6 +357,10 @@ impl Kernel {
                 .any(|block| self.thread(block.thread).state == ThreadState::Waiting);
         let for_apc = timer.apc.is_some_and(|apc| self.thread(apc.thread).waits_alertably());
         timer.is_active() && (for_waiter || for_apc)
+    }
+
+    fn is_active_timer(&self, object: ObjectId) -> bool {
+        matches!(self.object(object), DispatcherObject::Timer(timer) if timer.is_active())
     }
 
     /// Every due time comes nearer. Those of threads that are out of their wait may pass.

@@ -5,7 +5,7 @@ use crate::ids::{LabelId, ThreadId};
 use crate::io::port::Packet;
 use crate::ke::Kernel;
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::ke::thread::ThreadState;
+use crate::ke::thread::{ThreadRole, ThreadState};
 use crate::machine::{Machine, Model};
 use crate::program::Program;
 use crate::win32::win32_error;
@@ -56,7 +56,8 @@ impl<'a> Recorder<'a> {
         let apcs = self.apcs.iter().enumerate().filter(|(_, list)| !list.is_empty());
         let ended = kernel
             .thread_ids()
-            .filter(|thread| kernel.thread(*thread).state == ThreadState::Terminated);
+            .filter(|thread| kernel.thread(*thread).state == ThreadState::Terminated)
+            .filter(|thread| kernel.thread(*thread).role == ThreadRole::Program);
         let mut blocked: Vec<String> = match end {
             End::Blocked => unfinished(kernel).map(name).collect(),
             _ => Vec::new(),
@@ -79,7 +80,9 @@ impl<'a> Recorder<'a> {
 pub fn unfinished(kernel: &Kernel) -> impl Iterator<Item = ThreadId> + '_ {
     kernel.thread_ids().filter(|thread| {
         let record = kernel.thread(*thread);
-        record.state != ThreadState::Terminated && !Kernel::never_started(record)
+        record.state != ThreadState::Terminated
+            && !Kernel::never_started(record)
+            && !kernel.is_system_waiting(*thread)
     })
 }
 
@@ -119,14 +122,14 @@ fn status_blocks(program: &Program, kernel: &Kernel) -> BTreeMap<String, StatusB
 pub fn apc_entry(program: &Program, kapc: Kapc, result: IoResult) -> ApcEntry {
     let routine = program.routine_name(kapc.routine).to_owned();
     match kapc.source {
-        ApcSource::Queued | ApcSource::Special => {
+        ApcSource::Queued | ApcSource::Special | ApcSource::Work => {
             ApcEntry { data: Some(program.datum(kapc.context)), ..ApcEntry::of(routine) }
         }
-        ApcSource::Timer(timer) => {
+        ApcSource::Timer(timer) | ApcSource::WorkTimer(timer) => {
             let timer = program.object_name(timer).to_owned();
             ApcEntry { timer: Some(timer), ..ApcEntry::of(routine) }
         }
-        ApcSource::Io(_) | ApcSource::FastIo(_) => {
+        ApcSource::Io(_) | ApcSource::FastIo(_) | ApcSource::WorkIo(_) => {
             let block = kapc.block().and_then(|block| program.io.block_name(block));
             ApcEntry {
                 error: Some(win32_error(result.status).to_string()),

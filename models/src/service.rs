@@ -7,7 +7,7 @@ use crate::deviation::Deviation;
 use crate::event::Observer;
 use crate::ids::{BlockId, DatumId, HandleId, ObjectId, RequestId, RoutineId, ThreadId};
 use crate::io::overlapped::ResultWait;
-use crate::io::port::Packet;
+use crate::io::port::{Packet, PacketValue};
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, ThreadState};
@@ -15,7 +15,7 @@ use crate::ke::timer::TimerApc;
 use crate::ke::wait::{WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::ob::ObjectType;
-use crate::rule::{apc, iocp, wait};
+use crate::rule::{apc, iocp, threadpool, wait};
 use alertable_traces::status::NtStatus;
 
 /// A system call with its arguments.
@@ -224,6 +224,35 @@ pub enum Service {
         /// How long to wait for the first, in milliseconds.
         timeout_ms: u32,
     },
+    /// What TrySubmitThreadpoolCallback and QueueUserWorkItem do.
+    SubmitWork {
+        /// The pool's queue.
+        pool: HandleId,
+        /// The callback, as the key of its packet.
+        key: DatumId,
+        /// What it is given.
+        context: DatumId,
+    },
+    /// What SetThreadpoolTimer does.
+    SetPoolTimer {
+        /// Which timer.
+        timer: HandleId,
+        /// Milliseconds from now; none to stop it.
+        due_ms: Option<u32>,
+        /// Milliseconds from one expiry to the next, 0 for one only.
+        period_ms: i32,
+    },
+    /// What SetThreadpoolWait does.
+    SetPoolWait {
+        /// Which wait, by its number.
+        wait: usize,
+        /// What for; nothing to stop it.
+        object: Option<HandleId>,
+        /// How long, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// What StartThreadpoolIo does, which tells the pool alone.
+    StartPoolIo,
     /// A device completes a request on demand: no system service, but a step of the scenario.
     CompleteRequest {
         /// Which device.
@@ -459,6 +488,19 @@ impl Kernel {
             Service::DuplicateObject { source, target } => {
                 self.duplicate_handle(cx, *source, *target)?;
             }
+            other => return self.io_service(cx, thread, other),
+        }
+        Ok(ServiceReturn { status: NtStatus::SUCCESS, value })
+    }
+
+    /// The services of I/O and of pools that neither wait nor end their thread.
+    fn io_service<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        service: &Service,
+    ) -> Result<ServiceReturn, NtStatus> {
+        match service {
             Service::HasCompleted { block } => return Ok(self.has_completed(cx, *block)),
             Service::CancelIoFileEx { file, block } => {
                 let file = self.reference(cx, *file, ObjectType::File)?;
@@ -482,13 +524,27 @@ impl Kernel {
                 let port = self.reference(cx, *port, ObjectType::Port)?;
                 self.queue_packet(cx, port, *packet, Some(thread));
             }
+            Service::SubmitWork { pool, key, context } => {
+                let pool = cx.handles[pool.index()];
+                self.submit_work(cx, pool, *key, PacketValue::Number(*context), Some(thread));
+            }
+            Service::SetPoolTimer { timer, due_ms, period_ms } => {
+                let timer = cx.handles[timer.index()];
+                self.set_pool_timer(cx, timer, *due_ms, *period_ms)?;
+            }
+            Service::SetPoolWait { wait, object, timeout_ms } => {
+                let object = object.map(|object| self.reference_any(cx, object)).transpose()?;
+                let wait = cx.io.pool_waits[*wait];
+                self.set_pool_wait(cx, wait, object, *timeout_ms);
+            }
+            Service::StartPoolIo => cx.rule(threadpool::TP_05),
             Service::CompleteRequest { device, block, status, bytes } => {
                 let device = self.reference(cx, *device, ObjectType::Device)?;
                 self.complete_request(cx, thread, device, *block, *status, *bytes)?;
             }
             other => unreachable!("system_call treats this service itself: {other:?}"),
         }
-        Ok(ServiceReturn { status: NtStatus::SUCCESS, value })
+        Ok(NtStatus::SUCCESS.into())
     }
 
     /// The checks of a wait on several objects, before anything is tested.

@@ -22,6 +22,7 @@ pub fn transition_name(program: &Program, transition: Transition) -> String {
         Transition::TimeOut(thread) => format!("time out {}", program.thread_name(thread)),
         Transition::Expire(timer) => format!("expire {}", program.object_name(timer)),
         Transition::Complete(irp) => format!("complete {}", block_name(program, irp)),
+        Transition::Retire(thread) => format!("retire {}", program.thread_name(thread)),
         Transition::PassTime => "pass time".to_owned(),
     }
 }
@@ -120,7 +121,10 @@ pub fn event_subject<'a>(program: &'a Program, event: &Event) -> &'a str {
         | Event::Kapc { thread, .. } => program.thread_name(*thread),
         Event::Timer { timer, .. } => program.object_name(*timer),
         Event::Object { object, .. } => program.object_name(*object),
-        Event::Irp { irp, .. } => block_name(program, *irp),
+        Event::Irp { irp, request, .. } => {
+            let file = program.handle_target(program.io().request(*request).file);
+            program.io().block_name(irp.block()).unwrap_or_else(|| program.object_name(file))
+        }
         Event::StatusBlock { block } => program.io().block_name(*block).unwrap_or("a request"),
         Event::Packet { port, .. } => program.object_name(*port),
         Event::File { file, .. } => program.object_name(*file),
@@ -164,6 +168,7 @@ fn irp_text(change: IrpChange) -> String {
 fn packet_text(program: &Program, packet: Packet, change: PacketChange) -> String {
     let what = match packet.value {
         PacketValue::Block(block) => program.io().block_name(block).unwrap_or("a request"),
+        PacketValue::Timer(timer) => program.object_name(timer),
         PacketValue::Null | PacketValue::Number(_) => "a posted packet",
     };
     let what = format!("{what} (key {})", program.datum(packet.key));

@@ -120,6 +120,7 @@ impl TransitionSystem for System<'_> {
         match transition {
             Transition::Run(thread)
             | Transition::Interrupt(thread)
+            | Transition::Retire(thread)
             | Transition::TimeOut(thread) => thread.index(),
             Transition::PassTime => thread_count,
             Transition::Expire(timer) => thread_count + 1 + timer.index(),

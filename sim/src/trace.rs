@@ -201,7 +201,7 @@ impl<'a, W: Write> Tracer<'a, W> {
                 };
                 let overlapped = match packet.value {
                     PacketValue::Block(block) => program.io().block_name(block),
-                    PacketValue::Null | PacketValue::Number(_) => None,
+                    PacketValue::Null | PacketValue::Number(_) | PacketValue::Timer(_) => None,
                 };
                 let kind = EventKind::Packet {
                     port: Cow::Borrowed(program.object_name(port)),

@@ -16,6 +16,10 @@ type Timer = To<{ kinds::TIMER }>;
 type Port = To<{ kinds::PORT }>;
 type Device = To<{ kinds::DEVICE }>;
 type File = To<{ kinds::FILE }>;
+type Pool = To<{ kinds::POOL }>;
+type PoolTimer = To<{ kinds::POOL_TIMER }>;
+type PoolWait = To<{ kinds::POOL_WAIT }>;
+type PoolIo = To<{ kinds::POOL_IO }>;
 type Handle = To<{ kinds::HANDLE }>;
 type Handled = To<{ kinds::HANDLED }>;
 type Waitable = To<{ kinds::WAITABLE }>;
@@ -464,6 +468,47 @@ tagged! {
             bytes: u32,
             /// The OVERLAPPED or status block of the request; the oldest one when left out.
             overlapped: Option<String> => OrNull<Iosb>,
+        },
+        /// Gives a thread pool a callback to run.
+        TrySubmitThreadpoolCallback = "TrySubmitThreadpoolCallback" {
+            /// The pool.
+            pool: String => Pool,
+            /// The callback.
+            routine: String => Routine,
+            /// What the callback is given.
+            data: u64 = 0,
+        },
+        /// Gives a thread pool a callback to run (the older function).
+        QueueUserWorkItem = "QueueUserWorkItem" {
+            /// The pool.
+            pool: String => Pool,
+            /// The callback.
+            routine: String => Routine,
+            /// What the callback is given.
+            data: u64 = 0,
+        },
+        /// Sets a pool's timer, once or periodically.
+        SetThreadpoolTimer = "SetThreadpoolTimer" {
+            /// The timer.
+            timer: String => PoolTimer,
+            /// When it is due, in milliseconds from now; null to stop it.
+            due_ms: Option<u32>,
+            /// The period in milliseconds; 0 for once.
+            period_ms: u32 = 0,
+        },
+        /// Makes a pool wait for an object, once.
+        SetThreadpoolWait = "SetThreadpoolWait" {
+            /// The wait.
+            wait: String => PoolWait,
+            /// What to wait for; null to stop waiting.
+            object: Option<String> => OrNull<Waitable>,
+            /// How long.
+            ms: Timeout = Timeout::Infinite,
+        },
+        /// Says that a request on a pool's file is about to be issued.
+        StartThreadpoolIo = "StartThreadpoolIo" {
+            /// The file's place in the pool.
+            io: String => PoolIo,
         },
         /// Takes packets from a completion port.
         GetQueuedCompletionStatusEx = "GetQueuedCompletionStatusEx" {

@@ -24,10 +24,14 @@ pub(crate) enum Kind {
     File,
     Iosb,
     Handle,
+    Pool,
+    PoolTimer,
+    PoolWait,
+    PoolIo,
 }
 
 impl Kind {
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 18] = [
         Kind::Thread,
         Kind::Routine,
         Kind::Label,
@@ -42,6 +46,10 @@ impl Kind {
         Kind::File,
         Kind::Iosb,
         Kind::Handle,
+        Kind::Pool,
+        Kind::PoolTimer,
+        Kind::PoolWait,
+        Kind::PoolIo,
     ];
 
     /// The kind with its article.
@@ -61,6 +69,10 @@ impl Kind {
             Kind::File => "a file",
             Kind::Iosb => "an iosb",
             Kind::Handle => "a handle",
+            Kind::Pool => "a pool",
+            Kind::PoolTimer => "a pool-timer",
+            Kind::PoolWait => "a pool-wait",
+            Kind::PoolIo => "a pool-io",
         }
     }
 }
@@ -107,6 +119,12 @@ pub(crate) mod kinds {
     pub(crate) const PIPE: u32 = Kinds::of(Kind::Pipe);
     pub(crate) const FILE: u32 = Kinds::of(Kind::File);
     pub(crate) const HANDLE: u32 = Kinds::of(Kind::Handle);
+    pub(crate) const POOL: u32 = Kinds::of(Kind::Pool);
+    pub(crate) const POOL_TIMER: u32 = Kinds::of(Kind::PoolTimer);
+    /// What a routine's run may name as the timer that it is of.
+    pub(crate) const ANY_TIMER: u32 = TIMER | POOL_TIMER;
+    pub(crate) const POOL_WAIT: u32 = Kinds::of(Kind::PoolWait);
+    pub(crate) const POOL_IO: u32 = Kinds::of(Kind::PoolIo);
     /// An OVERLAPPED begins with its status block, so either will do.
     pub(crate) const BLOCK: u32 = OVERLAPPED | Kinds::of(Kind::Iosb);
     pub(crate) const WAITABLE: u32 = THREAD | EVENT | MUTEX | SEMAPHORE | TIMER | PORT | FILE;

@@ -13,6 +13,9 @@ use std::collections::HashMap;
 /// The largest count of a semaphore (the header's type is LONG).
 const SEMAPHORE_MAX: i64 = 0x7FFF_FFFF;
 
+/// The most threads of a pool.
+const WORKER_COUNT_MAX: i64 = 8;
+
 names! {
     /// What a satisfied wait does to an event or timer.
     pub enum Reset: "reset" {
@@ -172,6 +175,35 @@ tagged! {
         },
         /// An I/O status block.
         Iosb = "iosb",
+        /// A thread pool. Its threads are named after it and numbered: `POOL/1`, …
+        Pool = "pool" {
+            /// How many threads it has in its life, at most. They are made when there is work and
+            /// none of them waits; one that waits for work may end as long as another can be made.
+            workers: u32 = 2 => Between<1, WORKER_COUNT_MAX>,
+        },
+        /// A timer whose callback runs on a thread pool.
+        PoolTimer = "pool-timer" {
+            /// The pool.
+            pool: String => To<{ kinds::POOL }>,
+            /// The callback.
+            routine: String => To<{ kinds::ROUTINE }>,
+        },
+        /// A wait whose callback runs on a thread pool.
+        PoolWait = "pool-wait" {
+            /// The pool.
+            pool: String => To<{ kinds::POOL }>,
+            /// The callback.
+            routine: String => To<{ kinds::ROUTINE }>,
+        },
+        /// A file whose completions are callbacks on a thread pool.
+        PoolIo = "pool-io" {
+            /// The pool.
+            pool: String => To<{ kinds::POOL }>,
+            /// The file.
+            file: String => To<{ kinds::FILE }>,
+            /// The callback.
+            routine: String => To<{ kinds::ROUTINE }>,
+        },
         /// A further handle of an object.
         Handle = "handle" {
             /// The object, or another handle of it.
@@ -195,6 +227,10 @@ impl Object {
             Object::Pipe { .. } => Kind::Pipe,
             Object::File { .. } => Kind::File,
             Object::Iosb => Kind::Iosb,
+            Object::Pool { .. } => Kind::Pool,
+            Object::PoolTimer { .. } => Kind::PoolTimer,
+            Object::PoolWait { .. } => Kind::PoolWait,
+            Object::PoolIo { .. } => Kind::PoolIo,
             Object::Handle { .. } => Kind::Handle,
         }
     }
@@ -281,6 +317,11 @@ impl Reader<IndexMap<String, Object>> for Objects {
                     let span = member.value.fields()?.require("end")?.span;
                     claim_end(&mut ends, (pipe.clone(), *end), name, span)?;
                 }
+                Object::Pool { workers } => {
+                    for number in 1..=*workers {
+                        cx.declare(&worker_name(name, number), member.key_span, Kind::Thread)?;
+                    }
+                }
                 _ => {}
             }
             objects.insert(name.to_owned(), object);
@@ -291,6 +332,11 @@ impl Reader<IndexMap<String, Object>> for Objects {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<IndexMap<String, Object>>()
     }
+}
+
+/// The name of a pool's thread; they are numbered from 1.
+pub fn worker_name(pool: &str, number: u32) -> String {
+    format!("{pool}/{number}")
 }
 
 /// Each end of a pipe is one file.

@@ -91,7 +91,7 @@ record! {
         /// The OVERLAPPED or status block of the request.
         overlapped: Option<String> => To<{ kinds::BLOCK }>,
         /// The timer that was due.
-        timer: Option<String> => To<{ kinds::TIMER }>,
+        timer: Option<String> => To<{ kinds::ANY_TIMER }>,
     }
 }
 

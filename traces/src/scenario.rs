@@ -1,7 +1,7 @@
 //! A closed little world: what exists, what each thread does, and what must come of it.
 
 pub use crate::expectation::Expectations;
-pub use crate::object::{DeviceModel, Object, PipeEnd, PipeMode, Reset};
+pub use crate::object::{DeviceModel, Object, PipeEnd, PipeMode, Reset, worker_name};
 
 use crate::call::Call;
 use crate::context::{Context, Kind, kinds};

@@ -8,6 +8,7 @@ use crate::rule::io::*;
 use crate::rule::iocp::*;
 use crate::rule::irp::*;
 use crate::rule::thread::*;
+use crate::rule::threadpool::*;
 use crate::rule::timer::*;
 use crate::rule::wait::*;
 
@@ -105,6 +106,8 @@ deviations! {
     PortWakesOneWaiter "port-wakes-one-waiter" System [IOCP_40]
         "A packet releases one of the threads that wait for the port itself."
 
+    IdleWorkersAreAlertable "idle-workers-are-alertable" Option [TP_03]
+        "A pool's thread that waits for work runs the user APCs that are queued to it."
     CancelIoReturnsAtOnce "cancel-io-returns-at-once" Option [CAN_20]
         "CancelIo does not wait for the requests that it has cancelled."
     AlertKeepsSignal "alert-keeps-signal" Option [ALERT_07]

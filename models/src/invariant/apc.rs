@@ -90,6 +90,7 @@ fn only_when_alertable(step: &Step<'_>) -> Result<(), Broken> {
     for event in step.events {
         if let Event::ApcEntered { thread, kapc, .. } = event
             && !kapc.is_special()
+            && !kapc.is_callback()
             && !was_alertable(step, *thread)
         {
             let name = step.thread_name(*thread);

@@ -357,7 +357,7 @@ fn no_apc_in_port_wait(step: &Step<'_>) -> Result<(), Broken> {
         let service = step.call_before(*thread).map(|call| step.service(call));
         let in_port_wait =
             matches!(service, Some(Service::RemoveIoCompletion { alertable: false, .. }));
-        if in_port_wait && !kapc.is_special() {
+        if in_port_wait && !kapc.is_special() && !kapc.is_callback() {
             let name = step.thread_name(*thread);
             return Err(Broken(format!("`{name}` ran a user APC while it waited for a packet")));
         }

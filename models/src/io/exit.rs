@@ -71,6 +71,7 @@ impl Kernel {
                 || cx.io.thread_processes[other.index()] != process
                 || record.state == ThreadState::Terminated
                 || Kernel::never_started(record)
+                || self.is_system_waiting(other)
         })
     }
 

@@ -10,7 +10,7 @@ use crate::deviation::Deviation;
 use crate::event::{Event, IrpChange, ObjectChange, Observer, PacketChange, ThreadChange};
 use crate::ids::{BlockId, DatumId, IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
-use crate::ke::thread::{InService, ThreadState};
+use crate::ke::thread::{InService, ThreadRole, ThreadState};
 use crate::ke::wait::WaitRequest;
 use crate::ke::{Context, Kernel};
 use crate::lists::Entry;
@@ -28,6 +28,8 @@ pub enum PacketValue {
     Block(BlockId),
     /// A number.
     Number(DatumId),
+    /// The timer of a pool whose callback it is.
+    Timer(ObjectId),
 }
 
 /// A completion packet (IOCP-09).
@@ -51,6 +53,7 @@ impl Entry for Packet {
             PacketValue::Null => 0,
             PacketValue::Block(block) => 1 | u64::from(block.0) << 2,
             PacketValue::Number(datum) => 2 | u64::from(datum.0) << 2,
+            PacketValue::Timer(timer) => 3 | u64::from(timer.0) << 2,
         };
         u64::from(self.key.0) | value << 16
     }
@@ -149,6 +152,7 @@ impl Kernel {
         cx.event(Event::Object { object: port, change: ObjectChange::Signaled });
         cx.rules([rule::IOCP_39, rule::IOCP_40]);
         self.wait_test(cx, port);
+        self.create_worker(cx, port);
     }
 
     /// IOCP-26: the thread that came last gets it.
@@ -210,6 +214,9 @@ impl Kernel {
             return self.after_wait_entry(thread, Some(status));
         }
         cx.rules([rule::IOCP_01, rule::IOCP_27]);
+        let is_worker = self.thread(thread).role == ThreadRole::Worker(port);
+        let is_idly_alertable = is_worker && cx.deviates(Deviation::IdleWorkersAreAlertable);
+        let wait = WaitRequest { alertable: wait.alertable || is_idly_alertable, ..wait };
         let base = self.io().received(thread).len() as u16;
         self.thread_mut(thread).service = InService::Removal { max, base };
         self.thread_mut(thread).wait = wait;

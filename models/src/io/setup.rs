@@ -4,6 +4,7 @@ use super::StatusBlock;
 use super::irp::{Irp, IrpPlace};
 use super::pipe::PipeState;
 use crate::ids::{BlockId, DatumId, HandleId, ObjectId, RequestId, RoutineId, ThreadId};
+use crate::tp::{PoolTimer, PoolWait};
 use alertable_traces::status::NtStatus;
 
 /// What a file object was opened on.
@@ -203,6 +204,10 @@ pub struct IoSetup {
     pub pipes: Vec<PipeSetup>,
     /// The completion ports.
     pub ports: Vec<PortSetup>,
+    /// The timers of pools.
+    pub pool_timers: Vec<PoolTimer>,
+    /// The waits of pools.
+    pub pool_waits: Vec<PoolWait>,
     /// The names of the status blocks, and whether each is an OVERLAPPED.
     pub blocks: Vec<(String, bool)>,
     /// How many threads have a private block behind those.

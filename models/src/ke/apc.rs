@@ -36,6 +36,13 @@ pub enum ApcSource {
     /// A request that was done without a request packet
     /// ([`Deviation::FastIoQueuesApc`]).
     FastIo(BlockId),
+    /// No APC, but a callback that a pool's thread runs: one that was submitted, or that of a
+    /// wait.
+    Work,
+    /// As `Work`, of a pool's timer.
+    WorkTimer(ObjectId),
+    /// As `Work`, of a request on a pool's file.
+    WorkIo(BlockId),
 }
 
 /// A user APC (KAPC with mode UserMode).
@@ -54,9 +61,18 @@ impl Kapc {
     pub fn block(self) -> Option<BlockId> {
         match self.source {
             ApcSource::Io(irp) => Some(irp.block()),
-            ApcSource::FastIo(block) => Some(block),
-            ApcSource::Queued | ApcSource::Special | ApcSource::Timer(_) => None,
+            ApcSource::FastIo(block) | ApcSource::WorkIo(block) => Some(block),
+            ApcSource::Queued
+            | ApcSource::Special
+            | ApcSource::Timer(_)
+            | ApcSource::Work
+            | ApcSource::WorkTimer(_) => None,
         }
+    }
+
+    /// Whether it is a pool's callback and no APC.
+    pub fn is_callback(self) -> bool {
+        matches!(self.source, ApcSource::Work | ApcSource::WorkTimer(_) | ApcSource::WorkIo(_))
     }
 
     pub(crate) fn is_special(self) -> bool {
@@ -72,6 +88,9 @@ impl Entry for Kapc {
             ApcSource::Timer(timer) => 2 | u64::from(timer.0) << 3,
             ApcSource::Io(irp) => 3 | u64::from(irp.0) << 3,
             ApcSource::FastIo(block) => 4 | u64::from(block.0) << 3,
+            ApcSource::Work => 5,
+            ApcSource::WorkTimer(timer) => 6 | u64::from(timer.0) << 3,
+            ApcSource::WorkIo(block) => 7 | u64::from(block.0) << 3,
         };
         source << 32 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
     }

@@ -90,9 +90,22 @@ impl InService {
     }
 }
 
+/// Whose thread it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ThreadRole {
+    /// The program's.
+    Program,
+    /// A pool's, which has this queue.
+    Worker(ObjectId),
+    /// The system's, which waits for an object on behalf of a pool.
+    PoolWaiter,
+}
+
 /// A thread.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Kthread {
+    /// Whose it is; that never changes.
+    pub role: ThreadRole,
     /// What it is doing.
     pub state: ThreadState,
     /// The wait that it is in; [`WaitRequest::NONE`] outside waits.
@@ -121,6 +134,7 @@ impl Kthread {
     /// A thread that is already running.
     pub(crate) fn running() -> Self {
         Kthread {
+            role: ThreadRole::Program,
             state: ThreadState::User,
             wait: WaitRequest::NONE,
             service: InService::None,
@@ -196,6 +210,7 @@ impl Kthread {
 impl Hash for Kthread {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let Kthread {
+            role: _,
             state,
             wait: WaitRequest { kind, alertable, remaining_ms },
             service,
@@ -250,9 +265,20 @@ impl Hash for Kthread {
 impl Kernel {
     /// Whether every thread that was started has ended.
     pub fn all_ended(&self) -> bool {
-        self.threads
-            .iter()
-            .all(|thread| thread.state == ThreadState::Terminated || Self::never_started(thread))
+        self.thread_ids().all(|thread| {
+            let record = self.thread(thread);
+            record.state == ThreadState::Terminated
+                || Self::never_started(record)
+                || self.is_system_waiting(thread)
+        })
+    }
+
+    /// Whether a thread is a pool's and waits for work, or for an object: no thread of the
+    /// program, and none that has anything to do.
+    pub fn is_system_waiting(&self, thread: ThreadId) -> bool {
+        let record = self.thread(thread);
+        self.is_idle_worker(thread)
+            || (record.role == ThreadRole::PoolWaiter && record.state == ThreadState::Waiting)
     }
 
     /// Whether a thread was never created, or was created suspended and has not been let go.

@@ -160,6 +160,7 @@ impl Kernel {
             Some(apc) => self.queue_timer_apc(cx, timer, apc),
             None => cx.rule(rule::TIMER_29),
         }
+        self.queue_timer_callback(cx, timer);
     }
 
     /// Queues a timer's one APC to the thread that set it.

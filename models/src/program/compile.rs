@@ -14,15 +14,16 @@ use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::event::Kevent;
 use crate::ke::mutant::Kmutant;
 use crate::ke::semaphore::Ksemaphore;
-use crate::ke::thread::Kthread;
+use crate::ke::thread::{Kthread, ThreadRole};
 use crate::ke::timer::Ktimer;
 use crate::ke::wait::NEVER;
 use crate::service::Service;
-use crate::win32::{Lowered, Names, Overlapped, lower};
-use alertable_traces::call::Call;
+use crate::win32::{Convention, Lowered, Names, Overlapped, lower};
+use alertable_traces::call::{Call, Timeout};
 use alertable_traces::scenario::{
-    CallStep, Count, Object, Repeat, Reset, Scenario, Start, Step, Thread, ThreadMode,
+    CallStep, Count, Object, Repeat, Reset, Scenario, Start, Step, Thread, ThreadMode, worker_name,
 };
+use alertable_traces::status::{WAIT_OBJECT_0, WAIT_TIMEOUT};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -73,6 +74,7 @@ pub fn compile(scenario: &Scenario) -> Result<Program, CompileError> {
         compiler.caller = id;
         compiler.program.threads[id.index()].entry = compiler.block(name, &thread.steps)?;
     }
+    compiler.pool_threads(scenario);
     for (index, (name, steps)) in scenario.routines.iter().enumerate() {
         compiler.program.routines[index].entry = compiler.block(name, steps)?;
     }
@@ -107,15 +109,15 @@ struct Compiler {
 impl Compiler {
     /// Gives ids to all names and makes the first state of the kernel.
     fn new(scenario: &Scenario) -> Self {
-        let threads: HashMap<_, _> = scenario
-            .threads
-            .keys()
+        let mut records = thread_records(scenario);
+        let threads: HashMap<_, _> = records
+            .iter()
             .enumerate()
-            .map(|(index, name)| (name.clone(), ThreadId::from_index(index)))
+            .map(|(index, (name, _))| (name.clone(), ThreadId::from_index(index)))
             .collect();
         let mut objects: Vec<DispatcherObject> =
             vec![DispatcherObject::Thread { signaled: false }; threads.len()];
-        let mut names: Vec<String> = scenario.threads.keys().cloned().collect();
+        let mut names: Vec<String> = records.iter().map(|(name, _)| name.clone()).collect();
         let mut io = IoDeclarations::new(scenario);
         for (name, object) in &scenario.objects {
             let id = ObjectId::from_index(objects.len());
@@ -127,6 +129,13 @@ impl Compiler {
             }
         }
         io.associate(scenario, &names, &mut objects);
+        for (pool, port) in io.pools() {
+            for (name, record) in &mut records {
+                if is_worker_of(name, pool) {
+                    record.role = ThreadRole::Worker(port);
+                }
+            }
+        }
         for file in &mut io.setup.files {
             if !file.overlapped {
                 file.lock = Some(ObjectId::from_index(objects.len()));
@@ -150,11 +159,10 @@ impl Compiler {
                 io.setup.handle_processes.push(process);
             }
         }
-        let records = scenario.threads.values().map(first_record).collect();
         let program = Program {
             code: Vec::new(),
             calls: Vec::new(),
-            threads: scenario.threads.keys().map(|name| program_thread(name)).collect(),
+            threads: records.iter().map(|(name, _)| program_thread(name)).collect(),
             routines: scenario.routines.keys().map(|name| program_routine(name)).collect(),
             labels: Vec::new(),
             data: Vec::new(),
@@ -165,7 +173,7 @@ impl Compiler {
             time_unit_ms: 1,
             io: IoSetup::default(),
             keeps_history: true,
-            kernel: Kernel::new(records, objects),
+            kernel: Kernel::new(records.into_iter().map(|(_, record)| record).collect(), objects),
         };
         let routines = scenario.routines.keys().enumerate();
         let compiler = Compiler {
@@ -183,6 +191,33 @@ impl Compiler {
         compiler.with_keys()
     }
 
+    /// What the threads of pools do: wait for work and run it.
+    fn pool_threads(&mut self, scenario: &Scenario) {
+        let pools = scenario.objects.iter().filter_map(|(name, object)| match object {
+            Object::Pool { workers } => Some((name, *workers)),
+            _ => None,
+        });
+        for (pool, workers) in pools {
+            let service = Service::RemoveIoCompletion {
+                port: self.handles[pool],
+                max: 1,
+                alertable: false,
+                timeout_ms: NEVER,
+            };
+            let source =
+                Call::GetQueuedCompletionStatus { port: pool.clone(), ms: Timeout::Infinite };
+            let id = CallId::from_index(self.program.calls.len());
+            let convention = Convention::Work;
+            self.program.calls.push(ProgramCall { service, convention, label: None, source });
+            let entry = self.here();
+            self.program.code.extend([Instruction::Call(id), Instruction::End]);
+            for number in 1..=workers {
+                let worker = self.threads[&worker_name(pool, number)];
+                self.program.threads[worker.index()].entry = entry;
+            }
+        }
+    }
+
     /// The keys with which files are associated at first are values like any other.
     fn with_keys(mut self) -> Self {
         for object in 0..self.program.kernel.objects.len() {
@@ -195,6 +230,11 @@ impl Compiler {
                     file.port = Some((port, key));
                 }
             }
+        }
+        for callback in 0..self.io.callbacks.len() {
+            let key = self.datum(self.io.callbacks[callback].routine);
+            let results = [WAIT_OBJECT_0, WAIT_TIMEOUT].map(|result| self.datum(u64::from(result)));
+            self.io.callbacks[callback].data = Some((key, results));
         }
         self
     }
@@ -337,7 +377,8 @@ impl Compiler {
             }
         }
         program.kernel.closed_handles.sort_unstable();
-        self.io.finish(&mut self.program);
+        let Compiler { io, threads, .. } = self;
+        io.finish(&mut self.program, &threads);
         self.program
     }
 }
@@ -352,6 +393,10 @@ impl Names for Compiler {
         let (event, suppress_port) = self.io.overlapped.get(name).cloned().unwrap_or_default();
         let event = event.map(|event| self.handles[&event]);
         Overlapped { block, event, suppress_port }
+    }
+
+    fn pool_wait(&self, name: &str) -> usize {
+        self.io.pool_waits[name]
     }
 
     fn request(&mut self, request: Request) -> RequestId {
@@ -425,6 +470,30 @@ fn does_something(step: &Step) -> bool {
     }
 }
 
+/// The threads of the program, those of its pools, and those that wait for its pools.
+fn thread_records(scenario: &Scenario) -> Vec<(String, Kthread)> {
+    let program =
+        scenario.threads.iter().map(|(name, thread)| (name.clone(), first_record(thread)));
+    let mut records: Vec<_> = program.collect();
+    for (name, object) in &scenario.objects {
+        match object {
+            Object::Pool { workers } => records.extend(
+                (1..=*workers).map(|number| (worker_name(name, number), Kthread::not_created())),
+            ),
+            Object::PoolWait { .. } => {
+                let record = Kthread { role: ThreadRole::PoolWaiter, ..Kthread::not_created() };
+                records.push((name.clone(), record));
+            }
+            _ => {}
+        }
+    }
+    records
+}
+
+fn is_worker_of(thread: &str, pool: &str) -> bool {
+    thread.strip_prefix(pool).is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn program_thread(name: &str) -> ProgramThread {
     ProgramThread { name: name.to_owned(), entry: 0, watch: Watch::default() }
 }
@@ -480,9 +549,11 @@ fn time_unit_ms(calls: &[ProgramCall], io: &IoSetup) -> u32 {
         Service::DelayExecution { timeout_ms, .. }
         | Service::WaitForObjects { timeout_ms, .. }
         | Service::RemoveIoCompletion { timeout_ms, .. }
+        | Service::SetPoolWait { timeout_ms, .. }
         | Service::OverlappedResult { wait: Some(ResultWait { timeout_ms, .. }), .. }
         | Service::SignalAndWait { timeout_ms, .. } => [*timeout_ms, 0],
-        Service::SetTimer { due_ms, period_ms, .. } => {
+        Service::SetTimer { due_ms, period_ms, .. }
+        | Service::SetPoolTimer { due_ms: Some(due_ms), period_ms, .. } => {
             [*due_ms, u32::try_from(*period_ms).unwrap_or(0)]
         }
         _ => [0, 0],

@@ -1,7 +1,7 @@
 //! From a scenario's devices, pipes, files, ports and status blocks to what the kernel has of them.
 
 use super::{Program, ProgramCall};
-use crate::ids::{BlockId, DatumId, HandleId, ObjectId};
+use crate::ids::{BlockId, DatumId, HandleId, ObjectId, ThreadId};
 use crate::io::Io;
 use crate::io::file::FileObject;
 use crate::io::pipe::PipeState;
@@ -12,7 +12,9 @@ use crate::io::setup::{
 };
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::event::Kevent;
+use crate::ke::timer::Ktimer;
 use crate::service::Service;
+use crate::tp::{PoolTimer, PoolWait};
 use alertable_traces::scenario::{DeviceModel, Object, PipeEnd, PipeMode, Scenario};
 use alertable_traces::status::NtStatus;
 use std::collections::HashMap;
@@ -21,6 +23,19 @@ use std::collections::HashMap;
 pub(super) const FILE_LOCK: DispatcherObject =
     DispatcherObject::Event(Kevent { kind: ResetKind::Auto, signaled: true });
 
+/// A pool's timer or wait.
+pub(super) struct Callback {
+    /// Its name.
+    name: String,
+    /// The timer, as an object; a wait is none.
+    timer: Option<ObjectId>,
+    pool: String,
+    /// The number of its routine.
+    pub(super) routine: u64,
+    /// That number as a value of the program, and the results of a wait.
+    pub(super) data: Option<(DatumId, [DatumId; 2])>,
+}
+
 /// What has been declared so far.
 pub(super) struct IoDeclarations {
     pub(super) setup: IoSetup,
@@ -28,6 +43,14 @@ pub(super) struct IoDeclarations {
     pub(super) overlapped: HashMap<String, (Option<String>, bool)>,
     /// For each file, the key with which it is associated at first.
     pub(super) keys: Vec<u64>,
+    /// The pools' timers and waits, in their order.
+    pub(super) callbacks: Vec<Callback>,
+    /// The numbers of the pools' waits.
+    pub(super) pool_waits: HashMap<String, usize>,
+    /// The pools' queues.
+    pools: Vec<(String, ObjectId)>,
+    /// The numbers of the routines.
+    routines: HashMap<String, u64>,
     blocks: HashMap<String, BlockId>,
     devices: HashMap<String, usize>,
     pipes: HashMap<String, usize>,
@@ -46,6 +69,10 @@ impl IoDeclarations {
             setup: IoSetup::default(),
             overlapped: HashMap::new(),
             keys: Vec::new(),
+            callbacks: Vec::new(),
+            pool_waits: HashMap::new(),
+            pools: Vec::new(),
+            routines: scenario.routines.keys().cloned().zip(0..).collect(),
             blocks: HashMap::new(),
             devices: names(|object| matches!(object, Object::Device { .. })),
             pipes: names(|object| matches!(object, Object::Pipe { .. })),
@@ -56,6 +83,11 @@ impl IoDeclarations {
             this.setup.thread_processes.push(process);
         }
         this
+    }
+
+    /// The pools and their queues.
+    pub(super) fn pools(&self) -> impl Iterator<Item = (&str, ObjectId)> {
+        self.pools.iter().map(|(name, port)| (name.as_str(), *port))
     }
 
     /// The number of a process; the first one has no name.
@@ -92,6 +124,21 @@ impl IoDeclarations {
                 let slot = self.setup.ports.len() as u16;
                 self.setup.ports.push(PortSetup { object: id, concurrency: *concurrency });
                 DispatcherObject::Port(Kqueue { slot, signaled: false })
+            }
+            Object::Pool { workers } => {
+                let slot = self.setup.ports.len() as u16;
+                self.setup.ports.push(PortSetup { object: id, concurrency: *workers });
+                self.pools.push((name.to_owned(), id));
+                DispatcherObject::Port(Kqueue { slot, signaled: false })
+            }
+            Object::PoolTimer { pool, routine } => {
+                self.declare_callback(name, Some(id), pool, routine);
+                DispatcherObject::Timer(Ktimer::new(ResetKind::Auto))
+            }
+            Object::PoolWait { pool, routine } => {
+                self.pool_waits.insert(name.to_owned(), self.pool_waits.len());
+                self.declare_callback(name, None, pool, routine);
+                return None;
             }
             Object::Device { model, ms, status, bytes, returns, faults, stack } => {
                 self.setup.devices.push(DeviceSetup {
@@ -149,6 +196,11 @@ impl IoDeclarations {
         })
     }
 
+    fn declare_callback(&mut self, name: &str, timer: Option<ObjectId>, pool: &str, routine: &str) {
+        let (name, pool, routine) = (name.to_owned(), pool.to_owned(), self.routines[routine]);
+        self.callbacks.push(Callback { name, timer, pool, routine, data: None });
+    }
+
     /// Gives the files the ports that they are declared with, and connects the pipes that have
     /// two ends.
     pub(super) fn associate(
@@ -158,13 +210,20 @@ impl IoDeclarations {
         objects: &mut [DispatcherObject],
     ) {
         for (name, object) in &scenario.objects {
-            let Object::File { port, .. } = object else { continue };
-            let at = names.iter().position(|other| other == name);
-            let port = port.as_ref().and_then(|port| names.iter().position(|other| other == port));
+            let (file, port, routine) = match object {
+                Object::File { port: Some(port), .. } => (name, port, None),
+                Object::PoolIo { pool, file, routine } => (file, pool, Some(routine)),
+                _ => continue,
+            };
+            let at = names.iter().position(|other| other == file);
+            let port = names.iter().position(|other| other == port);
             if let (Some(at), Some(port)) = (at, port)
                 && let DispatcherObject::File(file) = &mut objects[at]
             {
                 file.port = Some((ObjectId::from_index(port), DatumId(0)));
+                if let Some(routine) = routine {
+                    self.keys[file.slot()] = self.routines[routine];
+                }
             }
         }
         let ends: Vec<usize> = self
@@ -184,7 +243,21 @@ impl IoDeclarations {
     }
 
     /// Completes the program's I/O, if it has any.
-    pub(super) fn finish(mut self, program: &mut Program) {
+    pub(super) fn finish(mut self, program: &mut Program, threads: &HashMap<String, ThreadId>) {
+        for callback in std::mem::take(&mut self.callbacks) {
+            let Some((key, results)) = callback.data else { continue };
+            let Some(port) = self.pools().find(|(pool, _)| *pool == callback.pool) else {
+                continue;
+            };
+            let port = port.1;
+            if let Some(timer) = callback.timer {
+                self.setup.pool_timers.push(PoolTimer { timer, port, key });
+            } else {
+                let waiter = threads[&callback.name];
+                self.setup.pool_waits.push(PoolWait { waiter, port, key, results });
+            }
+        }
+        self.setup.thread_processes.resize(program.threads.len(), 0);
         let used = !self.setup.files.is_empty()
             || !self.setup.ports.is_empty()
             || !self.setup.devices.is_empty()

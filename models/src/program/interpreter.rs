@@ -3,13 +3,16 @@
 use super::{Frame, Instruction, Pc, ProgramCall};
 use crate::deviation::Deviation;
 use crate::event::{Event, Observer};
-use crate::ids::{CallId, ThreadId};
+use crate::ids::{CallId, RoutineId, ThreadId};
+use crate::io::port::Packet;
 use crate::ke::Context;
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::ke::thread::{ExitPhase, InService, ThreadState};
+use crate::ke::thread::{ExitPhase, InService, ThreadRole, ThreadState};
 use crate::machine::{Machine, Model};
-use crate::rule::{apc, thread as thr, wait};
+use crate::rule::{apc, thread as thr, threadpool as tp, wait};
 use crate::service::{Service, ServiceOutcome, ServiceReturn};
+use crate::tp::callback_of;
+use crate::win32::Convention;
 use alertable_traces::status::NtStatus;
 
 impl Machine {
@@ -21,6 +24,9 @@ impl Machine {
         thread: ThreadId,
     ) {
         cx.rules([apc::APC_U_33, wait::WAIT_98]);
+        if self.kernel.thread(thread).role == ThreadRole::PoolWaiter {
+            return self.run_pool_waiter(cx, thread);
+        }
         match self.kernel.thread(thread).state {
             ThreadState::Starting => self.start(model, cx, thread),
             ThreadState::User => self.next_instruction(model, cx, thread),
@@ -152,7 +158,9 @@ impl Machine {
         let pc = self.program.pc(thread).expect("a thread in user mode has a frame");
         match model.program.instruction(pc) {
             Instruction::Call(call) => {
-                cx.event(Event::Call { thread, call });
+                if model.program.call(call).convention != Convention::Work {
+                    cx.event(Event::Call { thread, call });
+                }
                 self.make_call(model, cx, thread, call);
             }
             _ if self.program.frames(thread).len() > 1 => self.leave_routine(model, cx, thread),
@@ -425,6 +433,9 @@ impl Machine {
         } else {
             Vec::new()
         };
+        if call.convention == Convention::Work {
+            return self.run_callback(model, cx, thread, packets.first());
+        }
         for packet in &packets {
             cx.event(Event::Received { thread, packet: *packet });
         }
@@ -441,6 +452,53 @@ impl Machine {
         *self.program.pc_mut(thread) = pc + 1;
         self.settle(model, thread);
         self.end_unseen(model, cx, thread);
+    }
+
+    /// A pool's thread runs a callback and then asks for the next one.
+    fn run_callback<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        packet: Option<&Packet>,
+    ) {
+        let Some(packet) = packet else { return };
+        cx.rules([tp::TP_02, tp::TP_06, tp::TP_08]);
+        let routine = RoutineId(model.program.datum(packet.key) as u16);
+        let kapc = callback_of(routine, packet);
+        let result = self.kernel.completion_of(kapc);
+        if model.program.keeps_history {
+            let label_count = model.program.labels.len();
+            self.program.history.record_routine(label_count, thread, kapc, result);
+        }
+        cx.event(Event::ApcEntered { thread, kapc, result });
+        let pc = model.program.routines[routine.index()].entry;
+        let frame = Frame { pc, kapc: Some(kapc), interrupted: None, test_alert: false };
+        self.program.frames.push(thread.index(), frame);
+        self.settle(model, thread);
+    }
+
+    /// A wait of a pool goes on: it makes its tests again, or is over.
+    fn run_pool_waiter<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+        let status = match self.kernel.thread(thread).state {
+            ThreadState::Woken(status) => Some(status),
+            _ => self.kernel.restart_wait(cx, thread),
+        };
+        if let Some(status) = status {
+            self.kernel.pool_wait_over(cx, thread, status);
+        }
+    }
+
+    /// The system ends a thread of a pool that waits for work.
+    pub(crate) fn retire<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        cx.rules([tp::TP_01, tp::TP_06, tp::TP_07]);
+        self.kernel.begin_exit(cx, thread, 0);
+        self.exit(model, cx, thread, ExitPhase::CancelIrps);
     }
 
     /// Ends a thread that is done with its steps, if nobody can tell when; see [`Watch`].

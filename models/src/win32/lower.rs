@@ -32,6 +32,8 @@ pub(crate) trait Names {
     fn block(&mut self, name: &str) -> BlockId;
     /// An OVERLAPPED.
     fn overlapped(&mut self, name: &str) -> Overlapped;
+    /// The number of a pool's wait.
+    fn pool_wait(&self, name: &str) -> usize;
     /// Enters a request.
     fn request(&mut self, request: Request) -> RequestId;
 }
@@ -61,6 +63,7 @@ pub(crate) fn lower(call: &Call, names: &mut impl Names) -> Option<Lowered> {
         .or_else(|| request_service(call, names))
         .or_else(|| file_service(call, names))
         .or_else(|| port_service(call, names))
+        .or_else(|| pool_service(call, names))
         .map(|(service, convention)| Lowered { service, convention })
 }
 
@@ -412,6 +415,31 @@ fn port_service(call: &Call, names: &mut impl Names) -> Option<(Service, Convent
         Call::NtRemoveIoCompletion { port, ms } => {
             (remove(names, port, 1, *ms, false), Convention::NativePacket)
         }
+        _ => return None,
+    })
+}
+
+fn pool_service(call: &Call, names: &mut impl Names) -> Option<(Service, Convention)> {
+    let submit = |names: &mut dyn Names, pool: &str, routine: &str, data| {
+        let key = names.routine(routine).0;
+        let key = names.datum(u64::from(key));
+        let (pool, context) = (names.handle(pool), names.datum(data));
+        (Service::SubmitWork { pool, key, context }, Convention::Boolean)
+    };
+    Some(match call {
+        Call::TrySubmitThreadpoolCallback { pool, routine, data }
+        | Call::QueueUserWorkItem { pool, routine, data } => submit(names, pool, routine, *data),
+        Call::SetThreadpoolTimer { timer, due_ms, period_ms } => {
+            let period_ms = i32::try_from(*period_ms).unwrap_or(i32::MAX);
+            let timer = names.handle(timer);
+            (Service::SetPoolTimer { timer, due_ms: *due_ms, period_ms }, Convention::Boolean)
+        }
+        Call::SetThreadpoolWait { wait, object, ms } => {
+            let object = object.as_ref().map(|object| names.handle(object));
+            let (wait, timeout_ms) = (names.pool_wait(wait), milliseconds(*ms));
+            (Service::SetPoolWait { wait, object, timeout_ms }, Convention::Boolean)
+        }
+        Call::StartThreadpoolIo { .. } => (Service::StartPoolIo, Convention::Boolean),
         _ => return None,
     })
 }

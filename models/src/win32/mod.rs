@@ -46,6 +46,8 @@ pub enum Convention {
     Packets,
     /// A packet from a port as the system service gives it.
     NativePacket,
+    /// A callback for a thread of a pool, which no program sees as a result.
+    Work,
 }
 
 impl Convention {
@@ -56,7 +58,10 @@ impl Convention {
 
     /// Whether its result tells packets.
     pub(crate) fn tells_packets(self) -> bool {
-        matches!(self, Convention::Packet | Convention::Packets | Convention::NativePacket)
+        matches!(
+            self,
+            Convention::Packet | Convention::Packets | Convention::NativePacket | Convention::Work
+        )
     }
 
     /// The result as the program sees it, with the packets that the service removed.
@@ -84,7 +89,9 @@ impl Convention {
             }
             Convention::SuspendCount if status.is_error() => failure(Value::Number(-1), status),
             Convention::SuspendCount => CallResult::of(Value::Number(i64::from(value))),
-            Convention::Status => CallResult::of(Value::Name(status.to_string())),
+            Convention::Status | Convention::Work => {
+                CallResult::of(Value::Name(status.to_string()))
+            }
             Convention::SynchronousTransfer if status == NtStatus::END_OF_FILE => transferred(0),
             Convention::Transfer | Convention::SynchronousTransfer
                 if status.is_success() && status != NtStatus::PENDING =>
@@ -150,7 +157,7 @@ fn native_packet_result(program: &Program, status: NtStatus, packets: &[Packet])
     CallResult {
         key: Some(program.datum(packet.key)),
         value: Some(match packet.value {
-            PacketValue::Null => Value::Number(0),
+            PacketValue::Null | PacketValue::Timer(_) => Value::Number(0),
             PacketValue::Block(_) => {
                 Value::Name(overlapped_name(program, packet).unwrap_or_default())
             }
@@ -177,7 +184,7 @@ fn entry(program: &Program, packet: &Packet) -> PortEntry {
 fn overlapped_name(program: &Program, packet: &Packet) -> Option<String> {
     match packet.value {
         PacketValue::Block(block) => program.io.block_name(block).map(str::to_owned),
-        PacketValue::Null | PacketValue::Number(_) => None,
+        PacketValue::Null | PacketValue::Number(_) | PacketValue::Timer(_) => None,
     }
 }
 
