@@ -17,6 +17,8 @@ mod alert;
 #[path = "properties/apc.rs"]
 mod apc;
 mod generator;
+#[path = "properties/io.rs"]
+mod io;
 #[path = "properties/journal.rs"]
 mod journal;
 #[path = "properties/object.rs"]
@@ -157,6 +159,28 @@ properties! {
         catches [RestartForgetsTimeout];
     ended_threads_leave_nothing: watch::<thread::EndsForGood>, about &[Ends, Mutexes, Apcs],
         catches [ExitKeepsApcs, MutexNotAbandoned];
+
+    requests_end_once: watch::<io::RequestsEndOnce>, about &[Io],
+        catches [IrpNotFreed];
+    cancelled_or_done: watch::<io::CancelledOrDone>, about &[Io],
+        catches [CancelKeepsRequest];
+    status_is_written_first: watch::<io::StatusIsWrittenFirst>, about &[Io],
+        catches [EventBeforeStatusBlock];
+    ends_are_told_once: watch::<io::EndsAreToldOnce>, about &[Io],
+        catches [CompletionApcLost, CompletionApcTwice, PacketLost];
+    packets_keep_order: watch::<io::PacketsKeepOrder>, about &[Io],
+        catches [PacketDoubled];
+    port_limit_holds: watch::<io::PortLimitHolds>, about &[Io],
+        catches [PortIgnoresLimit, NoPortConcurrency];
+    port_waits_run_no_apc: watch::<io::PortWaitsRunNoApc>, about &[Io],
+        catches [PortWaitRunsApcs];
+    ends_cancel_requests: watch::<io::EndsCancelRequests>, about &[Io],
+        catches [ExitKeepsIrps];
+    io_runs_are_explored: tool::runs_are_explored, about &[Io], catches [CompletionApcLost];
+    io_replays: tool::replay_reproduces, about &[Io], catches [PacketLost];
+    io_workers_agree: tool::workers_agree, about &[Io], catches [CompletionApcLost];
+    invariants_hold_of_io: tool::invariants_hold, about &[Io],
+        catches [CompletionApcLost, PacketDoubled];
 
     runs_are_explored: tool::runs_are_explored, about &[], catches [ApcLifo, SignalWakesNobody];
     same_seed_same_trace: tool::same_seed_same_trace, about &[], catches [ApcLifo];

@@ -5,6 +5,8 @@
 //! freely and every one gives a scenario that is accepted. Routines queue only routines behind
 //! them, and no periodic timer ticks in free time: without loops every run comes to an end.
 
+pub(crate) mod io;
+
 use alertable_traces::call::{Call, Timeout};
 use alertable_traces::scenario::{
     CallStep, MachineOptions, Object, Reset, Scenario, Start, Step, Thread, TimeMode,
@@ -29,11 +31,16 @@ pub(crate) enum Topic {
     Timers,
     Suspension,
     Ends,
+    /// Files and ports, and nothing else.
+    Io,
 }
 
 /// Small scenarios of all kinds, with more of some topics.
-pub(crate) fn scenarios(topics: &[Topic]) -> impl Strategy<Value = Scenario> + use<> {
-    plans(topics).prop_map(|plan| Builder::build(&plan))
+pub(crate) fn scenarios(topics: &[Topic]) -> BoxedStrategy<Scenario> {
+    if topics.contains(&Topic::Io) {
+        return io::scenarios();
+    }
+    plans(topics).prop_map(|plan| Builder::build(&plan)).boxed()
 }
 
 /// One thing that a thread or routine does. Numbers are taken modulo what there is.

@@ -75,6 +75,13 @@ pub(crate) fn runs_are_explored(scenario: &Scenario, deviations: Deviations) -> 
     Ok(())
 }
 
+/// No step of any schedule breaks an invariant.
+pub(crate) fn invariants_hold(scenario: &Scenario, deviations: Deviations) -> Result<(), String> {
+    let found = explored(&model(scenario, deviations)?, 1);
+    let finding = found.as_ref().and_then(|found| found.findings.first());
+    finding.map_or(Ok(()), |finding| Err(format!("{}: {}", finding.invariant.id, finding.message)))
+}
+
 /// What a trace says after its header, which names the deviations.
 fn events(trace: &[u8]) -> &[u8] {
     let header = trace.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
