@@ -211,7 +211,8 @@ impl Watcher for EndsAreToldOnce {
     }
 }
 
-/// Packets leave their port once each and in their order.
+/// Packets leave their port once each and in their order, but for those that are handed to a
+/// waiter as they come (IOCP-25).
 #[derive(Clone)]
 pub(crate) struct PacketsKeepOrder {
     queued: Vec<Packet>,
@@ -223,10 +224,18 @@ impl Watcher for PacketsKeepOrder {
     }
 
     fn step(&mut self, step: &Step<'_>) -> Result<(), String> {
+        let mut came = 0;
         for event in step.events {
             match *event {
                 Event::Packet { packet, change: PacketChange::Queued, .. } => {
                     self.queued.push(packet);
+                    came += 1;
+                }
+                Event::Packet { packet, change: PacketChange::Dequeued(_), .. }
+                    if came > 0 && self.queued.last() == Some(&packet) =>
+                {
+                    self.queued.pop();
+                    came -= 1;
                 }
                 Event::Packet { packet, change, .. } => {
                     if self.queued.first() != Some(&packet) {

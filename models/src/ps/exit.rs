@@ -50,8 +50,8 @@ impl Kernel {
         };
         self.thread_mut(thread).state = ThreadState::Exiting(next);
         if next == ExitPhase::AwaitIrps {
-            // Its second stages come first.
-            return;
+            // Its second stages come first. It is blocked meanwhile, and so not active at a port.
+            return self.give_up_activity(cx, thread);
         }
         if cx.deviates(Deviation::ExitAtOnce) {
             self.exit_step(cx, thread, next);
