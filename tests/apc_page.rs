@@ -24,10 +24,8 @@ impl Statement {
     /// The files that it links to, from the folder of the workspace.
     fn scenarios(&self) -> Vec<PathBuf> {
         let links = self.text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        links
-            .filter(|link| link.ends_with(".json"))
-            .map(|link| Path::new("docs").join(link))
-            .collect()
+        let files = links.map(|link| Path::new("docs").join(link));
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "json")).collect()
     }
 
     /// The rules that it names.
