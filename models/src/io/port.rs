@@ -137,9 +137,12 @@ impl Kernel {
             here.queue == Some(port) && matches!(here.service, InService::Removal { .. })
         });
         cx.event(Event::Packet { port, packet, change: PacketChange::Queued });
-        if !is_own_waiter && !self.io().removers.is_empty(slot) && self.has_room(cx, port) {
+        if !is_own_waiter
+            && let Some(at) = self.next_remover(cx, slot)
+            && self.has_room(cx, port)
+        {
             cx.rules([rule::IOCP_25, rule::IOCP_26, rule::IOCP_41]);
-            return self.hand_packet(cx, port, packet);
+            return self.hand_packet(cx, port, at, packet);
         }
         if is_own_waiter {
             cx.rule(rule::IOCP_32);
@@ -155,16 +158,26 @@ impl Kernel {
         self.create_worker(cx, port);
     }
 
-    /// IOCP-26: the thread that came last gets it.
+    /// The place of the thread that gets the next packet: IOCP-26, the one that came last. One
+    /// that is out of its wait for a kernel APC gets none, though some systems keep its place.
+    fn next_remover<O>(&self, cx: &Context<'_, O>, slot: usize) -> Option<usize> {
+        let removers = self.io().removers.get(slot);
+        let waits = |thread: &ThreadId| self.thread(*thread).state == ThreadState::Waiting;
+        if cx.deviates(Deviation::OldestRemoverFirst) {
+            removers.iter().position(waits)
+        } else {
+            removers.iter().rposition(waits)
+        }
+    }
+
     fn hand_packet<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
         port: ObjectId,
+        at: usize,
         packet: Packet,
     ) {
         let slot = self.port_slot(port);
-        let last = self.io().removers.len(slot) - 1;
-        let at = if cx.deviates(Deviation::OldestRemoverFirst) { 0 } else { last };
         let thread = self.io_mut().removers.remove(slot, at);
         self.receive(cx, thread, port, packet);
         self.end_wait(cx, thread, NtStatus::SUCCESS);
@@ -381,7 +394,7 @@ impl Kernel {
     ) {
         let slot = self.port_slot(port);
         while !self.io().packets.is_empty(slot)
-            && !self.io().removers.is_empty(slot)
+            && let Some(at) = self.next_remover(cx, slot)
             && self.has_room(cx, port)
         {
             cx.rules([rule::IOCP_29, rule::IOCP_30]);
@@ -390,7 +403,7 @@ impl Kernel {
                 self.set_port_signal(port, false);
                 cx.event(Event::Object { object: port, change: ObjectChange::Reset });
             }
-            self.hand_packet(cx, port, packet);
+            self.hand_packet(cx, port, at, packet);
         }
     }
 
@@ -430,7 +443,10 @@ impl Kernel {
         cx.rules([rule::IOCP_42, rule::IOCP_43]);
         let slot = self.port_slot(port);
         while let Some(thread) = self.io_mut().removers.pop(slot) {
-            self.end_wait(cx, thread, NtStatus::ABANDONED_WAIT_0);
+            // One that is out of its wait finds out when it is back.
+            if self.thread(thread).state == ThreadState::Waiting {
+                self.end_wait(cx, thread, NtStatus::ABANDONED_WAIT_0);
+            }
         }
         self.set_port_signal(port, true);
         self.wait_test(cx, port);
