@@ -7,6 +7,7 @@ use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::thread::ThreadState;
 use crate::ke::wait::WaitKind;
 use crate::machine::Transition;
+use crate::rule::iocp::IOCP_40;
 use crate::rule::wait::*;
 use crate::service::Service;
 
@@ -42,7 +43,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         id: "no-lost-wake-up",
         statement: "No thread stays blocked on an object that would satisfy its wait.",
-        rules: &[WAIT_16, WAIT_47, WAIT_75],
+        rules: &[IOCP_40, WAIT_16, WAIT_47, WAIT_75],
         concern: Concern::OBJECT.and(Concern::THREAD),
         check: no_lost_wake_up,
     },

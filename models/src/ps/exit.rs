@@ -53,7 +53,7 @@ impl Kernel {
             // Its second stages come first. It is blocked meanwhile, and so not active at a port.
             return self.give_up_activity(cx, thread);
         }
-        if cx.deviates(Deviation::ExitAtOnce) {
+        if cx.deviates(Deviation::ExitAtOnce) && !self.has_io_apc(thread) {
             self.exit_step(cx, thread, next);
         }
     }
