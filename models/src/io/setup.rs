@@ -210,8 +210,9 @@ pub struct IoSetup {
     pub pool_waits: Vec<PoolWait>,
     /// The names of the status blocks, and whether each is an OVERLAPPED.
     pub blocks: Vec<(String, bool)>,
-    /// How many threads have a private block behind those.
-    pub thread_count: usize,
+    /// How many private blocks there are behind those: one for each thread, if some request names
+    /// none.
+    pub private_block_count: usize,
     /// The requests.
     pub requests: Vec<Request>,
     /// For each request: it is of a device that completes it at any moment.
@@ -263,7 +264,7 @@ impl IoSetup {
     pub(crate) fn first_blocks(&self) -> Vec<StatusBlock> {
         let zeros = |written| StatusBlock { status: NtStatus::SUCCESS, information: 0, written };
         let named = self.blocks.iter().map(|(_, is_overlapped)| zeros(*is_overlapped));
-        let private = (0..self.thread_count).map(|_| zeros(false));
+        let private = (0..self.private_block_count).map(|_| zeros(false));
         named.chain(private).collect()
     }
 

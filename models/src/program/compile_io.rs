@@ -263,7 +263,10 @@ impl IoDeclarations {
             || !self.setup.devices.is_empty()
             || !self.setup.pipes.is_empty()
             || !self.setup.blocks.is_empty();
-        self.setup.thread_count = program.threads.len();
+        let names_none = |request: &Request| request.block.is_none();
+        if self.setup.requests.iter().any(names_none) {
+            self.setup.private_block_count = program.threads.len();
+        }
         self.setup.handle_processes.resize(program.handles.len(), 0);
         let eventual = self.setup.requests.iter().map(|request| {
             let object = program.handles[request.file.index()];
