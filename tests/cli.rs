@@ -611,6 +611,41 @@ fn observations_find_their_scenario() {
     alertable(["check", text(&folder.path(""))]).ends_with(0);
 }
 
+/// A device that completes a request twice, and what the scenario says that it breaks.
+fn twice(folder: &Folder, violates: &str) -> std::path::PathBuf {
+    let path = "traces/corpus/scenarios/device/completing-twice-stops-the-system.json";
+    let scenario = fs::read_to_string(program::root().join(path)).unwrap();
+    folder.file("twice.json", scenario.replace("irp-completes-once", violates))
+}
+
+#[test]
+fn violations_can_be_expected() {
+    let folder = Folder::new("violations_can_be_expected");
+    let path = twice(&folder, "irp-completes-once");
+    let ran = alertable(["explore", "--json", text(&path)]).ends_with(0);
+    let explored = document(&ran);
+    assert_eq!(explored["expectations"], "met");
+    assert_eq!(explored["violations"][0]["expected"], true);
+    alertable(["check", text(&path)]).ends_with(0);
+}
+
+#[test]
+fn violations_that_do_not_come_or_are_not_expected_give_1() {
+    let folder = Folder::new("violations_that_do_not_come");
+    let path = twice(&folder, "overlapped-in-use");
+    let ran = alertable(["explore", text(&path)]).ends_with(1);
+    assert!(ran.stdout.contains("no step breaks \"overlapped-in-use\""), "{ran}");
+    assert!(ran.stdout.contains("was completed a second time"), "{ran}");
+}
+
+#[test]
+fn unknown_violations_give_2() {
+    let folder = Folder::new("unknown_violations_give_2");
+    let path = twice(&folder, "irp-completes-onse");
+    let help = "did you mean \"irp-completes-once\"?";
+    assert_error(alertable(["explore", text(&path)]), &["\"irp-completes-onse\"", help]);
+}
+
 #[test]
 fn observations_that_are_not_allowed_give_1() {
     let folder = Folder::new("observations_that_are_not_allowed_give_1");
