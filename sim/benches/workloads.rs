@@ -55,15 +55,18 @@ pub(crate) fn rounds(thread_count: usize, round_count: usize) -> Scenario {
 }
 
 /// A completion port with a concurrency value: a producer posts data packets with the keys 1, 2, …
-/// and then a packet without bytes for each worker, which ends with it.
+/// and then a packet of one byte for each worker, which ends with it.
 #[allow(dead_code, reason = "only one of the programs that share this file needs it")]
 pub(crate) fn port(worker_count: usize, packet_count: usize, concurrency: usize) -> Scenario {
-    let post = |key: usize| json!({ "call": "PostQueuedCompletionStatus", "port": "port", "bytes": usize::from(key > 0), "key": key });
+    let post = |key: usize| {
+        let bytes = usize::from(key == 0);
+        json!({ "call": "PostQueuedCompletionStatus", "port": "port", "bytes": bytes, "key": key })
+    };
     let data = (1..=packet_count).map(post);
     let producer: Vec<Value> = data.chain((0..worker_count).map(|_| post(0))).collect();
     let get = json!({ "call": "GetQueuedCompletionStatus", "port": "port", "ms": "INFINITE" });
     let worker = |_: usize| {
-        json!([{ "repeat": "INFINITE", "while": { "is": { "ret": "TRUE", "bytes": 1 } },
+        json!([{ "repeat": "INFINITE", "while": { "is": { "ret": "TRUE", "bytes": 0 } },
                  "steps": [get] }])
     };
     let mut threads: serde_json::Map<String, Value> =

@@ -47,6 +47,13 @@ pub struct Packet {
     pub irp: Option<IrpId>,
 }
 
+impl Packet {
+    /// Whether it tells more than a key and a value, as most posted ones do not.
+    fn has_rest(&self) -> bool {
+        self.irp.is_some() || self.status != NtStatus::SUCCESS || self.information != 0
+    }
+}
+
 impl Entry for Packet {
     fn word(&self) -> u64 {
         let value = match self.value {
@@ -55,14 +62,15 @@ impl Entry for Packet {
             PacketValue::Number(datum) => 2 | u64::from(datum.0) << 2,
             PacketValue::Timer(timer) => 3 | u64::from(timer.0) << 2,
         };
-        u64::from(self.key.0) | value << 16
+        u64::from(self.key.0) | value << 16 | u64::from(self.has_rest()) << 40
     }
 
     fn hash_rest<H: Hasher>(&self, state: &mut H) {
-        let irp = self.irp.map_or(0, |irp| u64::from(irp.0) + 1);
-        state.write_u128(
-            u128::from(self.status.0) | u128::from(self.information) << 32 | u128::from(irp) << 64,
-        );
+        if self.has_rest() {
+            let irp = self.irp.map_or(0, |irp| u128::from(irp.0) + 1);
+            let (status, information) = (u128::from(self.status.0), u128::from(self.information));
+            state.write_u128(status | information << 32 | irp << 64);
+        }
     }
 }
 
