@@ -33,7 +33,7 @@ rules! {
     }
     CAN_04 "CAN-04" Driver Documented {
         statement: "`Cancel` set and routine NULL therefore means either \"cancelled, nobody \
-            listening\"or \"cancel routine running or finished\"; the two are indistinguishable \
+            listening\" or \"cancel routine running or finished\"; the two are indistinguishable \
             from the IRP alone.",
         observe: "",
         sources: "MS \"Synchronizing IRP Cancellation\" (states only the second reading)",
@@ -100,10 +100,10 @@ rules! {
         divergence: "",
     }
     CAN_11 "CAN-11" Driver SourceDerived {
-        statement: "Cancel-safe removal of \"the next\"IRP skips entries whose cancel routine is \
-            already gone (they are being cancelled) and returns the first one it manages to make \
-            non-cancellable; removal of a specific IRP by context returns NULL if it was already \
-            removed or cancelled.",
+        statement: "Cancel-safe removal of \"the next\" IRP skips entries whose cancel routine \
+            is already gone (they are being cancelled) and returns the first one it manages to \
+            make non-cancellable; removal of a specific IRP by context returns NULL if it was \
+            already removed or cancelled.",
         observe: "cancel the head of a queue of two just before a dequeue: second one is returned",
         sources: "R-csq `IoCsqRemoveNextIrp`, `IoCsqRemoveIrp`",
         note: "",
@@ -155,7 +155,7 @@ rules! {
         sources: "MS \"CancelIo\"; W-pipe `test_cancelio` (second call on an idle handle \
             succeeds); obs",
         note: "",
-        divergence: "For thread-agnostic requests \"issued by the calling thread\"is kept in \
+        divergence: "For thread-agnostic requests \"issued by the calling thread\" is kept in \
             Wine; whether Windows still finds them after moving them to the file's list is \
             doubtful.",
     }
@@ -186,7 +186,7 @@ rules! {
             alertable), or packet queued. For a simple pipe read all of this is in place when \
             the cancel call returns; in general the cancel call does not wait.",
         observe: "after NtCancelIoFile(Ex): IOSB final, event set, routine runs in SleepEx",
-        sources: "W-pipe `test_cancelio`, `read_pipe_test`; MS \"CancelIo\"(\"notifications \
+        sources: "W-pipe `test_cancelio`, `read_pipe_test`; MS \"CancelIo\" (\"notifications \
             occur normally\"); obs",
         note: "",
         divergence: "",
@@ -197,11 +197,11 @@ rules! {
             a driver that ignores cancellation makes CancelIo itself hang. CancelIoEx never \
             waits.",
         observe: "device ignoring cancellation: CancelIo blocks, CancelIoEx returns",
-        sources: "R-iofunc `NtCancelIoFile`; MS \"CancelIoEx\"(does not wait); \"Windows \
+        sources: "R-iofunc `NtCancelIoFile`; MS \"CancelIoEx\" (does not wait); \"Windows \
             Internals\"",
         note: "",
         divergence: "Doubtful for Vista and later, where CancelIo is documented only as having \
-            \"requested\"cancellation; Wine does not wait.",
+            \"requested\" cancellation; Wine does not wait.",
     }
     CAN_21 "CAN-21" UserApi SourceDerived {
         statement: "Requests are cancelled in list order, newest first (IRP-07), and each is \
@@ -251,7 +251,7 @@ rules! {
             if the driver has already taken the IRP out of its cancellable state, the cancel \
             call may still return success (the IRP was found on the list) although the request \
             then completes normally.",
-        observe: "cancel between \"driver claimed IRP\"and \"second stage\": TRUE and later \
+        observe: "cancel between \"driver claimed IRP\" and \"second stage\": TRUE and later \
             status 0",
         sources: "MS \"CancelIoEx\"; CAN-01/CAN-08",
         note: "",
@@ -273,7 +273,7 @@ rules! {
             to wait: the only safe protocol is to ignore it and wait for the request's own \
             notification before reusing the OVERLAPPED.",
         observe: "",
-        sources: "MS \"Canceling Pending I/O Operations\"(sample waits afterwards in both cases \
+        sources: "MS \"Canceling Pending I/O Operations\" (sample waits afterwards in both cases \
             except NOT_FOUND)",
         note: "",
         divergence: "After NOT_FOUND on a request that was pending, a notification is already \

@@ -178,7 +178,7 @@ rules! {
             the bytes received so far, so it notifies as success and Win32 reports TRUE with a \
             short count.",
         observe: "total time-out with 0 or some bytes",
-        sources: "MS \"IRP_MJ_READ (Serial)\", \"SerCxGetReadIntervalTimeout\"(a timed-out read \
+        sources: "MS \"IRP_MJ_READ (Serial)\", \"SerCxGetReadIntervalTimeout\" (a timed-out read \
             is a successful completion); W-nt (0x102 row treated as success)",
         note: "documented (severity effect tested)",
         divergence: "",

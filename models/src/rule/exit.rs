@@ -87,7 +87,7 @@ rules! {
         observe: "virtual time 300 s with a faulty device",
         sources: "MS \"Canceling IRPs\"; R-irp `IopDisassociateThreadIrp`",
         note: "",
-        divergence: "\"Windows Internals\"(6th/7th ed.) states instead that thread termination \
+        divergence: "\"Windows Internals\" (6th/7th ed.) states instead that thread termination \
             does not proceed until every IRP is finished and the process stays until shutdown; \
             make it a model option, default five minutes.",
     }
@@ -119,7 +119,7 @@ rules! {
     }
     EXIT_12 "EXIT-12" UserApi SourceDerived {
         statement: "The exiting thread never becomes alertable during exit, so a completion \
-            routine cannot run \"on the way out\"even if the thread had been sleeping alertably \
+            routine cannot run \"on the way out\" even if the thread had been sleeping alertably \
             when it was terminated.",
         observe: "TerminateThread on a thread in SleepEx with a ReadFileEx pending: no routine \
             call",

@@ -31,7 +31,7 @@ rules! {
             second one only asks for metadata.",
         observe: "thread A blocked in ReadFile on a pipe; thread B's GetNamedPipeHandleState or \
             WriteFile on the same handle blocks",
-        sources: "blog \"All I/O on a synchronous file handle is serialized\"(R. Chen, \
+        sources: "blog \"All I/O on a synchronous file handle is serialized\" (R. Chen, \
             2013-08-22); R-iofunc",
         note: "",
         divergence: "Obs: Wine does not serialise; B returns at once.",
@@ -308,7 +308,7 @@ rules! {
         statement: "If the driver holds the IRP without a cancel routine, neither an alert nor \
             termination gets the thread out of a synchronous request: it waits without time-out \
             inside the service (the five-minute rule of EXIT-08 is never reached).",
-        observe: "faulty device \"ignores cancellation\"+ synchronous handle + TerminateThread: \
+        observe: "faulty device \"ignores cancellation\" + synchronous handle + TerminateThread: \
             thread never exits",
         sources: "R-irp `IopAbortInterruptedIrp`; \"Windows Internals\" (unkillable process)",
         note: "",
@@ -322,7 +322,7 @@ rules! {
             exclude each other; the stored result is part of every notification; an event may \
             accompany any of them.",
         observe: "combinations matrix",
-        sources: "MS \"Asynchronous Procedure Calls\"(Synchronization Internals); W-pipe \
+        sources: "MS \"Asynchronous Procedure Calls\" (Synchronization Internals); W-pipe \
             `test_completion`",
         note: "",
         divergence: "",

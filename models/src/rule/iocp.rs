@@ -156,7 +156,7 @@ rules! {
     }
     IOCP_17 "IOCP-17" UserApi Observed {
         statement: "A packet whose value is NULL and status failing cannot be told from \
-            \"nothing removed\"by the documented NULL test, except that key and bytes have been \
+            \"nothing removed\" by the documented NULL test, except that key and bytes have been \
             overwritten; PostQueuedCompletionStatus cannot produce it, NtSetIoCompletion can. A \
             posted NULL-overlapped packet with status 0 returns TRUE with NULL.",
         observe: "NtSetIoCompletion(key 3, value 0, 0xC0000120, 4): FALSE/995, NULL, bytes 4, \
@@ -277,7 +277,7 @@ rules! {
             oldest packet.",
         observe: "concurrency 1: A takes p1 then Sleep(100); p2 queued, waiter B: B gets p2 at \
             the moment A sleeps",
-        sources: "R-queue `KiActivateWaiterQueue`; MS \"I/O Completion Ports\"(SuspendThread \
+        sources: "R-queue `KiActivateWaiterQueue`; MS \"I/O Completion Ports\" (SuspendThread \
             example)",
         note: "",
         divergence: "Wine none.",
@@ -429,7 +429,7 @@ rules! {
             discarded; nobody is notified. Threads still recorded as associated are detached.",
         observe: "post, close: no leak in the model",
         sources: "R-iocomp `IopDeleteIoCompletion`; R-queue `KeRundownQueue`; MS \
-            \"KeRundownQueue\"(wakes waiters with an abandoned status since Windows 7)",
+            \"KeRundownQueue\" (wakes waiters with an abandoned status since Windows 7)",
         note: "",
         divergence: "",
     }

@@ -87,7 +87,7 @@ rules! {
             object's list instead of the thread's list.",
         observe: "only this combination survives thread exit (EXIT-05) and only this combination \
             is swept by a process's last handle close (CAN-32)",
-        sources: "blog \"New for Windows Vista: thread agnostic I/O\"(D. Holan); W-afd \
+        sources: "blog \"New for Windows Vista: thread agnostic I/O\" (D. Holan); W-afd \
             `test_async_thread_termination`, `test_async_cancel_on_handle_close`; W-pipe \
             `test_async_cancel_on_handle_close`",
         note: "",
@@ -100,7 +100,7 @@ rules! {
         observe: "IRP_MJ_CLEANUP arrives at last handle close, IRP_MJ_CLOSE only after the \
             pending IRP is finished",
         sources: "R-irp `IopCompleteRequest`; blog \"Why doesn't my asynchronous read operation \
-            complete when I close the handle?\"(R. Chen, 2021-07-30)",
+            complete when I close the handle?\" (R. Chen, 2021-07-30)",
         note: "",
         divergence: "",
     }
@@ -132,7 +132,7 @@ rules! {
             set.",
         observe: "control bits per location in a two-device stack",
         sources: "W-drv `completion_ioctl` (control fields asserted per location); MS \
-            \"IoMarkIrpPending\"remarks",
+            \"IoMarkIrpPending\" remarks",
         note: "",
         divergence: "",
     }
@@ -174,7 +174,7 @@ rules! {
         sources: "W-nt `do_return_status` (explicit skip with comment), R-irp \
             `IofCompleteRequest` deferral check",
         note: "",
-        divergence: "A model should report \"driver contract violation\"instead of hanging \
+        divergence: "A model should report \"driver contract violation\" instead of hanging \
             silently.",
     }
     IRP_17 "IRP-17" Driver Tested {
@@ -273,7 +273,7 @@ rules! {
         statement: "Returning STATUS_MORE_PROCESSING_REQUIRED stops the walk at once and gives \
             the IRP back to that driver; the I/O manager does not touch the IRP again until \
             someone calls `IoCompleteRequest`, which resumes above the location where it \
-            stopped. Every other return value means \"continue\"and is otherwise ignored.",
+            stopped. Every other return value means \"continue\" and is otherwise ignored.",
         observe: "CurrentLocation preserved after a stopped walk",
         sources: "W-drv `test_irp_struct`; MS cheat sheet",
         note: "",
@@ -383,7 +383,7 @@ rules! {
         observe: "second stage runs in the issuing thread even if it is blocked",
         sources: "MS \"How Completion Processing Is Performed\"; R-irp",
         note: "",
-        divergence: "Wine runs the equivalent through an internal \"system APC\"executed inside \
+        divergence: "Wine runs the equivalent through an internal \"system APC\" executed inside \
             server waits.",
     }
     IRP_37 "IRP-37" Kernel Documented {
@@ -441,7 +441,7 @@ rules! {
             (status block, buffered copy) is executed by whichever thread removes the packet.",
         observe: "caller's IOSB keeps its old contents until the packet is removed, even when \
             the completion happened in the issuing thread",
-        sources: "MS \"I/O Completion Ports\"(status block not updated until removal); W-pipe \
+        sources: "MS \"I/O Completion Ports\" (status block not updated until removal); W-pipe \
             and W-afd `test_async_cancel_on_handle_close`; blog \"thread agnostic I/O\"",
         note: "",
         divergence: "Wine writes the IOSB at completion time (marked todo in its tests; observed \
@@ -455,7 +455,7 @@ rules! {
             the packet is removed",
         sources: "W-pipe `test_completion`",
         note: "",
-        divergence: "The general sentence in MS \"I/O Completion Ports\"names only the \
+        divergence: "The general sentence in MS \"I/O Completion Ports\" names only the \
             synchronous-error exception.",
     }
     IRP_44 "IRP-44" Kernel Documented {
@@ -465,8 +465,8 @@ rules! {
             or else queue the completion packet, or else free the IRP, (7) drop the file \
             reference.",
         observe: "trace order; anything woken by step 4 can already see steps 1–3",
-        sources: "R-irp `IopCompleteRequest`; MS \"How Completion Processing Is Performed\"(same \
-            order)",
+        sources: "R-irp `IopCompleteRequest`; MS \"How Completion Processing Is Performed\" \
+            (same order)",
         note: "",
         divergence: "Wine's server queues APC/packet before setting the event in its own result \
             routine.",

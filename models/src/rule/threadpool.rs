@@ -28,7 +28,7 @@ rules! {
         missing "By default an idle thread waits as the rules of new pools say; the deviation idle-workers-are-alertable is the other reading." {
         statement: "Whether an idle worker waits alertably is not specified. With the old API, \
             threads running WT_EXECUTEINIOTHREAD callbacks do (APCs run while idle); for default \
-            workers tests on Windows show \"not run\"before Vista and \"run\"on some later \
+            workers tests on Windows show \"not run\" before Vista and \"run\" on some later \
             versions.",
         observe: "W-tp `test_RtlRegisterWait`: APC queued to the thread of a finished callback",
         sources: "W-tp",
@@ -92,7 +92,7 @@ rules! {
     }
     TP_10 "TP-10" UserApi Tested missing "There is no call that waits for callbacks." {
         statement: "Waiting for a work object blocks until submitted callbacks are finished; \
-            with \"cancel pending\"the ones not yet started are dropped first.",
+            with \"cancel pending\" the ones not yet started are dropped first.",
         observe: "W-tp `test_tp_work`",
         sources: "W-tp; MS \"WaitForThreadpoolWorkCallbacks function\"",
         note: "",
@@ -114,8 +114,8 @@ rules! {
         divergence: "",
     }
     TP_13 "TP-13" UserApi Tested {
-        statement: "A pool timer stays \"set\"after a one-shot expiry until it is explicitly set \
-            to no due time; setting to none stops future expiries but not callbacks already \
+        statement: "A pool timer stays \"set\" after a one-shot expiry until it is explicitly \
+            set to no due time; setting to none stops future expiries but not callbacks already \
             queued.",
         observe: "IsThreadpoolTimerSet after expiry: TRUE",
         sources: "W-tp `test_tp_timer`",
