@@ -1,9 +1,10 @@
 //! The machine behind `alertable`: Windows threads, user APCs, alertable waits, dispatcher
-//! objects and timers as a labelled transition system, with the rules that it follows.
+//! objects, timers, I/O requests, completion ports and thread pools as a labelled transition
+//! system, with the rules that it follows.
 //!
 //! - [`machine`]: the state, the transitions possible in it, and applying one.
-//! - [`ke`], [`ps`](crate::service), [`ob`]: the semantics, in the system's own parts, in small functions
-//!   that name the rules they implement.
+//! - [`ke`], [`io`], [`ps`](crate::service), [`ob`], [`tp`]: the semantics, in the system's own
+//!   parts, in small functions that name the rules they implement.
 //! - [`service`]: the seam between the kernel and the programs that threads run.
 //! - [`program`]: programs made from scenarios, and how a thread takes a step of one.
 //! - [`rule`]: the registry of rules; [`deviation`]: named changes of them; [`invariant`]:
