@@ -178,6 +178,9 @@ properties! {
         catches [ExitKeepsIrps];
     io_runs_are_explored: tool::runs_are_explored, about &[Io], catches [CompletionApcLost];
     io_replays: tool::replay_reproduces, about &[Io], catches [PacketLost];
+    io_labels_only_show: tool::labels_only_show, about &[Io], catches [CompletionApcLost];
+    io_freer_machines_do_more: tool::freer_machines_do_more, about &[Io],
+        catches [CompletionApcLost];
     io_workers_agree: tool::workers_agree, about &[Io], catches [CompletionApcLost];
     invariants_hold_of_io: tool::invariants_hold, about &[Io],
         catches [CompletionApcLost, PacketDoubled];
