@@ -112,15 +112,7 @@ impl Kernel {
     /// A device completes a request by itself: its time has come, or it just does.
     pub(crate) fn device_completes<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
         cx.rules([can::CAN_08, dev::DEV_24, io::IO_54]);
-        self.irp_mut(id).cancel_routine &= self.keeps_cancel_routine(cx, id);
         self.complete_as_set_up(cx, id, Completer::DPC);
-    }
-
-    fn keeps_cancel_routine<O>(&self, cx: &Context<'_, O>, id: IrpId) -> bool {
-        match self.request_of(cx, id).1.target {
-            FileTarget::Device(device) => cx.io.devices[device].faults.keeps_cancel_routine,
-            FileTarget::PipeEnd(_) => false,
-        }
     }
 
     /// A step makes a device complete its oldest request, or the one with this status block.

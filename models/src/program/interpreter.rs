@@ -3,15 +3,13 @@
 use super::{Frame, Instruction, Pc, ProgramCall};
 use crate::deviation::Deviation;
 use crate::event::{Event, Observer};
-use crate::ids::{CallId, RoutineId, ThreadId};
-use crate::io::port::Packet;
+use crate::ids::{CallId, ThreadId};
 use crate::ke::Context;
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::thread::{ExitPhase, InService, ThreadRole, ThreadState};
 use crate::machine::{Machine, Model};
-use crate::rule::{apc, thread as thr, threadpool as tp, wait};
+use crate::rule::{apc, thread as thr, wait};
 use crate::service::{Service, ServiceOutcome, ServiceReturn};
-use crate::tp::callback_of;
 use crate::win32::Convention;
 use alertable_traces::status::NtStatus;
 
@@ -454,53 +452,6 @@ impl Machine {
         self.end_unseen(model, cx, thread);
     }
 
-    /// A pool's thread runs a callback and then asks for the next one.
-    fn run_callback<O: Observer>(
-        &mut self,
-        model: &Model,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        packet: Option<&Packet>,
-    ) {
-        let Some(packet) = packet else { return };
-        cx.rules([tp::TP_02, tp::TP_06, tp::TP_08]);
-        let routine = RoutineId(model.program.datum(packet.key) as u16);
-        let kapc = callback_of(routine, packet);
-        let result = self.kernel.completion_of(kapc);
-        if model.program.keeps_history {
-            let label_count = model.program.labels.len();
-            self.program.history.record_routine(label_count, thread, kapc, result);
-        }
-        cx.event(Event::ApcEntered { thread, kapc, result });
-        let pc = model.program.routines[routine.index()].entry;
-        let frame = Frame { pc, kapc: Some(kapc), interrupted: None, test_alert: false };
-        self.program.frames.push(thread.index(), frame);
-        self.settle(model, thread);
-    }
-
-    /// A wait of a pool goes on: it makes its tests again, or is over.
-    fn run_pool_waiter<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
-        let status = match self.kernel.thread(thread).state {
-            ThreadState::Woken(status) => Some(status),
-            _ => self.kernel.restart_wait(cx, thread),
-        };
-        if let Some(status) = status {
-            self.kernel.pool_wait_over(cx, thread, status);
-        }
-    }
-
-    /// The system ends a thread of a pool that waits for work.
-    pub(crate) fn retire<O: Observer>(
-        &mut self,
-        model: &Model,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        cx.rules([tp::TP_01, tp::TP_06, tp::TP_07]);
-        self.kernel.begin_exit(cx, thread, 0);
-        self.exit(model, cx, thread, ExitPhase::CancelIrps);
-    }
-
     /// Ends a thread that is done with its steps, if nobody can tell when; see [`Watch`].
     ///
     /// [`Watch`]: super::Watch
@@ -552,7 +503,7 @@ impl Machine {
         }
     }
 
-    fn exit<O: Observer>(
+    pub(super) fn exit<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -573,7 +524,7 @@ impl Machine {
     }
 
     /// Follows the loops to the next call or the end.
-    fn settle(&mut self, model: &Model, thread: ThreadId) {
+    pub(super) fn settle(&mut self, model: &Model, thread: ThreadId) {
         while let Some(pc) = self.program.pc(thread) {
             let list = thread.index();
             let next: Pc = match model.program.instruction(pc) {

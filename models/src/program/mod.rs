@@ -7,6 +7,7 @@ mod compile;
 mod compile_io;
 mod history;
 mod interpreter;
+mod pool;
 mod state;
 
 pub use compile::{CompileError, compile};
