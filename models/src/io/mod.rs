@@ -17,6 +17,7 @@ pub mod issue;
 pub mod overlapped;
 pub mod pipe;
 pub mod port;
+mod service;
 pub mod setup;
 
 use crate::ids::{BlockId, IrpId, ThreadId};
