@@ -1,6 +1,6 @@
 //! Small typed indices. Each names one thing of a model; none is ever reused or renumbered.
 
-use crate::lists::Entry;
+use crate::parts::{Entry, Key};
 use std::fmt;
 
 macro_rules! id {
@@ -92,20 +92,20 @@ impl IrpId {
 }
 
 impl Entry for IrpId {
-    fn word(&self) -> u64 {
-        u64::from(self.0)
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(u64::from(self.0))
     }
 }
 
 impl Entry for ThreadId {
-    fn word(&self) -> u64 {
-        u64::from(self.0)
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(u64::from(self.0))
     }
 }
 
 impl Entry for ObjectId {
-    fn word(&self) -> u64 {
-        u64::from(self.0)
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(u64::from(self.0))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{ExitPhase, Kthread, ThreadRole, ThreadState};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
+use crate::parts::{Parts, fold};
 use crate::program::{Instruction, Program, ProgramState, Watch};
 use crate::service::Service;
 use std::hash::{Hash, Hasher};
@@ -76,29 +77,29 @@ pub enum Transition {
 }
 
 /// The whole state: plain data, equal whenever two situations are, whatever led to them.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     pub(crate) kernel: Kernel,
     pub(crate) program: ProgramState,
+    /// The hashes of all entries at their places, added up when the state was last hashed.
+    sum: u64,
 }
 
-impl Clone for Machine {
-    fn clone(&self) -> Self {
-        Machine { kernel: self.kernel.clone(), program: self.program.clone() }
-    }
-
-    fn clone_from(&mut self, source: &Self) {
-        self.kernel.clone_from(&source.kernel);
-        self.program.clone_from(&source.program);
+impl PartialEq for Machine {
+    fn eq(&self, other: &Self) -> bool {
+        self.kernel == other.kernel && self.program == other.program
     }
 }
+
+impl Eq for Machine {}
 
 impl Hash for Machine {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kernel.hash(state);
-        self.program.hash(state);
+        state.write_u64(self.digest());
     }
 }
+
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Machine {
     /// What the system keeps.
@@ -109,6 +110,35 @@ impl Machine {
     /// Where the threads are in their programs.
     pub fn program(&self) -> &ProgramState {
         &self.program
+    }
+
+    /// Makes some parts equal to those of another state of the same program. With all in which
+    /// the two differ, they are equal.
+    pub fn copy_parts(&mut self, source: &Self, parts: Parts) {
+        self.sum = source.sum;
+        self.kernel.copy_parts(&source.kernel, parts);
+        self.program.copy_parts(&source.program, parts);
+        debug_assert!(self == source, "the parts are not all that differ: {parts:?}");
+    }
+
+    /// The parts that may have changed since this was last asked.
+    pub fn take_touched(&mut self) -> Parts {
+        self.kernel.take_touched() | self.program.take_touched()
+    }
+
+    /// A number that differs for different states, but for a chance of one in 2⁶⁴; the same on
+    /// every machine.
+    ///
+    /// `changed` are the parts that may have changed since this was last asked.
+    pub fn fingerprint(&mut self, changed: Parts) -> u64 {
+        let change = self.kernel.settle(changed).wrapping_add(self.program.settle(changed));
+        self.sum = self.sum.wrapping_add(change);
+        debug_assert_eq!(self.sum, self.digest(), "more was changed since than {changed:?}");
+        fold(self.sum ^ SEED, SEED.rotate_left(32) | 1)
+    }
+
+    fn digest(&self) -> u64 {
+        self.kernel.digest().wrapping_add(self.program.digest())
     }
 
     /// About how much memory it takes, in bytes.
@@ -133,6 +163,7 @@ impl Model {
         let mut machine = Machine {
             kernel: self.program.kernel.clone(),
             program: ProgramState::new(&self.program),
+            sum: 0,
         };
         for thread in self.program.thread_ids() {
             machine.settle_initially(self, thread);
@@ -365,21 +396,24 @@ impl Kernel {
 
     /// Every due time comes nearer. Those of threads that are out of their wait may pass.
     fn pass_time(&mut self, ms: u32) {
-        for thread in &mut self.threads {
-            if thread.wait.remaining_ms != NEVER {
-                thread.wait.remaining_ms = thread.wait.remaining_ms.saturating_sub(ms);
+        for thread in 0..self.threads.len() {
+            if self.threads[thread].wait.remaining_ms != NEVER {
+                let remaining_ms = &mut self.threads.get_mut(thread).wait.remaining_ms;
+                *remaining_ms = remaining_ms.saturating_sub(ms);
             }
         }
-        for object in &mut self.objects {
-            if let DispatcherObject::Timer(timer) = object
-                && timer.remaining_ms != NEVER
+        for object in 0..self.objects.len() {
+            if matches!(self.objects[object], DispatcherObject::Timer(timer) if timer.is_active())
+                && let DispatcherObject::Timer(timer) = self.objects.get_mut(object)
             {
                 timer.remaining_ms -= ms;
             }
         }
         if let Some(io) = self.io.as_deref_mut() {
-            for irp in io.irps.iter_mut().filter(|irp| irp.remaining_ms != NEVER) {
-                irp.remaining_ms -= ms;
+            for irp in 0..io.irps().len() {
+                if io.irps()[irp].remaining_ms != NEVER {
+                    io.irps.update(0, irp, |irp| irp.remaining_ms -= ms);
+                }
             }
         }
     }

@@ -109,7 +109,7 @@ impl Observer for Recorder<'_> {
 /// What the status blocks read: every OVERLAPPED, and whatever else has been written.
 fn status_blocks(program: &Program, kernel: &Kernel) -> BTreeMap<String, StatusBlock> {
     let Some(io) = kernel.io.as_deref() else { return BTreeMap::new() };
-    let shown = program.io.blocks.iter().zip(&io.blocks).filter(|(_, block)| block.written);
+    let shown = program.io.blocks.iter().zip(io.blocks.iter()).filter(|(_, block)| block.written);
     shown
         .map(|((name, _), block)| {
             let status = block.status.to_string();

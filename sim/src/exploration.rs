@@ -195,8 +195,8 @@ fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
             (never_started, record.is_alive(), record.is_runnable(), record.exit_code)
         })
         .collect();
-    let blocks = kernel.has_io().then(|| kernel.io().blocks());
-    fingerprint(&(machine.program().history().digest(), ends, blocks, ending == Ending::StepLimit))
+    let blocks = kernel.has_io().then(|| kernel.io().blocks().collect::<Vec<_>>());
+    fingerprint(&(machine.program().history().seen(), ends, blocks, ending == Ending::StepLimit))
 }
 
 /// Collects outcomes and violations.

@@ -1,9 +1,10 @@
 //! The machine as a transition system that the engine can search.
 
-use crate::engine::TransitionSystem;
+use crate::engine::{self, TransitionSystem};
 use alertable_models::event::{Event, Observer};
 use alertable_models::invariant::{self, Violation};
 use alertable_models::machine::{Machine, Model, Transition};
+use alertable_models::parts::Parts;
 use alertable_models::rule::{self, RuleId};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -70,8 +71,18 @@ impl Observer for StepEvents {
     }
 }
 
+impl engine::Parts for Parts {
+    const NONE: Self = Parts::NONE;
+    const ALL: Self = Parts::ALL;
+
+    fn union(self, other: Self) -> Self {
+        self | other
+    }
+}
+
 impl TransitionSystem for System<'_> {
     type State = Machine;
+    type Parts = Parts;
     type Transition = Transition;
     type Monitor = StepEvents;
     type Violation = Violation;
@@ -84,13 +95,22 @@ impl TransitionSystem for System<'_> {
         self.model.enabled(state, out);
     }
 
-    fn step(&self, state: &mut Machine, transition: Transition, monitor: &mut StepEvents) {
+    fn step(&self, state: &mut Machine, transition: Transition, monitor: &mut StepEvents) -> Parts {
         monitor.events.clear();
         match self.hits {
             Some(hits) => self.model.step(state, transition, &mut RuleNoter { hits, monitor }),
             None if self.checked => self.model.step(state, transition, monitor),
             None => self.model.step(state, transition, &mut ()),
         }
+        state.take_touched()
+    }
+
+    fn copy(&self, state: &mut Machine, source: &Machine, parts: Parts) {
+        state.copy_parts(source, parts);
+    }
+
+    fn fingerprint(&self, state: &mut Machine, changed: Parts) -> u64 {
+        state.fingerprint(changed)
     }
 
     fn state_bytes(&self, state: &Machine) -> usize {

@@ -32,9 +32,9 @@ impl Kernel {
         {
             cx.rule(rule::CAN_12);
         }
-        self.irp_mut(id).cancel = true;
+        self.update_irp(id, |irp| irp.cancel = true);
         self.irp_event(cx, id, IrpChange::CancelRequested);
-        if !std::mem::take(&mut self.irp_mut(id).cancel_routine) {
+        if !self.update_irp(id, |irp| std::mem::take(&mut irp.cancel_routine)) {
             cx.rules([rule::CAN_02, rule::CAN_03, rule::CAN_04, dev::DEV_32]);
             return;
         }

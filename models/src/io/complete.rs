@@ -64,12 +64,13 @@ impl Kernel {
                 IrpChange::ContractBroken("completed with a cancel routine set"),
             );
         }
-        let record = self.irp_mut(id);
-        record.place = IrpPlace::Completed;
-        record.status = status;
-        record.information = information;
-        record.remaining_ms = NEVER;
-        record.cancel_routine &= keeps_routine;
+        self.update_irp(id, |irp| {
+            irp.place = IrpPlace::Completed;
+            irp.status = status;
+            irp.information = information;
+            irp.remaining_ms = NEVER;
+            irp.cancel_routine &= keeps_routine;
+        });
         self.irp_event(cx, id, IrpChange::Completed { status });
         self.walk_up(cx, id);
         self.after_walk(cx, id, completer);
@@ -118,7 +119,7 @@ impl Kernel {
             self.irp_event(cx, id, IrpChange::CompletionRoutine { location });
             if *filter == Filter::LosesPending && record.pended {
                 cx.rules([irp::IRP_22, dev::DEV_35]);
-                self.irp_mut(id).pended = false;
+                self.update_irp(id, |irp| irp.pended = false);
             }
         }
     }
@@ -150,7 +151,7 @@ impl Kernel {
             && !cx.deviates(Deviation::AgnosticBlockAtCompletion)
         {
             cx.rules([irp::IRP_42, irp::IRP_55, exit::EXIT_05, rule::IO_33]);
-            self.irp_mut(id).place = IrpPlace::Port;
+            self.update_irp(id, |irp| irp.place = IrpPlace::Port);
             let value = packet_value(request.context);
             let (status, information) = (record.status, record.information);
             let packet = Packet { key, value, status, information, irp: Some(id) };
@@ -309,7 +310,7 @@ impl Kernel {
             let skips = self.file(file).skip_port && !record.pended && record.status.is_success();
             if !skips {
                 cx.rules([irp::IRP_51, irp::IRP_55, rule::IO_39, rule::IO_40, iocp::IOCP_11]);
-                self.irp_mut(id).place = IrpPlace::Port;
+                self.update_irp(id, |irp| irp.place = IrpPlace::Port);
                 let value = packet_value(request.context);
                 let (status, information) = (record.status, record.information);
                 let packet = Packet { key, value, status, information, irp: Some(id) };
@@ -334,7 +335,7 @@ impl Kernel {
         id: IrpId,
     ) {
         cx.rules([irp::IRP_51, irp::IRP_52, irp::IRP_53, irp::IRP_54, rule::IO_13, rule::IO_36]);
-        self.irp_mut(id).place = IrpPlace::Apc;
+        self.update_irp(id, |irp| irp.place = IrpPlace::Apc);
         if cx.deviates(Deviation::CompletionApcTwice) {
             let _ = self.insert_user_apc(cx, issuer, kapc);
         }
@@ -354,7 +355,8 @@ impl Kernel {
         status: NtStatus,
         information: u32,
     ) {
-        self.io_mut().blocks[block.index()] = StatusBlock { status, information, written: true };
+        *self.io_mut().blocks.get_mut(block.index()) =
+            StatusBlock { status, information, written: true };
         cx.event(Event::StatusBlock { block });
     }
 

@@ -60,7 +60,7 @@ impl Kernel {
     /// IRP-14: marks a request pending (IoMarkIrpPending).
     pub(crate) fn mark_pending<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
         cx.rule(irp::IRP_14);
-        self.irp_mut(id).pended = true;
+        self.update_irp(id, |irp| irp.pended = true);
         self.irp_event(cx, id, IrpChange::Pending);
     }
 
@@ -71,11 +71,11 @@ impl Kernel {
             cx.rule(dev::DEV_32);
         } else {
             cx.rules([can::CAN_09, can::CAN_10, dev::DEV_29, dev::DEV_31]);
-            self.irp_mut(id).cancel_routine = true;
+            self.update_irp(id, |irp| irp.cancel_routine = true);
         }
         match setup.model {
             Model::Delay(ms) if !setup.faults.never_completes => {
-                self.irp_mut(id).remaining_ms = ms;
+                self.update_irp(id, |irp| irp.remaining_ms = ms);
             }
             Model::Hold => self.io_mut().device_queues.push(device, id),
             _ => {}
@@ -141,7 +141,7 @@ impl Kernel {
         let queued = self.io().device_queues.get(device).iter().copied().find(named);
         let id = queued
             .or_else(|| {
-                let ids = self.io().irps.iter().map(|irp| irp.id);
+                let ids = self.io().irps().iter().map(|irp| irp.id);
                 ids.filter(of_device).find(named)
             })
             .ok_or(NtStatus::NOT_FOUND)?;
@@ -171,7 +171,7 @@ impl Kernel {
             return;
         }
         for id in self.pending_irps_of(cx, file) {
-            self.irp_mut(id).cancel_routine = false;
+            self.update_irp(id, |irp| irp.cancel_routine = false);
             self.take_from_queues(cx, id);
             self.complete_irp(cx, id, NtStatus::CANCELLED, 0, Completer::thread(context));
         }

@@ -46,7 +46,7 @@ impl Kernel {
         for id in self.io().thread_irps(thread).to_vec() {
             cx.rules([rule::EXIT_08, rule::EXIT_09, irp::IRP_41]);
             self.unlink_irp(id);
-            self.irp_mut(id).dissociated = true;
+            self.update_irp(id, |irp| irp.dissociated = true);
             self.irp_event(cx, id, IrpChange::Dissociated);
             if self.irp(id).place != IrpPlace::Driver {
                 self.free_irp(cx, id);
@@ -59,7 +59,7 @@ impl Kernel {
         self.has_io() && self.is_last_of_process(cx, thread) && {
             let process = cx.io.thread_processes[thread.index()];
             let several = cx.io.thread_processes.iter().any(|other| *other != process);
-            several || !self.io().irps.is_empty()
+            several || !self.io().irps().is_empty()
         }
     }
 
@@ -87,7 +87,7 @@ impl Kernel {
         for handle in (0..handles.len()).map(HandleId::from_index) {
             let of_process = cx.io.handle_processes[handle.index()] == process;
             let is_thread = self.thread_of(handles[handle.index()]).is_some();
-            if of_process && !is_thread && !self.closed_handles.contains(&handle) {
+            if of_process && !is_thread && !self.is_closed(handle) {
                 self.note_closed(handle);
                 self.handle_closed(cx, thread, handle);
             }

@@ -8,9 +8,9 @@ use crate::ids::{DatumId, HandleId, IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::wait::{NEVER, WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
+use crate::parts::{Entry, Key};
 use crate::rule::{cancel as can, exit, io as rule, iocp};
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
 
 /// A file object. Its event makes it waitable (IO-07).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,8 +55,8 @@ impl FileObject {
     }
 }
 
-impl Hash for FileObject {
-    fn hash<H: Hasher>(&self, state: &mut H) {
+impl Entry for FileObject {
+    fn digest(&self, key: Key) -> u64 {
         let FileObject {
             slot: _,
             signaled,
@@ -74,8 +74,7 @@ impl Hash for FileObject {
             | u64::from(skip_event) << 2
             | u64::from(cleaned_up) << 3
             | u64::from(closed) << 4;
-        state.write_u64(7 | flags << 8 | port << 32);
-        state.write_u64(u64::from(final_status.0));
+        key.hash_pair(7 | flags << 8 | port << 32, u64::from(final_status.0))
     }
 }
 
@@ -229,7 +228,7 @@ impl Kernel {
         (0..handles.len())
             .map(HandleId::from_index)
             .filter(move |handle| handles[handle.index()] == object)
-            .filter(|handle| !self.closed_handles.contains(handle))
+            .filter(|handle| !self.is_closed(*handle))
     }
 
     /// The cleanup request (IRP_MJ_CLEANUP), in the context of the closing thread.
@@ -282,7 +281,7 @@ impl Kernel {
         file: ObjectId,
     ) -> impl Iterator<Item = IrpId> + 'a {
         let (io, handles) = (cx.io, cx.handles);
-        self.io().irps.iter().filter_map(move |irp| {
+        self.io().irps().iter().filter_map(move |irp| {
             let target = handles[io.request(irp.request).file.index()];
             (target == file).then_some(irp.id)
         })

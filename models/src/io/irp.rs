@@ -7,9 +7,9 @@ use crate::event::{Event, IrpChange, Observer};
 use crate::ids::{BlockId, IrpId, ObjectId, RequestId, ThreadId};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
+use crate::parts::{Entry, Key};
 use crate::rule::irp as rule;
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
 
 /// Who has a request packet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -54,8 +54,8 @@ pub struct Irp {
     pub remaining_ms: u32,
 }
 
-impl Hash for Irp {
-    fn hash<H: Hasher>(&self, state: &mut H) {
+impl Entry for Irp {
+    fn digest(&self, key: Key) -> u64 {
         let Irp {
             id,
             request,
@@ -80,8 +80,7 @@ impl Hash for Irp {
             | u64::from(id.0) << 16
             | u64::from(request.0) << 32;
         let rest = u64::from(information) << 32 | u64::from(remaining_ms);
-        state.write_u128(u128::from(flags) << 64 | u128::from(rest));
-        state.write_u64(u64::from(status.0));
+        key.hash_pair(flags, rest).wrapping_add(key.next().hash(u64::from(status.0)))
     }
 }
 
@@ -91,20 +90,24 @@ impl Kernel {
     /// # Panics
     /// When there is none of that name.
     pub fn irp(&self, irp: IrpId) -> &Irp {
-        let irps = &self.io().irps;
-        let at = irps.binary_search_by_key(&irp, |irp| irp.id);
-        &irps[at.expect("nothing refers to a request packet that is freed")]
+        let at = self.irp_place(irp).expect("nothing refers to a request packet that is freed");
+        &self.io().irps()[at]
     }
 
-    pub(crate) fn irp_mut(&mut self, irp: IrpId) -> &mut Irp {
-        let irps = &mut self.io_mut().irps;
-        let at = irps.binary_search_by_key(&irp, |irp| irp.id);
-        &mut irps[at.expect("nothing refers to a request packet that is freed")]
+    /// Changes a request packet.
+    pub(crate) fn update_irp<R>(&mut self, irp: IrpId, update: impl FnOnce(&mut Irp) -> R) -> R {
+        let at = self.irp_place(irp).expect("nothing refers to a request packet that is freed");
+        self.io_mut().irps.update(0, at, update)
+    }
+
+    /// Where a request packet is, or would be, among those that exist.
+    fn irp_place(&self, irp: IrpId) -> Result<usize, usize> {
+        self.io().irps().binary_search_by_key(&irp, |irp| irp.id)
     }
 
     /// Whether a request packet exists.
     pub(crate) fn has_irp(&self, irp: IrpId) -> bool {
-        self.io().irps.binary_search_by_key(&irp, |irp| irp.id).is_ok()
+        self.irp_place(irp).is_ok()
     }
 
     /// What a request packet asks, and the file object that it was issued on.
@@ -137,7 +140,7 @@ impl Kernel {
             .find(|id| !self.has_irp(*id))
             .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
         cx.rules([rule::IRP_01, rule::IRP_06, rule::IRP_07, rule::IRP_09]);
-        let in_use = self.io().irps.iter().any(|irp| {
+        let in_use = self.io().irps().iter().any(|irp| {
             irp.id.block() == block
                 && (matches!(irp.place, IrpPlace::Driver | IrpPlace::Completed)
                     || (irp.place == IrpPlace::Port && irp.agnostic))
@@ -156,9 +159,8 @@ impl Kernel {
             information: 0,
             remaining_ms: NEVER,
         };
-        let irps = &mut self.io_mut().irps;
-        let at = irps.partition_point(|other| other.id < id);
-        irps.insert(at, irp);
+        let at = self.irp_place(id).expect_err("it was free above");
+        self.io_mut().irps.insert(0, at, irp);
         if agnostic {
             cx.rule(rule::IRP_08);
             let file = cx.handles[cx.io.request(request).file.index()];
@@ -193,9 +195,8 @@ impl Kernel {
         if cx.deviates(Deviation::CancelKeepsRequest) {
             self.take_from_queues(cx, irp);
         }
-        let irps = &mut self.io_mut().irps;
-        if let Ok(at) = irps.binary_search_by_key(&irp, |irp| irp.id) {
-            irps.remove(at);
+        if let Ok(at) = self.irp_place(irp) {
+            self.io_mut().irps.remove(0, at);
         }
         self.close_if_unreferenced(cx, file);
     }
@@ -218,6 +219,6 @@ impl Kernel {
         bug_check: BugCheck,
     ) {
         self.irp_event(cx, irp, IrpChange::BugCheck(bug_check));
-        self.io_mut().bug_check = Some(bug_check);
+        *self.io_mut().bug_check.get_mut(0) = Some(bug_check);
     }
 }

@@ -26,7 +26,7 @@ impl Kernel {
         if let (Some(block), Interface::Overlapped) = (request.block, request.interface) {
             // IO-14: the Win32 function does this before the system call.
             cx.rule(rule::IO_14);
-            self.io_mut().blocks[block.index()].status = NtStatus::PENDING;
+            self.io_mut().blocks.get_mut(block.index()).status = NtStatus::PENDING;
         }
         let file = match self.check_request(cx, request) {
             Ok(file) => file,
@@ -130,7 +130,7 @@ impl Kernel {
             }
         };
         let status = self.send(cx, thread, irp, setup.target);
-        if self.io().bug_check.is_some() {
+        if self.io().bug_check().is_some() {
             return ServiceOutcome::Returned(status.into());
         }
         if status != NtStatus::PENDING {

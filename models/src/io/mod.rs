@@ -23,12 +23,13 @@ pub mod setup;
 use crate::ids::{BlockId, IrpId, ThreadId};
 use crate::ke::Kernel;
 use crate::lists::Lists;
+use crate::parts::{Entry, Key, Part, Parts, StatePart, state_parts};
+use crate::records::Records;
 use alertable_traces::status::NtStatus;
 use irp::Irp;
 use pipe::{Chunk, PipeState};
 use port::Packet;
 use setup::IoSetup;
-use std::hash::{Hash, Hasher};
 
 /// An I/O status block, or the part of an OVERLAPPED that is one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,6 +42,13 @@ pub struct StatusBlock {
     pub written: bool,
 }
 
+impl Entry for StatusBlock {
+    fn digest(&self, key: Key) -> u64 {
+        let result = u64::from(self.status.0) << 32 | u64::from(self.information);
+        key.hash_pair(result, u64::from(self.written))
+    }
+}
+
 /// Why the system stopped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum BugCheck {
@@ -51,13 +59,19 @@ pub enum BugCheck {
     CancelStateInCompletedIrp,
 }
 
+impl Entry for Option<BugCheck> {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(self.map_or(0, |bug_check| bug_check as u64 + 1))
+    }
+}
+
 /// What the I/O manager and the devices keep.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Io {
     /// The status blocks.
-    pub(crate) blocks: Vec<StatusBlock>,
-    /// The request packets that exist, by id.
-    pub(crate) irps: Vec<Irp>,
+    pub(crate) blocks: Records<StatusBlock>,
+    /// One list: the request packets that exist, by id.
+    pub(crate) irps: Lists<Irp>,
     /// The requests on each thread's list, newest first (IRP-07).
     pub(crate) thread_irps: Lists<IrpId>,
     /// The thread-agnostic requests on each file's list, newest first (IRP-08).
@@ -73,7 +87,7 @@ pub struct Io {
     /// The listens pending at each end of the pipes.
     pub(crate) pipe_listens: Lists<IrpId>,
     /// The states of the pipes.
-    pub(crate) pipes: Vec<PipeState>,
+    pub(crate) pipes: Records<PipeState>,
     /// The packets queued at each port, oldest first.
     pub(crate) packets: Lists<Packet>,
     /// The threads that wait for a packet at each port, newest last.
@@ -81,46 +95,54 @@ pub struct Io {
     /// The packets that each thread has been handed and has not returned with.
     pub(crate) received: Lists<Packet>,
     /// The system has stopped.
-    pub(crate) bug_check: Option<BugCheck>,
+    pub(crate) bug_check: Records<Option<BugCheck>>,
 }
 
 impl Io {
     /// Before the first request.
     pub(crate) fn new(setup: &IoSetup, thread_count: usize) -> Self {
         let ends = setup.pipes.len() * 2;
+        let first_states = setup.pipes.iter().map(|pipe| pipe.first_state);
         Io {
-            blocks: setup.first_blocks(),
-            irps: Vec::new(),
-            thread_irps: Lists::new(thread_count),
-            file_irps: Lists::new(setup.files.len()),
-            device_queues: Lists::new(setup.devices.len()),
-            kernel_apcs: Lists::new(thread_count),
-            pipe_reads: Lists::new(ends),
-            pipe_data: Lists::new(ends),
-            pipe_listens: Lists::new(ends),
-            pipes: setup.pipes.iter().map(|pipe| pipe.first_state).collect(),
-            packets: Lists::new(setup.ports.len()),
-            removers: Lists::new(setup.ports.len()),
-            received: Lists::new(thread_count),
-            bug_check: None,
+            blocks: Records::new(Part::StatusBlocks, setup.first_blocks()),
+            irps: Lists::new(Part::Irps, 1),
+            thread_irps: Lists::new(Part::ThreadIrps, thread_count),
+            file_irps: Lists::new(Part::FileIrps, setup.files.len()),
+            device_queues: Lists::new(Part::DeviceQueues, setup.devices.len()),
+            kernel_apcs: Lists::new(Part::KernelApcs, thread_count),
+            pipe_reads: Lists::new(Part::PipeReads, ends),
+            pipe_data: Lists::new(Part::PipeData, ends),
+            pipe_listens: Lists::new(Part::PipeListens, ends),
+            pipes: Records::new(Part::Pipes, first_states.collect()),
+            packets: Lists::new(Part::Packets, setup.ports.len()),
+            removers: Lists::new(Part::Removers, setup.ports.len()),
+            received: Lists::new(Part::Received, thread_count),
+            bug_check: Records::new(Part::BugCheck, vec![None]),
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(self)
-            + size_of_val(&*self.blocks)
-            + size_of_val(&*self.irps)
-            + self.thread_irps.heap_bytes()
-            + self.file_irps.heap_bytes()
-            + self.device_queues.heap_bytes()
-            + self.kernel_apcs.heap_bytes()
-            + self.pipe_reads.heap_bytes()
-            + self.pipe_data.heap_bytes()
-            + self.pipe_listens.heap_bytes()
-            + size_of_val(&*self.pipes)
-            + self.packets.heap_bytes()
-            + self.removers.heap_bytes()
-            + self.received.heap_bytes()
+        size_of_val(self) + self.own_heap_bytes()
+    }
+
+    /// As [`Kernel::copy_parts`].
+    pub(crate) fn copy_parts(&mut self, source: &Self, parts: Parts) {
+        self.copy_own_parts(source, parts);
+    }
+
+    /// As [`Kernel::take_touched`].
+    pub(crate) fn take_touched(&mut self) -> Parts {
+        self.take_own_touched()
+    }
+
+    /// As [`Kernel::settle`].
+    pub(crate) fn settle(&mut self, parts: Parts) -> u64 {
+        self.settle_own_parts(parts)
+    }
+
+    /// As [`Kernel::digest`].
+    pub(crate) fn digest(&self) -> u64 {
+        self.own_digest()
     }
 
     /// A status block.
@@ -129,13 +151,13 @@ impl Io {
     }
 
     /// The status blocks, those of requests that name none last.
-    pub fn blocks(&self) -> &[StatusBlock] {
-        &self.blocks
+    pub fn blocks(&self) -> impl Iterator<Item = &StatusBlock> {
+        self.blocks.iter()
     }
 
     /// The request packets that exist.
     pub fn irps(&self) -> &[Irp] {
-        &self.irps
+        self.irps.items()
     }
 
     /// The requests on a thread's list, newest first.
@@ -170,109 +192,26 @@ impl Io {
 
     /// Why the system has stopped, if it has.
     pub fn bug_check(&self) -> Option<BugCheck> {
-        self.bug_check
+        self.bug_check[0]
     }
 }
 
-impl Clone for Io {
-    fn clone(&self) -> Self {
-        Io {
-            blocks: self.blocks.clone(),
-            irps: self.irps.clone(),
-            thread_irps: self.thread_irps.clone(),
-            file_irps: self.file_irps.clone(),
-            device_queues: self.device_queues.clone(),
-            kernel_apcs: self.kernel_apcs.clone(),
-            pipe_reads: self.pipe_reads.clone(),
-            pipe_data: self.pipe_data.clone(),
-            pipe_listens: self.pipe_listens.clone(),
-            pipes: self.pipes.clone(),
-            packets: self.packets.clone(),
-            removers: self.removers.clone(),
-            received: self.received.clone(),
-            bug_check: self.bug_check,
-        }
-    }
-
-    fn clone_from(&mut self, source: &Self) {
-        let Io {
-            blocks,
-            irps,
-            thread_irps,
-            file_irps,
-            device_queues,
-            kernel_apcs,
-            pipe_reads,
-            pipe_data,
-            pipe_listens,
-            pipes,
-            packets,
-            removers,
-            received,
-            bug_check,
-        } = source;
-        self.blocks.clone_from(blocks);
-        self.irps.clone_from(irps);
-        self.thread_irps.clone_from(thread_irps);
-        self.file_irps.clone_from(file_irps);
-        self.device_queues.clone_from(device_queues);
-        self.kernel_apcs.clone_from(kernel_apcs);
-        self.pipe_reads.clone_from(pipe_reads);
-        self.pipe_data.clone_from(pipe_data);
-        self.pipe_listens.clone_from(pipe_listens);
-        self.pipes.clone_from(pipes);
-        self.packets.clone_from(packets);
-        self.removers.clone_from(removers);
-        self.received.clone_from(received);
-        self.bug_check = *bug_check;
-    }
-}
-
-// Most lists are empty in most states: one word says which are not.
-impl Hash for Io {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let id_lists = [
-            &self.thread_irps,
-            &self.file_irps,
-            &self.device_queues,
-            &self.kernel_apcs,
-            &self.pipe_reads,
-            &self.pipe_listens,
-        ];
-        let bit = |set: bool, at: u32| u64::from(set) << at;
-        let mut present = bit(self.pipe_data.total() > 0, 6)
-            | bit(self.packets.total() > 0, 7)
-            | bit(self.removers.total() > 0, 8)
-            | bit(self.received.total() > 0, 9)
-            | bit(self.bug_check.is_some(), 10);
-        for (at, list) in id_lists.iter().enumerate() {
-            present |= bit(list.total() > 0, at as u32);
-        }
-        state.write_u64(present | (self.irps.len() as u64) << 32);
-        for block in &self.blocks {
-            let word = u64::from(block.status.0) << 32 | u64::from(block.information);
-            state.write_u64(word.rotate_left(1) ^ u64::from(block.written));
-        }
-        self.irps.iter().for_each(|irp| irp.hash(state));
-        self.pipes.iter().for_each(|pipe| pipe.hash(state));
-        id_lists.iter().filter(|list| list.total() > 0).for_each(|list| list.hash(state));
-        if self.pipe_data.total() > 0 {
-            self.pipe_data.hash(state);
-        }
-        if self.packets.total() > 0 {
-            self.packets.hash(state);
-        }
-        if self.removers.total() > 0 {
-            self.removers.hash(state);
-        }
-        if self.received.total() > 0 {
-            self.received.hash(state);
-        }
-        if let Some(bug_check) = self.bug_check {
-            state.write_u64(bug_check as u64);
-        }
-    }
-}
+state_parts!(Io {
+    blocks: StatusBlocks,
+    irps: Irps,
+    thread_irps: ThreadIrps,
+    file_irps: FileIrps,
+    device_queues: DeviceQueues,
+    kernel_apcs: KernelApcs,
+    pipe_reads: PipeReads,
+    pipe_data: PipeData,
+    pipe_listens: PipeListens,
+    pipes: Pipes,
+    packets: Packets,
+    removers: Removers,
+    received: Received,
+    bug_check: BugCheck,
+});
 
 impl Kernel {
     /// What the I/O manager keeps.

@@ -8,7 +8,7 @@ use super::setup::{ControlCode, Major, PipeSetup};
 use crate::event::Observer;
 use crate::ids::{IrpId, ThreadId};
 use crate::ke::{Context, Kernel};
-use crate::lists::Entry;
+use crate::parts::{Entry, Key};
 use crate::rule::{cancel as can, device as dev, io};
 use alertable_traces::status::NtStatus;
 
@@ -37,9 +37,21 @@ pub struct Chunk {
 }
 
 impl Entry for Chunk {
-    fn word(&self) -> u64 {
+    fn digest(&self, key: Key) -> u64 {
         let writer = self.writer.map_or(0, |writer| u64::from(writer.0) + 1);
-        writer << 32 | u64::from(self.bytes)
+        key.hash(writer << 32 | u64::from(self.bytes))
+    }
+}
+
+impl Entry for PipeState {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(match self {
+            PipeState::Disconnected => 0,
+            PipeState::Listening => 1,
+            PipeState::Connected => 2,
+            PipeState::Closing(end) => 3 + u64::from(*end),
+            PipeState::Closed => 5,
+        })
     }
 }
 
@@ -142,7 +154,7 @@ impl Kernel {
         }
         cx.rule(dev::DEV_07);
         self.mark_pending(cx, id);
-        self.irp_mut(id).cancel_routine = true;
+        self.update_irp(id, |irp| irp.cancel_routine = true);
         self.io_mut().pipe_reads.push(end, id);
         NtStatus::PENDING
     }
@@ -237,7 +249,7 @@ impl Kernel {
         writer: IrpId,
     ) {
         let length = self.request_of(cx, writer).0.length;
-        self.irp_mut(writer).cancel_routine = false;
+        self.update_irp(writer, |irp| irp.cancel_routine = false);
         self.complete_irp(cx, writer, NtStatus::SUCCESS, length, Completer::thread(thread));
     }
 
@@ -284,7 +296,7 @@ impl Kernel {
                 NtStatus::SUCCESS
             };
             self.io_mut().pipe_reads.remove(peer(end), 0);
-            self.irp_mut(read).cancel_routine = false;
+            self.update_irp(read, |irp| irp.cancel_routine = false);
             self.complete_irp(cx, read, status, bytes, Completer::thread(thread));
             delivered = left == 0;
         }
@@ -301,7 +313,7 @@ impl Kernel {
         }
         cx.rule(dev::DEV_13);
         self.mark_pending(cx, id);
-        self.irp_mut(id).cancel_routine = true;
+        self.update_irp(id, |irp| irp.cancel_routine = true);
         self.io_mut().pipe_data.push(end, Chunk { bytes: left, writer: Some(id) });
         NtStatus::PENDING
     }
@@ -323,9 +335,9 @@ impl Kernel {
                     PipeState::Connected => NtStatus::PIPE_CONNECTED,
                     PipeState::Closing(_) | PipeState::Closed => NtStatus::PIPE_CLOSING,
                     PipeState::Listening | PipeState::Disconnected => {
-                        self.io_mut().pipes[end / 2] = PipeState::Listening;
+                        *self.io_mut().pipes.get_mut(end / 2) = PipeState::Listening;
                         self.mark_pending(cx, id);
-                        self.irp_mut(id).cancel_routine = true;
+                        self.update_irp(id, |irp| irp.cancel_routine = true);
                         self.io_mut().pipe_listens.push(end, id);
                         return NtStatus::PENDING;
                     }
@@ -389,14 +401,14 @@ impl Kernel {
             return self.fail_pipe_request(cx, thread, id, NtStatus::PIPE_BUSY);
         }
         self.mark_pending(cx, id);
-        self.irp_mut(id).cancel_routine = true;
+        self.update_irp(id, |irp| irp.cancel_routine = true);
         let length = self.request_of(cx, id).0.length;
         if let Some(read) = self.io().pipe_reads.first(peer(end)).copied() {
             let room = self.request_of(cx, read).0.length;
             let bytes = length.min(room);
             let status = if bytes < length { NtStatus::BUFFER_OVERFLOW } else { NtStatus::SUCCESS };
             self.io_mut().pipe_reads.remove(peer(end), 0);
-            self.irp_mut(read).cancel_routine = false;
+            self.update_irp(read, |irp| irp.cancel_routine = false);
             self.complete_irp(cx, read, status, bytes, Completer::thread(thread));
             if bytes < length {
                 self.io_mut().pipe_data.push(end, Chunk { bytes: length - bytes, writer: None });
@@ -422,7 +434,7 @@ impl Kernel {
         let listens = io.pipe_listens.get(end).iter().copied();
         let pending: Vec<IrpId> = reads.chain(listens).chain(writers).collect();
         for id in pending {
-            self.irp_mut(id).cancel_routine = false;
+            self.update_irp(id, |irp| irp.cancel_routine = false);
             self.take_from_pipe(id);
             self.complete_irp(cx, id, status, 0, Completer::thread(thread));
         }
@@ -435,7 +447,7 @@ impl Kernel {
         thread: ThreadId,
         end: usize,
     ) {
-        self.io_mut().pipes[end / 2] = PipeState::Disconnected;
+        *self.io_mut().pipes.get_mut(end / 2) = PipeState::Disconnected;
         for end in [end, peer(end)] {
             self.flush_pipe_end(cx, thread, end, NtStatus::PIPE_DISCONNECTED);
             self.io_mut().pipe_data.clear(end);
@@ -454,10 +466,11 @@ impl Kernel {
     ) {
         cx.rules([can::CAN_29, dev::DEV_04, dev::DEV_06]);
         let side = (end % 2) as u8;
-        self.io_mut().pipes[end / 2] = match self.pipe_state(end) {
+        let closing = match self.pipe_state(end) {
             PipeState::Connected => PipeState::Closing(side),
             _ => PipeState::Closed,
         };
+        *self.io_mut().pipes.get_mut(end / 2) = closing;
         self.flush_pipe_end(cx, context, end, NtStatus::PIPE_BROKEN);
         self.flush_pipe_end(cx, context, peer(end), NtStatus::PIPE_BROKEN);
         self.io_mut().pipe_data.clear(peer(end));

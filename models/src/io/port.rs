@@ -13,11 +13,10 @@ use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, ThreadRole, ThreadState};
 use crate::ke::wait::WaitRequest;
 use crate::ke::{Context, Kernel};
-use crate::lists::Entry;
+use crate::parts::{Entry, Key};
 use crate::rule::{cancel as can, exit, io, iocp as rule, irp};
 use crate::service::{ServiceOutcome, ServiceReturn};
 use alertable_traces::status::NtStatus;
-use std::hash::Hasher;
 
 /// What a packet tells beside its result (ApcContext).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -48,29 +47,22 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Whether it tells more than a key and a value, as most posted ones do not.
-    fn has_rest(&self) -> bool {
-        self.irp.is_some() || self.status != NtStatus::SUCCESS || self.information != 0
-    }
-}
-
-impl Entry for Packet {
-    fn word(&self) -> u64 {
+    /// Its key and its value.
+    pub(crate) fn word(&self) -> u64 {
         let value = match self.value {
             PacketValue::Null => 0,
             PacketValue::Block(block) => 1 | u64::from(block.0) << 2,
             PacketValue::Number(datum) => 2 | u64::from(datum.0) << 2,
             PacketValue::Timer(timer) => 3 | u64::from(timer.0) << 2,
         };
-        u64::from(self.key.0) | value << 16 | u64::from(self.has_rest()) << 40
+        let irp = self.irp.map_or(0, |irp| u64::from(irp.0) + 1);
+        u64::from(self.key.0) | value << 16 | irp << 40
     }
+}
 
-    fn hash_rest<H: Hasher>(&self, state: &mut H) {
-        if self.has_rest() {
-            let irp = self.irp.map_or(0, |irp| u128::from(irp.0) + 1);
-            let (status, information) = (u128::from(self.status.0), u128::from(self.information));
-            state.write_u128(status | information << 32 | irp << 64);
-        }
+impl Entry for Packet {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash_pair(self.word(), u64::from(self.status.0) << 32 | u64::from(self.information))
     }
 }
 
@@ -99,7 +91,7 @@ impl Kernel {
 
     /// Whether the last handle of a port is closed.
     pub(crate) fn is_port_closed<O>(&self, cx: &Context<'_, O>, port: ObjectId) -> bool {
-        !self.closed_handles.is_empty() && self.open_handles(cx, port).next().is_none()
+        self.open_handles(cx, port).next().is_none()
     }
 
     /// Whether another of a port's threads may be active (IOCP-28).
@@ -490,7 +482,7 @@ impl Kernel {
         }
         for thread in 0..self.threads.len() {
             if self.threads[thread].queue == Some(port) {
-                self.threads[thread].queue = None;
+                self.threads.get_mut(thread).queue = None;
             }
         }
     }

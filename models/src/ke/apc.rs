@@ -10,7 +10,7 @@ use crate::io::irp::IrpPlace;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, ThreadState};
 use crate::ke::{Context, Kernel};
-use crate::lists::Entry;
+use crate::parts::{Entry, Key};
 use crate::rule::{
     apc as rule, cancel, exit, io, irp as irp_rule, thread as thr, timer as tim, wait,
 };
@@ -80,8 +80,9 @@ impl Kapc {
     }
 }
 
-impl Entry for Kapc {
-    fn word(&self) -> u64 {
+impl Kapc {
+    /// Everything about it.
+    pub(crate) fn word(&self) -> u64 {
         let source = match self.source {
             ApcSource::Queued => 0,
             ApcSource::Special => 1,
@@ -93,6 +94,12 @@ impl Entry for Kapc {
             ApcSource::WorkIo(block) => 7 | u64::from(block.0) << 3,
         };
         source << 32 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
+    }
+}
+
+impl Entry for Kapc {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(self.word())
     }
 }
 

@@ -12,9 +12,9 @@ use crate::ke::thread::ThreadState;
 use crate::ke::timer::Ktimer;
 use crate::ke::wait::{WaitKind, with_index};
 use crate::ke::{Context, Kernel};
+use crate::parts::{Entry, Key};
 use crate::rule::wait as rule;
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
 
 /// How an object stops being signaled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -72,30 +72,27 @@ impl DispatcherObject {
     }
 }
 
-impl Hash for DispatcherObject {
-    fn hash<H: Hasher>(&self, state: &mut H) {
+impl Entry for DispatcherObject {
+    fn digest(&self, key: Key) -> u64 {
         match *self {
-            Self::Thread { signaled } => state.write_u64(u64::from(signaled)),
+            Self::Thread { signaled } => key.hash(u64::from(signaled)),
             Self::Event(Kevent { kind, signaled }) => {
-                state.write_u64(2 | (kind as u64) << 8 | u64::from(signaled) << 9);
+                key.hash(2 | (kind as u64) << 8 | u64::from(signaled) << 9)
             }
             Self::Mutant(Kmutant { owner, recursion, abandoned }) => {
                 let owner = owner.map_or(0, |owner| u64::from(owner.0) + 1);
                 let small = 3 | owner << 8 | u64::from(abandoned) << 24;
-                state.write_u64(small | u64::from(recursion) << 32);
+                key.hash(small | u64::from(recursion) << 32)
             }
             Self::Semaphore(Ksemaphore { count, limit }) => {
-                state.write_u64(4 | u64::from(count) << 32);
-                state.write_u64(u64::from(limit));
+                key.hash_pair(4 | u64::from(count) << 32, u64::from(limit))
             }
-            Self::Timer(timer) => timer.hash(state),
-            Self::MessageQueue => state.write_u64(6),
-            Self::File(file) => file.hash(state),
-            Self::Port(Kqueue { slot: _, signaled }) => {
-                state.write_u64(8 | u64::from(signaled) << 8);
-            }
+            Self::Timer(timer) => timer.digest(key),
+            Self::MessageQueue => key.hash(6),
+            Self::File(file) => file.digest(key),
+            Self::Port(Kqueue { slot: _, signaled }) => key.hash(8 | u64::from(signaled) << 8),
             // Nothing about them changes.
-            Self::Device | Self::Pipe => {}
+            Self::Device | Self::Pipe => 0,
         }
     }
 }

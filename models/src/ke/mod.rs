@@ -14,23 +14,24 @@ pub mod wait;
 
 use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
-use crate::ids::{HandleId, ObjectId, ThreadId};
+use crate::ids::{ObjectId, ThreadId};
 use crate::io::Io;
 use crate::io::setup::IoSetup;
 use crate::lists::Lists;
+use crate::parts::{Part, Parts, StatePart, state_parts};
+use crate::records::Records;
 use crate::rule::RuleId;
 use apc::Kapc;
 use dispatcher::DispatcherObject;
 use mutant::Kmutant;
-use std::hash::{Hash, Hasher};
 use thread::Kthread;
 use wait::WaitBlock;
 
 /// What the system keeps: plain data, equal whenever the situations are.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kernel {
-    pub(crate) threads: Vec<Kthread>,
-    pub(crate) objects: Vec<DispatcherObject>,
+    pub(crate) threads: Records<Kthread>,
+    pub(crate) objects: Records<DispatcherObject>,
     /// The user APCs of each thread, in the order in which they will be delivered.
     pub(crate) user_apcs: Lists<Kapc>,
     /// The objects that each thread's wait names, in the order of their indices.
@@ -39,107 +40,72 @@ pub struct Kernel {
     pub(crate) wait_blocks: Lists<WaitBlock>,
     /// The mutants that each thread owns, newest first.
     pub(crate) owned_mutants: Lists<ObjectId>,
-    /// The handles that are closed, in ascending order.
-    pub(crate) closed_handles: Vec<HandleId>,
+    /// Which handles are closed.
+    pub(crate) closed_handles: Records<bool>,
     /// What the I/O manager keeps; nothing in a program without I/O.
     pub(crate) io: Option<Box<Io>>,
 }
 
-impl Clone for Kernel {
-    fn clone(&self) -> Self {
-        Kernel {
-            threads: self.threads.clone(),
-            objects: self.objects.clone(),
-            user_apcs: self.user_apcs.clone(),
-            wait_objects: self.wait_objects.clone(),
-            wait_blocks: self.wait_blocks.clone(),
-            owned_mutants: self.owned_mutants.clone(),
-            closed_handles: self.closed_handles.clone(),
-            io: self.io.clone(),
+state_parts!(Kernel {
+    threads: Threads,
+    objects: Objects,
+    user_apcs: UserApcs,
+    wait_objects: WaitObjects,
+    wait_blocks: WaitBlocks,
+    owned_mutants: OwnedMutants,
+    closed_handles: ClosedHandles,
+});
+
+impl Kernel {
+    /// Makes some parts equal to those of another state of the same program.
+    pub(crate) fn copy_parts(&mut self, source: &Self, parts: Parts) {
+        self.copy_own_parts(source, parts);
+        if let (Some(io), Some(source)) = (&mut self.io, &source.io) {
+            io.copy_parts(source, parts);
         }
     }
 
-    fn clone_from(&mut self, source: &Self) {
-        let Kernel {
-            threads,
-            objects,
-            user_apcs,
-            wait_objects,
-            wait_blocks,
-            owned_mutants,
-            closed_handles,
-            io,
-        } = source;
-        self.threads.clone_from(threads);
-        self.objects.clone_from(objects);
-        self.user_apcs.clone_from(user_apcs);
-        self.wait_objects.clone_from(wait_objects);
-        self.wait_blocks.clone_from(wait_blocks);
-        self.owned_mutants.clone_from(owned_mutants);
-        self.closed_handles.clone_from(closed_handles);
-        self.io.clone_from(io);
+    /// The parts that were changed since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> Parts {
+        let io = self.io.as_deref_mut().map_or(Parts::NONE, Io::take_touched);
+        self.take_own_touched() | io
     }
-}
 
-// The numbers of threads and objects never change, so their records need no length before them.
-// The thread objects, which come first, say what the thread records say.
-impl Hash for Kernel {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let Kernel {
-            threads,
-            objects,
-            user_apcs,
-            wait_objects,
-            wait_blocks,
-            owned_mutants,
-            closed_handles,
-            io,
-        } = self;
-        threads.iter().for_each(|thread| thread.hash(state));
-        objects[threads.len()..].iter().for_each(|object| object.hash(state));
-        user_apcs.hash(state);
-        wait_objects.hash(state);
-        wait_blocks.hash(state);
-        owned_mutants.hash(state);
-        if !closed_handles.is_empty() {
-            closed_handles.hash(state);
-        }
-        if let Some(io) = io {
-            io.hash(state);
-        }
+    /// Hashes what was changed in some parts; by how much the sum of all hashes has changed.
+    pub(crate) fn settle(&mut self, parts: Parts) -> u64 {
+        let io = self.io.as_deref_mut().map_or(0, |io| io.settle(parts));
+        self.settle_own_parts(parts).wrapping_add(io)
+    }
+
+    /// The sum of the hashes of everything.
+    pub(crate) fn digest(&self) -> u64 {
+        self.own_digest().wrapping_add(self.io.as_deref().map_or(0, Io::digest))
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.own_heap_bytes() + self.io.as_deref().map_or(0, Io::heap_bytes)
     }
 }
 
 impl Kernel {
     /// A kernel with these threads and objects; the first objects are the thread objects.
     pub(crate) fn new(threads: Vec<Kthread>, objects: Vec<DispatcherObject>) -> Self {
-        let mut owned_mutants = Lists::new(threads.len());
+        let mut owned_mutants = Lists::new(Part::OwnedMutants, threads.len());
         for (index, object) in objects.iter().enumerate() {
             if let DispatcherObject::Mutant(Kmutant { owner: Some(owner), .. }) = object {
                 owned_mutants.insert(owner.index(), 0, ObjectId::from_index(index));
             }
         }
         Kernel {
-            user_apcs: Lists::new(threads.len()),
-            wait_objects: Lists::new(threads.len()),
-            wait_blocks: Lists::new(objects.len()),
-            threads,
-            objects,
+            user_apcs: Lists::new(Part::UserApcs, threads.len()),
+            wait_objects: Lists::new(Part::WaitObjects, threads.len()),
+            wait_blocks: Lists::new(Part::WaitBlocks, objects.len()),
+            threads: Records::new(Part::Threads, threads),
+            objects: Records::new(Part::Objects, objects),
             owned_mutants,
-            closed_handles: Vec::new(),
+            closed_handles: Records::new(Part::ClosedHandles, Vec::new()),
             io: None,
         }
-    }
-
-    pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.threads)
-            + size_of_val(&*self.objects)
-            + self.user_apcs.heap_bytes()
-            + self.wait_objects.heap_bytes()
-            + self.wait_blocks.heap_bytes()
-            + self.owned_mutants.heap_bytes()
-            + size_of_val(&*self.closed_handles)
-            + self.io.as_deref().map_or(0, Io::heap_bytes)
     }
 
     /// A thread's record.
@@ -148,7 +114,7 @@ impl Kernel {
     }
 
     pub(crate) fn thread_mut(&mut self, thread: ThreadId) -> &mut Kthread {
-        &mut self.threads[thread.index()]
+        self.threads.get_mut(thread.index())
     }
 
     /// An object's record.
@@ -157,7 +123,7 @@ impl Kernel {
     }
 
     pub(crate) fn object_mut(&mut self, object: ObjectId) -> &mut DispatcherObject {
-        &mut self.objects[object.index()]
+        self.objects.get_mut(object.index())
     }
 
     /// The user APCs queued to a thread, next one first.

@@ -3,9 +3,9 @@
 use crate::ids::{ObjectId, ThreadId};
 use crate::ke::Kernel;
 use crate::ke::wait::WaitRequest;
+use crate::parts::{Entry, Key};
 use crate::service::ServiceReturn;
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
 
 /// What a thread is doing, as far as anybody else can tell.
 ///
@@ -207,8 +207,8 @@ impl Kthread {
 }
 
 // Written without branches: what a thread is doing is the least predictable thing of all.
-impl Hash for Kthread {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
+impl Entry for Kthread {
+    fn digest(&self, key: Key) -> u64 {
         let Kthread {
             role: _,
             state,
@@ -246,19 +246,16 @@ impl Hash for Kthread {
             | u64::from(terminated) << 10
             | u64::from(stopped) << 11
             | u64::from(suspend_count) << 12
-            | u64::from(exit_code != 0) << 20
-            | u64::from(service != InService::None) << 21
             | u64::from(queue.is_some()) << 22
             | u64::from(remaining_ms) << 32;
         let payload = u64::from(woken) | u64::from(phase) | returning;
-        hasher.write_u128(u128::from(flags) << 64 | u128::from(payload));
-        if exit_code != 0 {
-            hasher.write_u32(exit_code);
+        let sum = key.hash_pair(flags, payload);
+        let queue = queue.map_or(0, |queue| u64::from(queue.0));
+        let rest = service.word() | queue << 48;
+        if rest | u64::from(exit_code) == 0 {
+            return sum;
         }
-        if service != InService::None || queue.is_some() {
-            let queue = queue.map_or(0, |queue| u64::from(queue.0));
-            hasher.write_u64(service.word() | queue << 48);
-        }
+        sum.wrapping_add(key.next().hash_pair(rest, u64::from(exit_code)))
     }
 }
 

@@ -10,9 +10,9 @@ use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
+use crate::parts::{Entry, Key};
 use crate::rule::{apc, timer as rule};
 use alertable_traces::status::NtStatus;
-use std::hash::{Hash, Hasher};
 
 /// The APC that a timer queues when it expires.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,16 +52,15 @@ impl Ktimer {
     }
 }
 
-impl Hash for Ktimer {
-    fn hash<H: Hasher>(&self, state: &mut H) {
+impl Entry for Ktimer {
+    fn digest(&self, key: Key) -> u64 {
         let Ktimer { kind, signaled, remaining_ms, period_ms, apc } = *self;
         let tag = 5 | (kind as u64) << 8 | u64::from(signaled) << 9;
-        state.write_u64(tag | u64::from(apc.is_some()) << 10 | u64::from(remaining_ms) << 32);
-        state.write_u64(u64::from(period_ms));
-        if let Some(TimerApc { thread, routine, context }) = apc {
-            let routine = u64::from(routine.0) << 16 | u64::from(context.0);
-            state.write_u64(u64::from(thread.0) << 32 | routine);
-        }
+        let flags = tag | u64::from(apc.is_some()) << 10 | u64::from(remaining_ms) << 32;
+        let sum = key.hash_pair(flags, u64::from(period_ms));
+        let Some(TimerApc { thread, routine, context }) = apc else { return sum };
+        let routine = u64::from(routine.0) << 16 | u64::from(context.0);
+        sum.wrapping_add(key.next().hash(u64::from(thread.0) << 32 | routine))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::{ObjectId, ThreadId};
 use crate::ke::thread::{InService, ThreadState};
 use crate::ke::{Context, Kernel};
-use crate::lists::Entry;
+use crate::parts::{Entry, Key};
 use crate::rule::{apc, thread as thr, wait as rule};
 use alertable_traces::status::NtStatus;
 
@@ -58,8 +58,8 @@ pub struct WaitBlock {
 }
 
 impl Entry for WaitBlock {
-    fn word(&self) -> u64 {
-        u64::from(self.thread.0) << 8 | u64::from(self.key)
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(u64::from(self.thread.0) << 8 | u64::from(self.key))
     }
 }
 

@@ -66,8 +66,7 @@ impl Kernel {
         let exists = self
             .thread_of(object)
             .is_none_or(|thread| self.thread(thread).state != ThreadState::NotCreated);
-        let open = self.closed_handles.is_empty() || !self.closed_handles.contains(&handle);
-        if exists && open { Ok(object) } else { Err(NtStatus::INVALID_HANDLE) }
+        if exists && !self.is_closed(handle) { Ok(object) } else { Err(NtStatus::INVALID_HANDLE) }
     }
 
     /// The object of the given type that an open handle refers to.
@@ -147,8 +146,12 @@ impl Kernel {
     }
 
     pub(crate) fn note_closed(&mut self, handle: HandleId) {
-        let position = self.closed_handles.partition_point(|closed| *closed < handle);
-        self.closed_handles.insert(position, handle);
+        *self.closed_handles.get_mut(handle.index()) = true;
+    }
+
+    /// Whether a handle is not open.
+    pub(crate) fn is_closed(&self, handle: HandleId) -> bool {
+        self.closed_handles[handle.index()]
     }
 
     /// A handle has been closed: what its object does then.
@@ -182,13 +185,10 @@ impl Kernel {
         target: HandleId,
     ) -> Result<(), NtStatus> {
         let object = self.reference_any(cx, source)?;
-        let closed = self.closed_handles.iter().position(|closed| *closed == target);
-        match closed {
-            Some(position) if cx.handles[target.index()] == object => {
-                self.closed_handles.remove(position);
-                Ok(())
-            }
-            _ => Err(NtStatus::INVALID_HANDLE),
+        if !self.is_closed(target) || cx.handles[target.index()] != object {
+            return Err(NtStatus::INVALID_HANDLE);
         }
+        *self.closed_handles.get_mut(target.index()) = false;
+        Ok(())
     }
 }

@@ -17,6 +17,8 @@ use crate::ke::semaphore::Ksemaphore;
 use crate::ke::thread::{Kthread, ThreadRole};
 use crate::ke::timer::Ktimer;
 use crate::ke::wait::NEVER;
+use crate::parts::Part;
+use crate::records::Records;
 use crate::service::Service;
 use crate::win32::{Convention, Lowered, Names, Overlapped, lower};
 use alertable_traces::call::{Call, Timeout};
@@ -226,7 +228,7 @@ impl Compiler {
             {
                 let key = self.io.keys[file.slot()];
                 let key = self.datum(key);
-                if let DispatcherObject::File(file) = &mut self.program.kernel.objects[object] {
+                if let DispatcherObject::File(file) = self.program.kernel.objects.get_mut(object) {
                     file.port = Some((port, key));
                 }
             }
@@ -367,16 +369,15 @@ impl Compiler {
         };
         program.timers = program.kernel.object_ids().filter(is_timer).collect();
         program.time_unit_ms = time_unit_ms(&program.calls, &self.io.setup);
+        let mut closed_handles = vec![false; program.handles.len()];
         for call in &program.calls {
             watch(&mut program.threads, &program.handles, call);
             if let Service::DuplicateObject { target, .. } = &call.service {
                 // It is opened by that call, and not before.
-                if !program.kernel.closed_handles.contains(target) {
-                    program.kernel.closed_handles.push(*target);
-                }
+                closed_handles[target.index()] = true;
             }
         }
-        program.kernel.closed_handles.sort_unstable();
+        program.kernel.closed_handles = Records::new(Part::ClosedHandles, closed_handles);
         let Compiler { io, threads, .. } = self;
         io.finish(&mut self.program, &threads);
         self.program
@@ -427,8 +428,9 @@ impl Names for Compiler {
     fn message_queue(&mut self) -> HandleId {
         // Never signaled and without a name; each call may have one of its own.
         let kernel = &mut self.program.kernel;
-        kernel.objects.push(DispatcherObject::MessageQueue);
-        *kernel = Kernel::new(kernel.threads.clone(), kernel.objects.clone());
+        let mut objects = kernel.objects.iter().copied().collect::<Vec<_>>();
+        objects.push(DispatcherObject::MessageQueue);
+        *kernel = Kernel::new(kernel.threads.iter().copied().collect(), objects);
         self.program.objects.push(String::new());
         self.program.handles.push(ObjectId::from_index(self.program.objects.len() - 1));
         HandleId::from_index(self.program.handles.len() - 1)

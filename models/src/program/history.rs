@@ -11,48 +11,75 @@ use crate::event::IoResult;
 use crate::ids::{LabelId, ThreadId};
 use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::lists::Entry;
+use crate::parts::{Part, StatePart, copy_slice, fold};
 use crate::service::ServiceReturn;
 use crate::win32::Convention;
-use std::hash::{Hash, Hasher};
 
 /// What was seen so far.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Debug)]
 pub struct History {
+    touched: bool,
+    /// Its hash when it was last hashed.
+    settled: u64,
     digest: u64,
     /// How many entries each list has: first the labels', then the threads'.
     lengths: Vec<u32>,
 }
 
-impl Clone for History {
-    fn clone(&self) -> Self {
-        History { digest: self.digest, lengths: self.lengths.clone() }
-    }
-
-    fn clone_from(&mut self, source: &Self) {
-        self.digest = source.digest;
-        self.lengths.clone_from(&source.lengths);
+impl PartialEq for History {
+    // Equal digests stand for equal lists, and so for equal lengths.
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
     }
 }
 
-// Equal digests stand for equal lists, and so for equal lengths.
-impl Hash for History {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.digest);
+impl Eq for History {}
+
+impl Clone for History {
+    fn clone(&self) -> Self {
+        History {
+            touched: false,
+            settled: self.settled,
+            digest: self.digest,
+            lengths: self.lengths.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.touched = false;
+        self.settled = source.settled;
+        self.digest = source.digest;
+        copy_slice(&mut self.lengths, &source.lengths);
+    }
+}
+
+impl StatePart for History {
+    fn take_touched(&mut self) -> bool {
+        std::mem::take(&mut self.touched)
+    }
+
+    fn settle(&mut self) -> u64 {
+        let digest = self.digest();
+        digest.wrapping_sub(std::mem::replace(&mut self.settled, digest))
+    }
+
+    fn digest(&self) -> u64 {
+        Part::History.key(0, 0).hash(self.digest)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.lengths)
     }
 }
 
 impl History {
     pub(crate) fn new(program: &Program) -> Self {
-        History { digest: 0, lengths: vec![0; program.labels.len() + program.threads.len()] }
-    }
-
-    pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.lengths)
+        let lengths = vec![0; program.labels.len() + program.threads.len()];
+        History { touched: true, settled: 0, digest: 0, lengths }
     }
 
     /// The digest of everything seen.
-    pub fn digest(&self) -> u64 {
+    pub fn seen(&self) -> u64 {
         self.digest
     }
 
@@ -66,7 +93,7 @@ impl History {
     ) {
         let entry = packets.iter().fold(result.word(), |entry, packet| {
             let status = u64::from(packet.status.0) << 32 | u64::from(packet.information);
-            mix(mix(entry ^ SEED, packet.word() ^ PRIME), status ^ SEED)
+            fold(fold(entry ^ SEED, packet.word() ^ PRIME), status ^ SEED)
         });
         self.record(label.index(), convention as u64, entry);
     }
@@ -89,23 +116,18 @@ impl History {
         let mut entry = Kapc { source, ..kapc }.word();
         if kapc.block().is_some() {
             let status = u64::from(result.status.0) << 32 | u64::from(result.information);
-            entry = mix(entry ^ SEED, status ^ PRIME);
+            entry = fold(entry ^ SEED, status ^ PRIME);
         }
         self.record(label_count + thread.index(), 0, entry);
     }
 
     fn record(&mut self, list: usize, kind: u64, entry: u64) {
         let place = u64::from(self.lengths[list]) << 24 | (list as u64) << 8 | kind;
+        self.touched = true;
         self.lengths[list] += 1;
-        self.digest = self.digest.wrapping_add(mix(mix(place ^ SEED, entry ^ PRIME), SEED));
+        self.digest = self.digest.wrapping_add(fold(fold(place ^ SEED, entry ^ PRIME), SEED));
     }
 }
 
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 const PRIME: u64 = 0xD6E8_FEB8_6659_FD93;
-
-/// Multiplies to 128 bits and folds the halves together.
-fn mix(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    (product as u64) ^ ((product >> 64) as u64)
-}

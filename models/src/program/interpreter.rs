@@ -447,7 +447,7 @@ impl Machine {
                 condition.is.matches(&result)
             });
         }
-        *self.program.pc_mut(thread) = pc + 1;
+        self.program.set_pc(thread, pc + 1);
         self.settle(model, thread);
         self.end_unseen(model, cx, thread);
     }
@@ -537,9 +537,11 @@ impl Machine {
                 }
                 Instruction::LoopEnd { body, counted: false } => body,
                 Instruction::LoopEnd { body, counted: true } => {
-                    let left = self.program.loops.last_mut(list).expect("it is in a loop");
-                    *left -= 1;
-                    if *left > 0 {
+                    let left = self.program.loops.update_last(list, |left| {
+                        *left -= 1;
+                        *left
+                    });
+                    if left.expect("it is in a loop") > 0 {
                         body
                     } else {
                         self.program.loops.pop(list);
@@ -557,7 +559,7 @@ impl Machine {
                     }
                 }
             };
-            *self.program.pc_mut(thread) = next;
+            self.program.set_pc(thread, next);
         }
     }
 }

@@ -3,9 +3,10 @@
 use super::{History, Pc, Program};
 use crate::ids::{LabelId, ThreadId};
 use crate::ke::apc::Kapc;
-use crate::lists::{Entry, Lists};
+use crate::lists::Lists;
+use crate::parts::{Entry, Key, Part, Parts, StatePart, state_parts};
+use crate::records::Records;
 use crate::service::ServiceReturn;
-use std::hash::{Hash, Hasher};
 
 /// The most routines that can be nested in one thread; past it the thread's stack is full and
 /// the run ends as at the step limit.
@@ -25,72 +26,45 @@ pub struct Frame {
 }
 
 impl Entry for Frame {
-    fn word(&self) -> u64 {
+    fn digest(&self, key: Key) -> u64 {
         let Frame { pc, kapc, interrupted, test_alert } = self;
         let flags = u64::from(kapc.is_some())
             | u64::from(interrupted.is_some()) << 1
             | u64::from(*test_alert) << 2;
-        u64::from(*pc) | flags << 32
-    }
-
-    fn hash_rest<H: Hasher>(&self, state: &mut H) {
-        if let Some(kapc) = self.kapc {
-            state.write_u64(kapc.word());
+        let sum = key.hash(u64::from(*pc) | flags << 32);
+        if kapc.is_none() && interrupted.is_none() {
+            return sum;
         }
-        if let Some(service) = self.interrupted {
-            state.write_u64(service.word());
-        }
+        let kapc = kapc.map_or(0, |kapc| kapc.word());
+        let interrupted = interrupted.map_or(0, ServiceReturn::word);
+        sum.wrapping_add(key.next().hash_pair(kapc, interrupted))
     }
 }
 
 /// The part of a machine's state that its programs keep.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProgramState {
     /// Each thread's frames, the innermost last; none once it has ended.
     pub(crate) frames: Lists<Frame>,
     /// How often each loop that a thread is in will still run, the innermost last.
     pub(crate) loops: Lists<u32>,
     /// For each condition of the program: the last result did not match.
-    pub(crate) broken_conditions: Vec<bool>,
+    pub(crate) broken_conditions: Records<bool>,
     /// What the program could tell of its run so far.
     pub(crate) history: History,
 }
 
-impl Clone for ProgramState {
-    fn clone(&self) -> Self {
-        ProgramState {
-            frames: self.frames.clone(),
-            loops: self.loops.clone(),
-            broken_conditions: self.broken_conditions.clone(),
-            history: self.history.clone(),
-        }
-    }
-
-    fn clone_from(&mut self, source: &Self) {
-        let ProgramState { frames, loops, broken_conditions, history } = source;
-        self.frames.clone_from(frames);
-        self.loops.clone_from(loops);
-        self.broken_conditions.clone_from(broken_conditions);
-        self.history.clone_from(history);
-    }
-}
-
-impl Hash for ProgramState {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let ProgramState { frames, loops, broken_conditions, history } = self;
-        frames.hash(state);
-        loops.hash(state);
-        if !broken_conditions.is_empty() {
-            broken_conditions.hash(state);
-        }
-        history.hash(state);
-    }
-}
+state_parts!(ProgramState {
+    frames: Frames,
+    loops: Loops,
+    broken_conditions: Conditions,
+    history: History,
+});
 
 impl ProgramState {
     /// Every thread at its first step.
     pub(crate) fn new(program: &Program) -> Self {
-        let mut frames = Lists::new(program.threads.len());
+        let mut frames = Lists::new(Part::Frames, program.threads.len());
         for (index, thread) in program.threads.iter().enumerate() {
             let frame =
                 Frame { pc: thread.entry, kapc: None, interrupted: None, test_alert: false };
@@ -98,17 +72,37 @@ impl ProgramState {
         }
         ProgramState {
             frames,
-            loops: Lists::new(program.threads.len()),
-            broken_conditions: vec![false; program.conditions.len()],
+            loops: Lists::new(Part::Loops, program.threads.len()),
+            broken_conditions: Records::new(
+                Part::Conditions,
+                vec![false; program.conditions.len()],
+            ),
             history: History::new(program),
         }
     }
 
+    /// Makes some parts equal to those of another state of the same program.
+    pub(crate) fn copy_parts(&mut self, source: &Self, parts: Parts) {
+        self.copy_own_parts(source, parts);
+    }
+
+    /// The parts that were changed since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> Parts {
+        self.take_own_touched()
+    }
+
+    /// Hashes what was changed in some parts; by how much the sum of all hashes has changed.
+    pub(crate) fn settle(&mut self, parts: Parts) -> u64 {
+        self.settle_own_parts(parts)
+    }
+
+    /// The sum of the hashes of everything.
+    pub(crate) fn digest(&self) -> u64 {
+        self.own_digest()
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.frames.heap_bytes()
-            + self.loops.heap_bytes()
-            + self.broken_conditions.len()
-            + self.history.heap_bytes()
+        self.own_heap_bytes()
     }
 
     /// A thread's frames, the innermost last.
@@ -126,8 +120,9 @@ impl ProgramState {
         self.frames.last(thread.index()).map(|frame| frame.pc)
     }
 
-    pub(crate) fn pc_mut(&mut self, thread: ThreadId) -> &mut Pc {
-        &mut self.frames.last_mut(thread.index()).expect("a thread that runs has a frame").pc
+    pub(crate) fn set_pc(&mut self, thread: ThreadId, pc: Pc) {
+        let set = |frame: &mut Frame| frame.pc = pc;
+        self.frames.update_last(thread.index(), set).expect("a thread that runs has a frame");
     }
 
     /// Whether a thread's stack is full.
@@ -149,9 +144,9 @@ impl ProgramState {
         label: LabelId,
         matches: impl Fn(&super::ProgramCondition) -> bool,
     ) {
-        for (broken, condition) in self.broken_conditions.iter_mut().zip(&program.conditions) {
+        for (at, condition) in program.conditions.iter().enumerate() {
             if condition.label == label {
-                *broken = !matches(condition);
+                *self.broken_conditions.get_mut(at) = !matches(condition);
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Schedules that can go on for ever: cycles among the states.
 
-use super::TransitionSystem;
-use super::visited::fingerprint;
+use super::{Parts, TransitionSystem};
 use std::collections::HashMap;
 
 /// Calls `on_cycle` with states to which their own schedules can come back, and the schedule that
@@ -29,8 +28,8 @@ pub fn cycles<S: TransitionSystem>(
             continue;
         };
         let mut after = level.state.clone();
-        system.step(&mut after, transition, &mut monitor);
-        match on_path.get(&fingerprint(&after)) {
+        let changed = system.step(&mut after, transition, &mut monitor);
+        match on_path.get(&system.fingerprint(&mut after, changed)) {
             Some(true) => {
                 schedule.push(transition);
                 on_cycle(&after, &schedule);
@@ -56,11 +55,11 @@ struct Level<S: TransitionSystem> {
 }
 
 impl<S: TransitionSystem> Level<S> {
-    fn new(system: &S, state: S::State) -> Self {
+    fn new(system: &S, mut state: S::State) -> Self {
         let mut transitions = Vec::new();
         system.enabled(&state, &mut transitions);
         transitions.reverse();
-        Level { fingerprint: fingerprint(&state), state, transitions }
+        Level { fingerprint: system.fingerprint(&mut state, S::Parts::ALL), state, transitions }
     }
 }
 

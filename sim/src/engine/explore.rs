@@ -4,8 +4,8 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
-use super::visited::{Access, Visited, fingerprint};
-use super::{Ending, STEP_COUNT_MAX, TransitionSystem};
+use super::visited::{Access, Visited};
+use super::{Ending, Parts, STEP_COUNT_MAX, TransitionSystem};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -92,8 +92,8 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
     visitors: &mut [V],
 ) -> Coverage {
     let mut visited = Visited::default();
-    let initial = system.initial();
-    visited.insert_mut(fingerprint(&initial));
+    let mut initial = system.initial();
+    visited.insert_mut(system.fingerprint(&mut initial, S::Parts::ALL));
     control.state_count.store(1, Ordering::Relaxed);
     let shared = Shared {
         system,
@@ -206,20 +206,27 @@ struct Tally {
 /// All successors are made, and entered into the visited set, before any of them is followed:
 /// the set is large and each look at it waits for memory, several at once no longer than one.
 struct Level<S: TransitionSystem> {
-    /// Of no meaning once the successors are made.
-    state: S::State,
+    at: Derived<S>,
     transitions: Vec<S::Transition>,
     /// The state after each transition; what lies beyond is memory to be used again.
-    successors: Vec<S::State>,
+    successors: Vec<Derived<S>>,
     fingerprints: Vec<u64>,
     /// The transitions that lead to new states which were not followed yet, the last one first.
     fresh: Vec<usize>,
 }
 
+/// A state that was made from another one, of the level above it or that it is in.
+struct Derived<S: TransitionSystem> {
+    state: S::State,
+    /// In what it may differ from the other one: all that need be copied to make it equal.
+    differs: S::Parts,
+}
+
 impl<S: TransitionSystem> Level<S> {
     fn new(state: S::State) -> Self {
         let (transitions, successors) = (Vec::new(), Vec::new());
-        Level { state, transitions, successors, fingerprints: Vec::new(), fresh: Vec::new() }
+        let at = Derived { state, differs: S::Parts::ALL };
+        Level { at, transitions, successors, fingerprints: Vec::new(), fresh: Vec::new() }
     }
 }
 
@@ -271,9 +278,10 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         let job_depth = job.schedule.len();
         self.schedule = job.schedule;
         match self.levels.first_mut() {
-            Some(level) => level.state = job.state,
+            Some(level) => level.at.state = job.state,
             None => self.levels.push(Level::new(job.state)),
         }
+        self.note_change(0, S::Parts::ALL);
         self.expand(0);
         let mut depth = 0;
         loop {
@@ -300,15 +308,25 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     /// Makes a successor of the level at `depth` the level below it.
     fn descend(&mut self, depth: usize, successor: usize) {
         if self.levels.len() == depth + 1 {
-            let state = self.levels[depth].state.clone();
+            let state = self.levels[depth].at.state.clone();
             self.levels.push(Level::new(state));
             self.tally.unreported_path += 1;
         }
         let (above, below) = self.levels.split_at_mut(depth + 1);
         let (from, to) = (&mut above[depth], &mut below[0]);
-        std::mem::swap(&mut from.successors[successor], &mut to.state);
+        let changed = from.successors[successor].differs.union(to.at.differs);
+        std::mem::swap(&mut from.successors[successor], &mut to.at);
         self.schedule.push(from.transitions[successor]);
         self.tally.depth_max = self.tally.depth_max.max(self.schedule.len() as u32);
+        self.note_change(depth + 1, changed);
+    }
+
+    /// Another state is at a level: those that were made from the one before differ in more.
+    fn note_change(&mut self, depth: usize, changed: S::Parts) {
+        let (here, below) = self.levels[depth..].split_at_mut(1);
+        let derived =
+            here[0].successors.iter_mut().chain(below.first_mut().map(|level| &mut level.at));
+        derived.for_each(|derived| derived.differs = derived.differs.union(changed));
     }
 
     /// Makes every step that is possible at a level and notes which lead to new states.
@@ -318,30 +336,26 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         level.transitions.clear();
         level.fingerprints.clear();
         level.fresh.clear();
-        system.enabled(&level.state, &mut level.transitions);
+        let state = &level.at.state;
+        system.enabled(state, &mut level.transitions);
         if level.transitions.is_empty() {
-            return self.visitor.end(&level.state, &self.schedule, Ending::Rest);
+            return self.visitor.end(state, &self.schedule, Ending::Rest);
         }
         if self.schedule.len() as u32 >= self.shared.limits.step_count_max {
             self.tally.was_cut = true;
-            return self.visitor.end(&level.state, &self.schedule, Ending::StepLimit);
+            return self.visitor.end(state, &self.schedule, Ending::StepLimit);
         }
-        let last = level.transitions.len() - 1;
         for (index, transition) in level.transitions.iter().enumerate() {
-            match level.successors.get_mut(index) {
-                // Nobody looks at the state itself any more.
-                Some(successor) if index == last && !system.is_checked() => {
-                    std::mem::swap(successor, &mut level.state);
-                }
-                Some(successor) => successor.clone_from(&level.state),
-                None => {
-                    level.successors.push(level.state.clone());
-                    self.tally.unreported_path += 1;
-                }
+            if level.successors.len() == index {
+                let differs = S::Parts::NONE;
+                level.successors.push(Derived { state: state.clone(), differs });
+                self.tally.unreported_path += 1;
             }
-            let after = &mut level.successors[index];
-            system.step(after, *transition, &mut self.monitor);
-            system.check(&level.state, *transition, after, &self.monitor, &mut self.violations);
+            let successor = &mut level.successors[index];
+            let after = &mut successor.state;
+            system.copy(after, state, successor.differs);
+            successor.differs = system.step(after, *transition, &mut self.monitor);
+            system.check(state, *transition, after, &self.monitor, &mut self.violations);
             if !self.violations.is_empty() {
                 self.schedule.push(*transition);
                 for violation in self.violations.drain(..) {
@@ -349,7 +363,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
                 }
                 self.schedule.pop();
             }
-            level.fingerprints.push(fingerprint(after));
+            level.fingerprints.push(system.fingerprint(after, successor.differs));
         }
         self.tally.transitions += level.transitions.len() as u64;
         self.visited.prepare(&level.fingerprints);
@@ -393,7 +407,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     fn path_bytes(&mut self) -> u64 {
         let added = std::mem::take(&mut self.tally.unreported_path);
         let state_bytes =
-            self.levels.first().map_or(0, |level| self.shared.system.state_bytes(&level.state));
+            self.levels.first().map_or(0, |level| self.shared.system.state_bytes(&level.at.state));
         let bytes = added * state_bytes as u64;
         self.shared.path_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
     }
@@ -409,7 +423,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             for next in level.fresh.drain(..) {
                 let mut schedule = self.schedule[..job_depth + at].to_vec();
                 schedule.push(level.transitions[next]);
-                jobs.push(Job { state: level.successors[next].clone(), schedule });
+                jobs.push(Job { state: level.successors[next].state.clone(), schedule });
             }
             self.shared.job_added.notify_all();
         }

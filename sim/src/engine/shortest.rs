@@ -1,7 +1,7 @@
 //! Shortest schedules: breadth-first search until a step or a state is found.
 
-use super::TransitionSystem;
-use super::visited::{Visited, fingerprint};
+use super::visited::Visited;
+use super::{Parts, TransitionSystem};
 
 /// What a search for a shortest schedule looks at, after each step.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub fn shortest<S: TransitionSystem>(
 ) -> Option<Vec<S::Transition>> {
     let mut visited = Visited::default();
     let mut links: Vec<(u32, S::Transition)> = Vec::new();
-    let initial = system.initial();
-    visited.insert_mut(fingerprint(&initial));
+    let mut initial = system.initial();
+    visited.insert_mut(system.fingerprint(&mut initial, S::Parts::ALL));
     // Of each state of a level: itself, and its place in `links` (none for the initial state).
     let mut level = vec![(initial, None)];
     let mut monitor = S::Monitor::default();
@@ -40,7 +40,7 @@ pub fn shortest<S: TransitionSystem>(
             system.enabled(&state, &mut transitions);
             for transition in &transitions {
                 let mut after = state.clone();
-                system.step(&mut after, *transition, &mut monitor);
+                let changed = system.step(&mut after, *transition, &mut monitor);
                 violations.clear();
                 system.check(&state, *transition, &after, &monitor, &mut violations);
                 next_transitions.clear();
@@ -51,7 +51,7 @@ pub fn shortest<S: TransitionSystem>(
                     schedule.push(*transition);
                     return Some(schedule);
                 }
-                if visited.insert_mut(fingerprint(&after)) {
+                if visited.insert_mut(system.fingerprint(&mut after, changed)) {
                     if links.len() as u64 >= state_count_max {
                         return None;
                     }

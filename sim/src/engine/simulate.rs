@@ -1,7 +1,7 @@
 //! One run along one schedule.
 
 use super::policy::Policy;
-use super::{Ending, TransitionSystem};
+use super::{Ending, Parts, TransitionSystem};
 
 /// What a run did.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub fn simulate<S: TransitionSystem>(
     let mut monitor = S::Monitor::default();
     let mut enabled = Vec::new();
     let mut found = Vec::new();
+    let mut changed = S::Parts::NONE;
     for step in 0..step_count_max {
         enabled.clear();
         system.enabled(&state, &mut enabled);
@@ -39,9 +40,9 @@ pub fn simulate<S: TransitionSystem>(
         }
         let pick = policy.pick(system, &enabled);
         if system.is_checked() {
-            before.clone_from(&state);
+            system.copy(&mut before, &state, changed);
         }
-        system.step(&mut state, enabled[pick], &mut monitor);
+        changed = system.step(&mut state, enabled[pick], &mut monitor);
         on_step(&enabled, pick, &monitor);
         system.check(&before, enabled[pick], &state, &monitor, &mut found);
         if !found.is_empty() {

@@ -1,6 +1,7 @@
 //! Small systems with known counts, to test the engine on.
 
 use super::TransitionSystem;
+use super::visited::fingerprint;
 
 /// Counters that each run from 0 to `max`, independently.
 pub(super) struct Counters {
@@ -10,6 +11,7 @@ pub(super) struct Counters {
 
 impl TransitionSystem for Counters {
     type State = Vec<u8>;
+    type Parts = ();
     type Transition = usize;
     type Monitor = ();
     type Violation = ();
@@ -24,6 +26,14 @@ impl TransitionSystem for Counters {
 
     fn step(&self, state: &mut Vec<u8>, counter: usize, (): &mut ()) {
         state[counter] += 1;
+    }
+
+    fn copy(&self, state: &mut Vec<u8>, source: &Vec<u8>, (): ()) {
+        state.clone_from(source);
+    }
+
+    fn fingerprint(&self, state: &mut Vec<u8>, (): ()) -> u64 {
+        fingerprint(state)
     }
 
     fn check(&self, _: &Vec<u8>, _: usize, _: &Vec<u8>, (): &(), _: &mut Vec<()>) {}
@@ -57,6 +67,7 @@ impl Locks {
 
 impl TransitionSystem for Locks {
     type State = LocksState;
+    type Parts = ();
     type Transition = usize;
     type Monitor = ();
     type Violation = usize;
@@ -78,6 +89,14 @@ impl TransitionSystem for Locks {
             _ => state.held = [None; 2],
         }
         state.step[thread] += 1;
+    }
+
+    fn copy(&self, state: &mut LocksState, source: &LocksState, (): ()) {
+        state.clone_from(source);
+    }
+
+    fn fingerprint(&self, state: &mut LocksState, (): ()) -> u64 {
+        fingerprint(state)
     }
 
     fn check(
@@ -110,6 +129,7 @@ const STOPPED: u8 = u8::MAX;
 
 impl TransitionSystem for Ring {
     type State = u8;
+    type Parts = ();
     type Transition = bool;
     type Monitor = ();
     type Violation = ();
@@ -132,6 +152,14 @@ impl TransitionSystem for Ring {
             next if next == self.stem + self.length => self.stem,
             next => next,
         };
+    }
+
+    fn copy(&self, state: &mut u8, source: &u8, (): ()) {
+        state.clone_from(source);
+    }
+
+    fn fingerprint(&self, state: &mut u8, (): ()) -> u64 {
+        fingerprint(state)
     }
 
     fn check(&self, _: &u8, _: bool, _: &u8, (): &(), _: &mut Vec<()>) {}

@@ -6,11 +6,11 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// The fingerprint of a state; the same on every machine. Never 0.
+/// The fingerprint of anything that can be hashed; the same on every machine.
 pub fn fingerprint<T: Hash>(state: &T) -> u64 {
     let mut hasher = WordHasher { sum: 0, key: 0 };
     state.hash(&mut hasher);
-    hasher.finish().max(1)
+    hasher.finish()
 }
 
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -101,12 +101,14 @@ impl Visited {
 
     /// Adds a fingerprint; `false` when it was there.
     pub fn insert(&self, fingerprint: u64) -> bool {
+        let fingerprint = fingerprint.max(1);
         let shard = &self.shards[Self::shard(fingerprint)];
         shard.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
     }
 
     /// As [`Visited::insert`], for the only user of the set: needs no lock.
     pub fn insert_mut(&mut self, fingerprint: u64) -> bool {
+        let fingerprint = fingerprint.max(1);
         let shard = &mut self.shards[Self::shard(fingerprint)];
         shard.get_mut().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
     }

@@ -1,0 +1,184 @@
+//! The parts of a state: how they are copied and fingerprinted without looking at all of them.
+//!
+//! A step changes few of the many lists and records of a machine. Each part knows whether it was
+//! changed, so that going back to an earlier state copies only what differs, and keeps the sum of
+//! one strong hash for each of its entries at its place, so that a changed entry alone is hashed
+//! again.
+
+use std::ops::BitOr;
+
+/// A part of a state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    Threads,
+    Objects,
+    UserApcs,
+    WaitObjects,
+    WaitBlocks,
+    OwnedMutants,
+    ClosedHandles,
+    StatusBlocks,
+    Irps,
+    ThreadIrps,
+    FileIrps,
+    DeviceQueues,
+    KernelApcs,
+    PipeReads,
+    PipeData,
+    PipeListens,
+    Pipes,
+    Packets,
+    Removers,
+    Received,
+    BugCheck,
+    Frames,
+    Loops,
+    Conditions,
+    History,
+}
+
+impl Part {
+    /// The key of the entry at a position of one of the part's lists.
+    pub(crate) fn key(self, list: usize, position: usize) -> Key {
+        let part = (self as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let list = (list as u64).wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let position = (position as u64).wrapping_mul(0xF135_7AEA_2E62_A9C5);
+        Key(part.wrapping_add(list).wrapping_add(position))
+    }
+}
+
+/// Some of the parts of a state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parts(u64);
+
+impl Parts {
+    /// No part.
+    pub const NONE: Self = Parts(0);
+    /// Every part.
+    pub const ALL: Self = Parts(u64::MAX);
+
+    pub(crate) fn contains(self, part: Part) -> bool {
+        self.0 & 1 << part as u32 != 0
+    }
+
+    pub(crate) fn insert_if(&mut self, is_in: bool, part: Part) {
+        self.0 |= u64::from(is_in) << part as u32;
+    }
+}
+
+impl BitOr for Parts {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Parts(self.0 | other.0)
+    }
+}
+
+/// A place in a state, as its entries are hashed with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key(u64);
+
+impl Key {
+    /// The strong hash of one word at this place.
+    pub(crate) fn hash(self, word: u64) -> u64 {
+        fold(word ^ self.0, FACTOR)
+    }
+
+    /// The strong hash of two words at this place.
+    pub(crate) fn hash_pair(self, first: u64, second: u64) -> u64 {
+        fold(first ^ self.0, second ^ self.0 ^ FACTOR)
+    }
+
+    /// The key for what does not fit into two words.
+    pub(crate) fn next(self) -> Key {
+        Key(self.0.rotate_left(23).wrapping_mul(FACTOR))
+    }
+}
+
+const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
+
+/// Multiplies to 128 bits and folds the halves together.
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// Something that a state has many of.
+pub(crate) trait Entry: Copy + Eq {
+    /// The strong hash of the entry at its place.
+    fn digest(&self, key: Key) -> u64;
+}
+
+impl Entry for u32 {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(u64::from(*self))
+    }
+}
+
+impl Entry for bool {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(u64::from(*self))
+    }
+}
+
+/// What can be done with every part of a state.
+pub(crate) trait StatePart {
+    /// Whether it was changed since this was last asked.
+    fn take_touched(&mut self) -> bool;
+
+    /// Hashes what was changed since this was last asked; by how much the sum of all entries'
+    /// hashes has changed.
+    fn settle(&mut self) -> u64;
+
+    /// The sum of all entries' hashes.
+    fn digest(&self) -> u64;
+
+    /// The memory beside itself, in bytes.
+    fn heap_bytes(&self) -> usize;
+}
+
+/// Makes a vector equal to a slice, in the memory that it has.
+pub(crate) fn copy_slice<T: Copy>(to: &mut Vec<T>, from: &[T]) {
+    if to.len() == from.len() {
+        to.copy_from_slice(from);
+    } else {
+        to.clear();
+        to.extend_from_slice(from);
+    }
+}
+
+/// Says of which parts a record consists, for everything that is done with each of them.
+macro_rules! state_parts {
+    ($record:ident { $($field:ident: $part:ident),* $(,)? }) => {
+        impl $record {
+            fn copy_own_parts(&mut self, source: &Self, parts: $crate::parts::Parts) {
+                $(if parts.contains($crate::parts::Part::$part) {
+                    self.$field.clone_from(&source.$field);
+                })*
+            }
+
+            fn take_own_touched(&mut self) -> $crate::parts::Parts {
+                let mut parts = $crate::parts::Parts::NONE;
+                $(parts.insert_if(self.$field.take_touched(), $crate::parts::Part::$part);)*
+                parts
+            }
+
+            fn settle_own_parts(&mut self, parts: $crate::parts::Parts) -> u64 {
+                let mut change = 0_u64;
+                $(if parts.contains($crate::parts::Part::$part) {
+                    change = change.wrapping_add(self.$field.settle());
+                })*
+                change
+            }
+
+            fn own_digest(&self) -> u64 {
+                0_u64$(.wrapping_add(self.$field.digest()))*
+            }
+
+            fn own_heap_bytes(&self) -> usize {
+                0$( + self.$field.heap_bytes())*
+            }
+        }
+    };
+}
+pub(crate) use state_parts;

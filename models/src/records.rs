@@ -1,0 +1,116 @@
+//! Records of which a state has a fixed number: its threads, its objects, its status blocks.
+
+use crate::parts::{Entry, Part, StatePart, copy_slice};
+use std::ops::Index;
+
+/// A fixed number of records of `T`.
+#[derive(Debug)]
+pub(crate) struct Records<T> {
+    part: Part,
+    touched: bool,
+    /// The records that may have changed since they were last hashed: bit `i` stands for each
+    /// whose number is `i` modulo 64.
+    unsettled: u64,
+    records: Vec<Hashed<T>>,
+}
+
+/// A record and its hash at its place.
+#[derive(Clone, Copy, Debug)]
+struct Hashed<T> {
+    item: T,
+    digest: u64,
+}
+
+impl<T: Entry> Records<T> {
+    pub(crate) fn new(part: Part, items: Vec<T>) -> Self {
+        // Hashed for the first time when the state is.
+        let records: Vec<_> = items.into_iter().map(|item| Hashed { item, digest: 0 }).collect();
+        Records { part, touched: true, unsettled: u64::MAX, records }
+    }
+
+    /// A record, to be changed.
+    pub(crate) fn get_mut(&mut self, index: usize) -> &mut T {
+        self.touched = true;
+        self.unsettled |= 1 << (index % 64);
+        &mut self.records[index].item
+    }
+
+    fn record_digest(&self, index: usize) -> u64 {
+        self.records[index].item.digest(self.part.key(index, 0))
+    }
+}
+
+impl<T> Records<T> {
+    /// How many records there are.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The records, by number.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
+        self.records.iter().map(|record| &record.item)
+    }
+}
+
+impl<T> Index<usize> for Records<T> {
+    type Output = T;
+
+    fn index(&self, index: usize) -> &T {
+        &self.records[index].item
+    }
+}
+
+impl<T: Entry> StatePart for Records<T> {
+    fn take_touched(&mut self) -> bool {
+        std::mem::take(&mut self.touched)
+    }
+
+    fn settle(&mut self) -> u64 {
+        let mut change = 0_u64;
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        while unsettled != 0 {
+            let mut index = unsettled.trailing_zeros() as usize;
+            unsettled &= unsettled - 1;
+            while index < self.records.len() {
+                let digest = self.record_digest(index);
+                let before = std::mem::replace(&mut self.records[index].digest, digest);
+                change = change.wrapping_add(digest).wrapping_sub(before);
+                index += 64;
+            }
+        }
+        change
+    }
+
+    fn digest(&self) -> u64 {
+        (0..self.len()).fold(0, |sum, index| sum.wrapping_add(self.record_digest(index)))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.records)
+    }
+}
+
+impl<T: Copy> Clone for Records<T> {
+    fn clone(&self) -> Self {
+        Records {
+            part: self.part,
+            touched: false,
+            unsettled: self.unsettled,
+            records: self.records.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.touched = false;
+        self.unsettled = source.unsettled;
+        copy_slice(&mut self.records, &source.records);
+    }
+}
+
+impl<T: PartialEq> PartialEq for Records<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<T: Eq> Eq for Records<T> {}
