@@ -29,5 +29,6 @@ mod ps;
 mod records;
 pub mod rule;
 pub mod service;
+pub mod slots;
 pub mod tp;
 pub mod win32;

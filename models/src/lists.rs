@@ -4,7 +4,7 @@
 //! after the other in one vector they compare and copy as plain memory, and equal lists are equal
 //! values whatever was inserted and removed on the way.
 
-use crate::parts::{Entry, Part, StatePart, copy_slice};
+use crate::parts::{Entry, Marks, Part, StatePart, copy_slice};
 
 /// A fixed number of lists of `T`, each in its own order.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub(crate) struct Lists<T> {
     /// The lists that may have changed since they were last hashed: bit `i` stands for each whose
     /// number is `i` modulo 64.
     unsettled: u64,
+    looked_at: Marks,
     /// Nothing while all lists are empty and hashed, as most kinds of list are in most states.
     ends: Vec<End>,
     items: Vec<T>,
@@ -31,19 +32,27 @@ struct End {
 impl<T: Entry> Lists<T> {
     /// `count` empty lists.
     pub(crate) fn new(part: Part, count: usize) -> Self {
-        let (ends, items) = (Vec::new(), Vec::new());
-        Lists { part, touched: true, count: count as u16, unsettled: 0, ends, items }
+        Lists {
+            part,
+            touched: true,
+            count: count as u16,
+            unsettled: 0,
+            looked_at: Marks::default(),
+            ends: Vec::new(),
+            items: Vec::new(),
+        }
     }
 
     /// A list is about to change.
     fn unsettle(&mut self, list: usize) {
         self.touched = true;
         self.unsettled |= 1 << (list % 64);
+        self.looked_at.mark(list);
     }
 
     fn list_digest(&self, list: usize) -> u64 {
         let mut sum = 0_u64;
-        for (at, item) in self.get(list).iter().enumerate() {
+        for (at, item) in self.items[self.start(list)..self.end(list)].iter().enumerate() {
             sum = sum.wrapping_add(item.digest(self.part.key(list, at)));
         }
         sum
@@ -125,26 +134,16 @@ impl<T: Entry> Lists<T> {
         }
     }
 
-    /// Takes out every entry of every list for which `drop` holds.
-    pub(crate) fn remove_all(&mut self, mut drop: impl FnMut(&T) -> bool) {
-        if !self.items.iter().any(&mut drop) {
-            return;
-        }
-        (0..self.ends.len().min(64)).for_each(|list| self.unsettle(list));
-        let mut kept = 0;
-        let mut next = 0;
-        for end in &mut self.ends {
-            while next < end.at as usize {
-                let item = self.items[next];
-                if !drop(&item) {
-                    self.items[kept] = item;
-                    kept += 1;
-                }
-                next += 1;
+    /// Takes out every entry of a list for which `drop` holds.
+    pub(crate) fn remove_from(&mut self, list: usize, mut drop: impl FnMut(&T) -> bool) {
+        let mut position = 0;
+        while let Some(item) = self.get(list).get(position) {
+            if drop(item) {
+                self.remove(list, position);
+            } else {
+                position += 1;
             }
-            end.at = kept as u32;
         }
-        self.items.truncate(kept);
     }
 }
 
@@ -160,11 +159,13 @@ impl<T> Lists<T> {
 
     /// The entries of a list, oldest first.
     pub(crate) fn get(&self, list: usize) -> &[T] {
+        self.looked_at.mark(list);
         &self.items[self.start(list)..self.end(list)]
     }
 
     /// The number of entries of a list.
     pub(crate) fn len(&self, list: usize) -> usize {
+        self.looked_at.mark(list);
         self.end(list) - self.start(list)
     }
 
@@ -175,11 +176,13 @@ impl<T> Lists<T> {
 
     /// The number of entries of all lists together.
     pub(crate) fn total(&self) -> usize {
+        self.looked_at.mark_all();
         self.items.len()
     }
 
     /// The entries of all lists, one list after the other.
     pub(crate) fn items(&self) -> &[T] {
+        self.looked_at.mark_all();
         &self.items
     }
 
@@ -199,8 +202,7 @@ impl<T: Entry> StatePart for Lists<T> {
         std::mem::take(&mut self.touched)
     }
 
-    fn settle(&mut self) -> u64 {
-        let mut change = 0_u64;
+    fn settle(&mut self, mut on_change: impl FnMut(usize, u64)) {
         let mut unsettled = std::mem::take(&mut self.unsettled);
         while unsettled != 0 {
             let mut list = unsettled.trailing_zeros() as usize;
@@ -208,14 +210,21 @@ impl<T: Entry> StatePart for Lists<T> {
             while list < self.ends.len() {
                 let digest = self.list_digest(list);
                 let before = std::mem::replace(&mut self.ends[list].digest, digest);
-                change = change.wrapping_add(digest).wrapping_sub(before);
+                on_change(list, digest.wrapping_sub(before));
                 list += 64;
             }
         }
         if self.items.is_empty() {
             self.ends.clear();
         }
-        change
+    }
+
+    fn marks(&self) -> &Marks {
+        &self.looked_at
+    }
+
+    fn count(&self) -> usize {
+        usize::from(self.count)
     }
 
     fn digest(&self) -> u64 {
@@ -236,6 +245,7 @@ impl<T: Copy> Clone for Lists<T> {
             touched: false,
             count: self.count,
             unsettled: self.unsettled,
+            looked_at: Marks::default(),
             ends: self.ends.clone(),
             items: self.items.clone(),
         }
@@ -293,8 +303,8 @@ mod tests {
             other.push(1, item);
         }
         other.push(0, 1);
-        other.remove_all(|item| *item == 9);
-        assert_eq!((one.settle(), &one), (other.settle(), &other));
+        other.remove_from(1, |item| *item == 9);
+        assert_eq!((one.digest(), &one), (other.digest(), &other));
         let mut copy = Lists::new(Part::Loops, 2);
         copy.clone_from(&other);
         assert_eq!(copy, one);

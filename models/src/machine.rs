@@ -6,14 +6,15 @@
 
 use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
-use crate::ids::{IrpId, ObjectId, ThreadId};
+use crate::ids::{BlockId, IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{ExitPhase, Kthread, ThreadRole, ThreadState};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
-use crate::parts::{Parts, fold};
+use crate::parts::{Part, Parts, fold};
 use crate::program::{Instruction, Program, ProgramState, Watch};
 use crate::service::Service;
+use crate::slots::SlotMap;
 use std::hash::{Hash, Hasher};
 
 /// Whether time can pass while threads could run.
@@ -76,6 +77,56 @@ pub enum Transition {
     PassTime,
 }
 
+/// Where transitions come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// Nowhere: whether the system still runs.
+    System,
+    /// A thread.
+    Thread(ThreadId),
+    /// A timer.
+    Timer(ObjectId),
+    /// The requests that will write a status block.
+    Block(BlockId),
+    /// Time passes.
+    Time,
+}
+
+/// What sources of transitions have told of those that follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// The system has stopped: nothing is possible any more.
+    pub stopped: bool,
+    /// Some thread can take a step.
+    pub thread_can_step: bool,
+    /// Something is due now.
+    pub due: bool,
+}
+
+impl Seen {
+    /// As a number.
+    pub fn bits(self) -> u8 {
+        u8::from(self.stopped) | u8::from(self.thread_can_step) << 1 | u8::from(self.due) << 2
+    }
+
+    /// Of a number that [`Seen::bits`] gave.
+    pub fn from_bits(bits: u8) -> Self {
+        Seen { stopped: bits & 1 != 0, thread_can_step: bits & 2 != 0, due: bits & 4 != 0 }
+    }
+}
+
+impl std::ops::BitOr for Seen {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Seen {
+            stopped: self.stopped || other.stopped,
+            thread_can_step: self.thread_can_step || other.thread_can_step,
+            due: self.due || other.due,
+        }
+    }
+}
+
 /// The whole state: plain data, equal whenever two situations are, whatever led to them.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -131,10 +182,59 @@ impl Machine {
     ///
     /// `changed` are the parts that may have changed since this was last asked.
     pub fn fingerprint(&mut self, changed: Parts) -> u64 {
-        let change = self.kernel.settle(changed).wrapping_add(self.program.settle(changed));
-        self.sum = self.sum.wrapping_add(change);
-        debug_assert_eq!(self.sum, self.digest(), "more was changed since than {changed:?}");
-        fold(self.sum ^ SEED, SEED.rotate_left(32) | 1)
+        let mut sum = self.sum;
+        self.for_each_change(changed, |_, _, change| sum = sum.wrapping_add(change));
+        self.sum = sum;
+        debug_assert_eq!(sum, self.digest(), "more was changed since than {changed:?}");
+        fold(sum ^ SEED, SEED.rotate_left(32) | 1)
+    }
+
+    /// Brings the digests of the slots up to date: those of the slots that were changed since this
+    /// was last asked, in the parts that may have changed. Returns those slots, a bit for each,
+    /// and by how much the digest of what was seen has grown.
+    ///
+    /// The sum of all digests stands for the state, as a fingerprint does.
+    pub fn update_digests(
+        &mut self,
+        changed: Parts,
+        slots: &SlotMap,
+        digests: &mut [u64],
+    ) -> (u64, u64) {
+        let (mut written, mut seen) = (0, 0_u64);
+        self.for_each_change(changed, |part, index, change| {
+            if part == Part::History {
+                seen = seen.wrapping_add(change);
+            } else {
+                let slot = slots.slot(part, index);
+                written |= 1 << slot;
+                digests[slot] = digests[slot].wrapping_add(change);
+            }
+        });
+        (written, seen)
+    }
+
+    /// Adds to the digests of the slots what follows from other slots, if `add`; else takes it
+    /// away. It is a sum, so that a step changes it by the same amount wherever it is made.
+    pub fn add_derived(&self, slots: &SlotMap, digests: &mut [u64], add: bool) {
+        self.kernel.for_each_active(|port| {
+            let digest = &mut digests[slots.slot(Part::Activity, port)];
+            let unit = Part::Activity.key(port, 0).hash(0);
+            *digest = if add { digest.wrapping_add(unit) } else { digest.wrapping_sub(unit) };
+        });
+    }
+
+    /// The slots that were looked at since this was last asked, a bit for each.
+    pub fn take_looked_at(&self, slots: &SlotMap) -> u64 {
+        let mut looked_at = 0;
+        let mut mark = |part, index| looked_at |= 1 << slots.slot(part, index);
+        self.kernel.take_marks(&mut mark);
+        self.program.take_marks(&mut mark);
+        looked_at
+    }
+
+    fn for_each_change(&mut self, parts: Parts, mut on_change: impl FnMut(Part, usize, u64)) {
+        self.kernel.settle(parts, &mut on_change);
+        self.program.settle(parts, on_change);
     }
 
     fn digest(&self) -> u64 {
@@ -153,6 +253,34 @@ impl Machine {
 }
 
 impl Model {
+    /// Which slot each piece of a state is in.
+    pub fn slots(&self) -> &SlotMap {
+        &self.program.slots
+    }
+
+    /// The slot that says most about what a transition does.
+    pub fn home(&self, transition: Transition) -> usize {
+        match transition {
+            Transition::Run(thread)
+            | Transition::Interrupt(thread)
+            | Transition::TimeOut(thread)
+            | Transition::Retire(thread) => self.slots().slot(Part::Threads, thread.index()),
+            Transition::Expire(timer) => self.slots().slot(Part::Objects, timer.index()),
+            Transition::Complete(irp) => self.slots().slot(Part::Irps, irp.block().index()),
+            Transition::PassTime => 0,
+        }
+    }
+
+    /// The slot that says most about the transitions of a source.
+    pub fn home_of_source(&self, source: usize) -> usize {
+        match self.source(source) {
+            Source::Thread(thread) => self.slots().slot(Part::Threads, thread.index()),
+            Source::Timer(timer) => self.slots().slot(Part::Objects, timer.index()),
+            Source::Block(block) => self.slots().slot(Part::Irps, block.index()),
+            Source::System | Source::Time => 0,
+        }
+    }
+
     /// What other threads can see of a thread.
     pub(crate) fn watch(&self, thread: ThreadId) -> Watch {
         self.program.threads[thread.index()].watch
@@ -174,46 +302,110 @@ impl Model {
     /// Appends every transition that is possible, in a fixed order: the threads' by id, then
     /// the timers', then the passing of time.
     pub fn enabled(&self, machine: &Machine, out: &mut Vec<Transition>) {
-        let first = out.len();
-        let mut thread_can_step = false;
-        if machine.kernel.io.as_deref().is_some_and(|io| io.bug_check().is_some()) {
-            return;
+        let mut seen = Seen::default();
+        for source in 0..self.source_count() {
+            seen = seen | self.enabled_from(machine, source, seen, out);
         }
-        for (index, record) in machine.kernel.threads.iter().enumerate() {
-            let thread = ThreadId::from_index(index);
-            if machine.kernel.has_io_apc(thread) {
-                // IRP-37: before anything else that the thread does, stopped or not.
-                out.push(Transition::Interrupt(thread));
-                thread_can_step = true;
-            } else if record.is_runnable() {
-                thread_can_step |= self.runnable(machine, thread, record, out);
-            } else if record.state == ThreadState::Waiting {
-                thread_can_step |= self.waiting(machine, thread, record, out);
-                if record.role != ThreadRole::Program && machine.kernel.can_retire(thread) {
-                    out.push(Transition::Retire(thread));
+    }
+
+    /// How many sources of transitions there are; see [`Model::enabled_from`].
+    pub fn source_count(&self) -> usize {
+        let irps = self.program.io.block_count();
+        1 + self.program.threads.len() + self.program.timers.len() + irps + 1
+    }
+
+    /// What a source of transitions is.
+    pub fn source(&self, source: usize) -> Source {
+        let (thread_count, timers) = (self.program.threads.len(), &self.program.timers);
+        let Some(source) = source.checked_sub(1) else { return Source::System };
+        if source < thread_count {
+            return Source::Thread(ThreadId::from_index(source));
+        }
+        let source = source - thread_count;
+        match timers.get(source) {
+            Some(timer) => Source::Timer(*timer),
+            None if source - timers.len() < self.program.io.block_count() => {
+                Source::Block(BlockId::from_index(source - timers.len()))
+            }
+            None => Source::Time,
+        }
+    }
+
+    /// Appends the transitions of one source that are possible. All sources in their order make up
+    /// what is enabled; `seen` is what those before have told.
+    pub fn enabled_from(
+        &self,
+        machine: &Machine,
+        source: usize,
+        seen: Seen,
+        out: &mut Vec<Transition>,
+    ) -> Seen {
+        if seen.stopped {
+            return Seen::default();
+        }
+        let mut here = Seen::default();
+        match self.source(source) {
+            Source::System => {
+                let io = machine.kernel.io.as_deref();
+                here.stopped = io.is_some_and(|io| io.bug_check().is_some());
+            }
+            Source::Thread(thread) => {
+                let first = out.len();
+                here.thread_can_step = self.enabled_of_thread(machine, thread, out);
+                here.due = out[first..].iter().any(|t| matches!(t, Transition::TimeOut(_)));
+            }
+            Source::Timer(timer) => {
+                if let DispatcherObject::Timer(record) = machine.kernel.object(timer)
+                    && record.remaining_ms == 0
+                {
+                    here.due = true;
+                    out.push(Transition::Expire(timer));
                 }
-            } else if record.state == ThreadState::Exiting(ExitPhase::AwaitIrps) {
-                thread_can_step |= Self::awaiting_irps(machine, thread, record, out);
+            }
+            Source::Block(block) => {
+                let irps = machine.kernel.irps_of_block(block);
+                for irp in irps.filter(|irp| self.program.io.can_complete(irp)) {
+                    here.due |= irp.remaining_ms == 0;
+                    out.push(Transition::Complete(irp.id));
+                }
+            }
+            Source::Time => {
+                let free = self.settings.time == Time::Free;
+                if !seen.due
+                    && (free || !seen.thread_can_step)
+                    && self.time_can_pass(machine, seen.thread_can_step)
+                {
+                    out.push(Transition::PassTime);
+                }
             }
         }
-        let mut due = out[first..].iter().any(|t| matches!(t, Transition::TimeOut(_)));
-        for timer in &self.program.timers {
-            if let DispatcherObject::Timer(record) = machine.kernel.object(*timer)
-                && record.remaining_ms == 0
-            {
-                due = true;
-                out.push(Transition::Expire(*timer));
+        here
+    }
+
+    /// Appends the transitions of a thread; whether the thread itself takes one of them.
+    fn enabled_of_thread(
+        &self,
+        machine: &Machine,
+        thread: ThreadId,
+        out: &mut Vec<Transition>,
+    ) -> bool {
+        let record = machine.kernel.thread(thread);
+        if machine.kernel.has_io_apc(thread) {
+            // IRP-37: before anything else that the thread does, stopped or not.
+            out.push(Transition::Interrupt(thread));
+            true
+        } else if record.is_runnable() {
+            self.runnable(machine, thread, record, out)
+        } else if record.state == ThreadState::Waiting {
+            let can_step = self.waiting(machine, thread, record, out);
+            if record.role != ThreadRole::Program && machine.kernel.can_retire(thread) {
+                out.push(Transition::Retire(thread));
             }
-        }
-        if let Some(io) = machine.kernel.io.as_deref() {
-            for irp in io.irps().iter().filter(|irp| self.program.io.can_complete(irp)) {
-                due |= irp.remaining_ms == 0;
-                out.push(Transition::Complete(irp.id));
-            }
-        }
-        let free = self.settings.time == Time::Free;
-        if !due && (free || !thread_can_step) && self.time_can_pass(machine, thread_can_step) {
-            out.push(Transition::PassTime);
+            can_step
+        } else if record.state == ThreadState::Exiting(ExitPhase::AwaitIrps) {
+            Self::awaiting_irps(machine, thread, record, out)
+        } else {
+            false
         }
     }
 
@@ -225,9 +417,9 @@ impl Model {
         observer: &mut O,
     ) {
         let deviations = self.settings.deviations;
-        let (handles, io) = (&self.program.handles, &self.program.io);
+        let Program { handles, timers, io, .. } = &self.program;
         let processors = self.settings.processors;
-        let mut cx = Context { deviations, handles, io, processors, observer };
+        let mut cx = Context { deviations, handles, timers, io, processors, observer };
         match transition {
             Transition::Run(thread) => machine.run(self, &mut cx, thread),
             Transition::Interrupt(thread) => machine.interrupt(self, &mut cx, thread),
@@ -410,9 +602,11 @@ impl Kernel {
             }
         }
         if let Some(io) = self.io.as_deref_mut() {
-            for irp in 0..io.irps().len() {
-                if io.irps()[irp].remaining_ms != NEVER {
-                    io.irps.update(0, irp, |irp| irp.remaining_ms -= ms);
+            for block in 0..io.blocks.len() {
+                for at in 0..io.irps.len(block) {
+                    if io.irps.get(block)[at].remaining_ms != NEVER {
+                        io.irps.update(block, at, |irp| irp.remaining_ms -= ms);
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@
 //! again.
 
 use std::ops::BitOr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A part of a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,14 +31,20 @@ pub(crate) enum Part {
     Packets,
     Removers,
     Received,
+    /// How many threads are active at each port; follows from the threads.
+    Activity,
     BugCheck,
     Frames,
     Loops,
     Conditions,
+    Lengths,
     History,
 }
 
 impl Part {
+    /// How many parts there are.
+    pub(crate) const COUNT: usize = Part::History as usize + 1;
+
     /// The key of the entry at a position of one of the part's lists.
     pub(crate) fn key(self, list: usize, position: usize) -> Key {
         let part = (self as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -103,6 +110,49 @@ pub(crate) fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+/// Which of a part's records or lists were looked at: bit `i` stands for each whose number is `i`
+/// modulo 64. Atomic only so that states can be shared; nobody else writes at the same time.
+#[derive(Default, Debug)]
+pub(crate) struct Marks(AtomicU64);
+
+impl Marks {
+    /// One was looked at.
+    pub(crate) fn mark(&self, index: usize) {
+        let marks = self.0.load(Ordering::Relaxed);
+        self.0.store(marks | 1 << (index % 64), Ordering::Relaxed);
+    }
+
+    /// All were looked at.
+    pub(crate) fn mark_all(&self) {
+        self.0.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Tells which of `count` were looked at since this was last asked.
+    pub(crate) fn take(&self, count: usize, mut on_marked: impl FnMut(usize)) {
+        let mut marks = self.0.swap(0, Ordering::Relaxed);
+        while marks != 0 {
+            (marks.trailing_zeros() as usize..count).step_by(64).for_each(&mut on_marked);
+            marks &= marks - 1;
+        }
+    }
+}
+
+/// What was looked at is no part of the state.
+impl PartialEq for Marks {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Marks {}
+
+/// A copy has not been looked at.
+impl Clone for Marks {
+    fn clone(&self) -> Self {
+        Marks::default()
+    }
+}
+
 /// Something that a state has many of.
 pub(crate) trait Entry: Copy + Eq {
     /// The strong hash of the entry at its place.
@@ -126,9 +176,15 @@ pub(crate) trait StatePart {
     /// Whether it was changed since this was last asked.
     fn take_touched(&mut self) -> bool;
 
-    /// Hashes what was changed since this was last asked; by how much the sum of all entries'
-    /// hashes has changed.
-    fn settle(&mut self) -> u64;
+    /// Hashes what was changed since this was last asked, and tells for each record or list, by
+    /// its number, by how much the sum of its entries' hashes has changed.
+    fn settle(&mut self, on_change: impl FnMut(usize, u64));
+
+    /// Which records or lists were looked at since this was last asked.
+    fn marks(&self) -> &Marks;
+
+    /// How many records or lists there are.
+    fn count(&self) -> usize;
 
     /// The sum of all entries' hashes.
     fn digest(&self) -> u64;
@@ -163,12 +219,22 @@ macro_rules! state_parts {
                 parts
             }
 
-            fn settle_own_parts(&mut self, parts: $crate::parts::Parts) -> u64 {
-                let mut change = 0_u64;
+            fn settle_own_parts(
+                &mut self,
+                parts: $crate::parts::Parts,
+                mut on_change: impl FnMut($crate::parts::Part, usize, u64),
+            ) {
                 $(if parts.contains($crate::parts::Part::$part) {
-                    change = change.wrapping_add(self.$field.settle());
+                    self.$field.settle(|index, change| {
+                        on_change($crate::parts::Part::$part, index, change);
+                    });
                 })*
-                change
+            }
+
+            fn take_own_marks(&self, mut on_marked: impl FnMut($crate::parts::Part, usize)) {
+                $(self.$field.marks().take(self.$field.count(), |index| {
+                    on_marked($crate::parts::Part::$part, index);
+                });)*
             }
 
             fn own_digest(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! Records of which a state has a fixed number: its threads, its objects, its status blocks.
 
-use crate::parts::{Entry, Part, StatePart, copy_slice};
+use crate::parts::{Entry, Marks, Part, StatePart, copy_slice};
 use std::ops::Index;
 
 /// A fixed number of records of `T`.
@@ -11,6 +11,7 @@ pub(crate) struct Records<T> {
     /// The records that may have changed since they were last hashed: bit `i` stands for each
     /// whose number is `i` modulo 64.
     unsettled: u64,
+    looked_at: Marks,
     records: Vec<Hashed<T>>,
 }
 
@@ -25,13 +26,14 @@ impl<T: Entry> Records<T> {
     pub(crate) fn new(part: Part, items: Vec<T>) -> Self {
         // Hashed for the first time when the state is.
         let records: Vec<_> = items.into_iter().map(|item| Hashed { item, digest: 0 }).collect();
-        Records { part, touched: true, unsettled: u64::MAX, records }
+        Records { part, touched: true, unsettled: u64::MAX, looked_at: Marks::default(), records }
     }
 
     /// A record, to be changed.
     pub(crate) fn get_mut(&mut self, index: usize) -> &mut T {
         self.touched = true;
         self.unsettled |= 1 << (index % 64);
+        self.looked_at.mark(index);
         &mut self.records[index].item
     }
 
@@ -48,6 +50,17 @@ impl<T> Records<T> {
 
     /// The records, by number.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
+        self.looked_at.mark_all();
+        self.peek_all()
+    }
+
+    /// A record, for what does not depend on what it says.
+    pub(crate) fn peek(&self, index: usize) -> &T {
+        &self.records[index].item
+    }
+
+    /// As [`Records::iter`], for what does not depend on what the records say.
+    pub(crate) fn peek_all(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
         self.records.iter().map(|record| &record.item)
     }
 }
@@ -56,6 +69,7 @@ impl<T> Index<usize> for Records<T> {
     type Output = T;
 
     fn index(&self, index: usize) -> &T {
+        self.looked_at.mark(index);
         &self.records[index].item
     }
 }
@@ -65,8 +79,7 @@ impl<T: Entry> StatePart for Records<T> {
         std::mem::take(&mut self.touched)
     }
 
-    fn settle(&mut self) -> u64 {
-        let mut change = 0_u64;
+    fn settle(&mut self, mut on_change: impl FnMut(usize, u64)) {
         let mut unsettled = std::mem::take(&mut self.unsettled);
         while unsettled != 0 {
             let mut index = unsettled.trailing_zeros() as usize;
@@ -74,11 +87,18 @@ impl<T: Entry> StatePart for Records<T> {
             while index < self.records.len() {
                 let digest = self.record_digest(index);
                 let before = std::mem::replace(&mut self.records[index].digest, digest);
-                change = change.wrapping_add(digest).wrapping_sub(before);
+                on_change(index, digest.wrapping_sub(before));
                 index += 64;
             }
         }
-        change
+    }
+
+    fn marks(&self) -> &Marks {
+        &self.looked_at
+    }
+
+    fn count(&self) -> usize {
+        self.len()
     }
 
     fn digest(&self) -> u64 {
@@ -96,6 +116,7 @@ impl<T: Copy> Clone for Records<T> {
             part: self.part,
             touched: false,
             unsettled: self.unsettled,
+            looked_at: Marks::default(),
             records: self.records.clone(),
         }
     }
@@ -109,7 +130,7 @@ impl<T: Copy> Clone for Records<T> {
 
 impl<T: PartialEq> PartialEq for Records<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
+        self.peek_all().eq(other.peek_all())
     }
 }
 

@@ -1,9 +1,10 @@
 //! The machine as a transition system that the engine can search.
 
+use crate::engine::memo::SlotSet;
 use crate::engine::{self, TransitionSystem};
 use alertable_models::event::{Event, Observer};
 use alertable_models::invariant::{self, Violation};
-use alertable_models::machine::{Machine, Model, Transition};
+use alertable_models::machine::{Machine, Model, Seen, Transition};
 use alertable_models::parts::Parts;
 use alertable_models::rule::{self, RuleId};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,6 +112,65 @@ impl TransitionSystem for System<'_> {
 
     fn fingerprint(&self, state: &mut Machine, changed: Parts) -> u64 {
         state.fingerprint(changed)
+    }
+
+    fn slot_count(&self) -> usize {
+        self.model.slots().count()
+    }
+
+    fn update_digests(
+        &self,
+        before: Option<&Machine>,
+        state: &mut Machine,
+        changed: Parts,
+        digests: &mut [u64],
+    ) -> (SlotSet, u64) {
+        let slots = self.model.slots();
+        let (written, seen) = state.update_digests(changed, slots, digests);
+        if let Some(before) = before {
+            before.add_derived(slots, digests, false);
+        }
+        state.add_derived(slots, digests, true);
+        (written, seen)
+    }
+
+    fn take_looked_at(&self, state: &Machine) -> SlotSet {
+        state.take_looked_at(self.model.slots())
+    }
+
+    fn number(&self, transition: Transition) -> u64 {
+        let (kind, id) = match transition {
+            Transition::Run(thread) => (0, thread.index()),
+            Transition::Interrupt(thread) => (1, thread.index()),
+            Transition::TimeOut(thread) => (2, thread.index()),
+            Transition::Retire(thread) => (3, thread.index()),
+            Transition::Expire(timer) => (4, timer.index()),
+            Transition::Complete(irp) => (5, irp.index()),
+            Transition::PassTime => (6, 0),
+        };
+        kind << 32 | id as u64
+    }
+
+    fn home(&self, transition: Transition) -> usize {
+        self.model.home(transition)
+    }
+
+    fn source_count(&self) -> usize {
+        self.model.source_count()
+    }
+
+    fn home_of_source(&self, source: usize) -> usize {
+        self.model.home_of_source(source)
+    }
+
+    fn enabled_from(
+        &self,
+        state: &Machine,
+        source: usize,
+        seen: u8,
+        out: &mut Vec<Transition>,
+    ) -> u8 {
+        self.model.enabled_from(state, source, Seen::from_bits(seen), out).bits()
     }
 
     fn state_bytes(&self, state: &Machine) -> usize {

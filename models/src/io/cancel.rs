@@ -54,10 +54,10 @@ impl Kernel {
     /// Takes a request out of the queue of whatever device has it.
     pub(crate) fn take_from_queues<O>(&mut self, cx: &Context<'_, O>, id: IrpId) {
         match self.request_of(cx, id).1.target {
-            FileTarget::Device(_) => {
-                self.io_mut().device_queues.remove_all(|queued| *queued == id);
+            FileTarget::Device(device) => {
+                self.io_mut().device_queues.remove_from(device, |queued| *queued == id);
             }
-            FileTarget::PipeEnd(_) => self.take_from_pipe(id),
+            FileTarget::PipeEnd(end) => self.take_from_pipe(id, end),
         }
     }
 
@@ -141,12 +141,17 @@ impl Kernel {
         let process = cx.io.thread_processes[thread.index()];
         let slot = self.file(file).slot();
         let agnostic = self.io().file_irps.get(slot).iter().copied();
+        let has_issued = |issuer: &ThreadId| {
+            block.is_none_or(|block| self.irps_of_block(block).any(|irp| irp.issuer == *issuer))
+        };
         let matching: Vec<IrpId> = self
             .thread_ids()
-            .flat_map(|issuer| self.io().thread_irps(issuer).to_vec())
+            .filter(has_issued)
+            .flat_map(|issuer| self.io().thread_irps(issuer).iter().copied())
+            .filter(|id| block.is_none_or(|block| id.block() == block))
             .filter(|id| self.request_of(cx, *id).2 == file)
-            .chain(agnostic)
-            .filter(|id| block.is_none_or(|block| id.block() == block) && self.is_listed(*id))
+            .chain(agnostic.filter(|id| block.is_none_or(|block| id.block() == block)))
+            .filter(|id| self.is_listed(*id))
             .filter(|id| cx.io.thread_processes[self.irp(*id).issuer.index()] == process)
             .collect();
         if matching.is_empty() {

@@ -164,7 +164,7 @@ impl Kernel {
         }
         if self.thread(issuer).state == ThreadState::Terminated {
             // Thread-agnostic, and its port is gone (IOCP-46).
-            self.unlink_irp(id);
+            self.unlink_irp(cx, id);
             self.irp_event(cx, id, IrpChange::Finished { notified: false });
             return self.free_irp(cx, id);
         }
@@ -239,7 +239,7 @@ impl Kernel {
         }
         if !record.pended {
             cx.rules([rule::IO_17, rule::IO_18, iocp::IOCP_11]);
-            self.unlink_irp(id);
+            self.unlink_irp(cx, id);
             if !setup.overlapped {
                 self.file_mut(file).final_status = record.status;
                 self.signal_file(cx, file);
@@ -252,7 +252,7 @@ impl Kernel {
         }
         // IO-23: only the file object learns of it, and through it the thread in the service.
         cx.rules([rule::IO_23, irp::IRP_57]);
-        self.unlink_irp(id);
+        self.unlink_irp(cx, id);
         self.file_mut(file).final_status = record.status;
         self.signal_file(cx, file);
         self.irp_event(cx, id, IrpChange::Finished { notified: false });
@@ -297,7 +297,7 @@ impl Kernel {
             cx.rule(rule::IO_24);
             self.file_mut(file).final_status = record.status;
         }
-        self.unlink_irp(id);
+        self.unlink_irp(cx, id);
         self.irp_event(cx, id, IrpChange::Finished { notified: true });
         if let Some(routine) = request.routine {
             let kapc = Kapc { source: ApcSource::Io(id), routine, context: DatumId(0) };

@@ -45,7 +45,7 @@ impl Kernel {
         self.thread_mut(thread).wait.remaining_ms = crate::ke::wait::NEVER;
         for id in self.io().thread_irps(thread).to_vec() {
             cx.rules([rule::EXIT_08, rule::EXIT_09, irp::IRP_41]);
-            self.unlink_irp(id);
+            self.unlink_irp(cx, id);
             self.update_irp(id, |irp| irp.dissociated = true);
             self.irp_event(cx, id, IrpChange::Dissociated);
             if self.irp(id).place != IrpPlace::Driver {

@@ -91,23 +91,28 @@ impl Kernel {
     /// When there is none of that name.
     pub fn irp(&self, irp: IrpId) -> &Irp {
         let at = self.irp_place(irp).expect("nothing refers to a request packet that is freed");
-        &self.io().irps()[at]
+        &self.io().irps.get(irp.block().index())[at]
     }
 
     /// Changes a request packet.
     pub(crate) fn update_irp<R>(&mut self, irp: IrpId, update: impl FnOnce(&mut Irp) -> R) -> R {
         let at = self.irp_place(irp).expect("nothing refers to a request packet that is freed");
-        self.io_mut().irps.update(0, at, update)
+        self.io_mut().irps.update(irp.block().index(), at, update)
     }
 
-    /// Where a request packet is, or would be, among those that exist.
-    fn irp_place(&self, irp: IrpId) -> Result<usize, usize> {
-        self.io().irps().binary_search_by_key(&irp, |irp| irp.id)
+    /// The request packets that will write a status block.
+    pub(crate) fn irps_of_block(&self, block: BlockId) -> impl Iterator<Item = &Irp> {
+        self.io().irps.get(block.index()).iter()
+    }
+
+    /// Where a request packet is among those that will write its status block.
+    fn irp_place(&self, irp: IrpId) -> Option<usize> {
+        self.irps_of_block(irp.block()).position(|other| other.id == irp)
     }
 
     /// Whether a request packet exists.
     pub(crate) fn has_irp(&self, irp: IrpId) -> bool {
-        self.irp_place(irp).is_ok()
+        self.irp_place(irp).is_some()
     }
 
     /// What a request packet asks, and the file object that it was issued on.
@@ -140,10 +145,9 @@ impl Kernel {
             .find(|id| !self.has_irp(*id))
             .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
         cx.rules([rule::IRP_01, rule::IRP_06, rule::IRP_07, rule::IRP_09]);
-        let in_use = self.io().irps().iter().any(|irp| {
-            irp.id.block() == block
-                && (matches!(irp.place, IrpPlace::Driver | IrpPlace::Completed)
-                    || (irp.place == IrpPlace::Port && irp.agnostic))
+        let in_use = self.irps_of_block(block).any(|irp| {
+            matches!(irp.place, IrpPlace::Driver | IrpPlace::Completed)
+                || (irp.place == IrpPlace::Port && irp.agnostic)
         });
         let irp = Irp {
             id,
@@ -159,8 +163,8 @@ impl Kernel {
             information: 0,
             remaining_ms: NEVER,
         };
-        let at = self.irp_place(id).expect_err("it was free above");
-        self.io_mut().irps.insert(0, at, irp);
+        let at = self.irps_of_block(block).take_while(|other| other.id < id).count();
+        self.io_mut().irps.insert(block.index(), at, irp);
         if agnostic {
             cx.rule(rule::IRP_08);
             let file = cx.handles[cx.io.request(request).file.index()];
@@ -175,13 +179,13 @@ impl Kernel {
     }
 
     /// Takes a request packet off its list: it is not pending any more (IRP-53).
-    pub(crate) fn unlink_irp(&mut self, irp: IrpId) {
-        let thread = self.irp(irp).issuer.index();
-        let io = self.io_mut();
-        if let Some(at) = io.thread_irps.get(thread).iter().position(|other| *other == irp) {
-            io.thread_irps.remove(thread, at);
+    pub(crate) fn unlink_irp<O>(&mut self, cx: &Context<'_, O>, irp: IrpId) {
+        let Irp { issuer, agnostic, .. } = *self.irp(irp);
+        if agnostic {
+            let file = self.file(self.request_of(cx, irp).2).slot();
+            self.io_mut().file_irps.remove_from(file, |other| *other == irp);
         } else {
-            io.file_irps.remove_all(|other| *other == irp);
+            self.io_mut().thread_irps.remove_from(issuer.index(), |other| *other == irp);
         }
     }
 
@@ -195,8 +199,8 @@ impl Kernel {
         if cx.deviates(Deviation::CancelKeepsRequest) {
             self.take_from_queues(cx, irp);
         }
-        if let Ok(at) = self.irp_place(irp) {
-            self.io_mut().irps.remove(0, at);
+        if let Some(at) = self.irp_place(irp) {
+            self.io_mut().irps.remove(irp.block().index(), at);
         }
         self.close_if_unreferenced(cx, file);
     }

@@ -23,7 +23,7 @@ pub mod setup;
 use crate::ids::{BlockId, IrpId, ThreadId};
 use crate::ke::Kernel;
 use crate::lists::Lists;
-use crate::parts::{Entry, Key, Part, Parts, StatePart, state_parts};
+use crate::parts::{Entry, Key, Marks, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use alertable_traces::status::NtStatus;
 use irp::Irp;
@@ -70,7 +70,7 @@ impl Entry for Option<BugCheck> {
 pub struct Io {
     /// The status blocks.
     pub(crate) blocks: Records<StatusBlock>,
-    /// One list: the request packets that exist, by id.
+    /// The request packets that exist, by the status block that names them and by id.
     pub(crate) irps: Lists<Irp>,
     /// The requests on each thread's list, newest first (IRP-07).
     pub(crate) thread_irps: Lists<IrpId>,
@@ -94,6 +94,8 @@ pub struct Io {
     pub(crate) removers: Lists<ThreadId>,
     /// The packets that each thread has been handed and has not returned with.
     pub(crate) received: Lists<Packet>,
+    /// At which ports it was looked at how many threads are active.
+    pub(crate) activity_looked_at: Marks,
     /// The system has stopped.
     pub(crate) bug_check: Records<Option<BugCheck>>,
 }
@@ -105,7 +107,7 @@ impl Io {
         let first_states = setup.pipes.iter().map(|pipe| pipe.first_state);
         Io {
             blocks: Records::new(Part::StatusBlocks, setup.first_blocks()),
-            irps: Lists::new(Part::Irps, 1),
+            irps: Lists::new(Part::Irps, setup.block_count()),
             thread_irps: Lists::new(Part::ThreadIrps, thread_count),
             file_irps: Lists::new(Part::FileIrps, setup.files.len()),
             device_queues: Lists::new(Part::DeviceQueues, setup.devices.len()),
@@ -117,6 +119,7 @@ impl Io {
             packets: Lists::new(Part::Packets, setup.ports.len()),
             removers: Lists::new(Part::Removers, setup.ports.len()),
             received: Lists::new(Part::Received, thread_count),
+            activity_looked_at: Marks::default(),
             bug_check: Records::new(Part::BugCheck, vec![None]),
         }
     }
@@ -136,8 +139,15 @@ impl Io {
     }
 
     /// As [`Kernel::settle`].
-    pub(crate) fn settle(&mut self, parts: Parts) -> u64 {
-        self.settle_own_parts(parts)
+    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, usize, u64)) {
+        self.settle_own_parts(parts, on_change);
+    }
+
+    /// As [`Kernel::take_marks`].
+    pub(crate) fn take_marks(&self, mut on_marked: impl FnMut(Part, usize)) {
+        let port_count = self.packets.count();
+        self.activity_looked_at.take(port_count, |port| on_marked(Part::Activity, port));
+        self.take_own_marks(on_marked);
     }
 
     /// As [`Kernel::digest`].

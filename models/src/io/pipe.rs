@@ -435,7 +435,7 @@ impl Kernel {
         let pending: Vec<IrpId> = reads.chain(listens).chain(writers).collect();
         for id in pending {
             self.update_irp(id, |irp| irp.cancel_routine = false);
-            self.take_from_pipe(id);
+            self.take_from_pipe(id, end);
             self.complete_irp(cx, id, status, 0, Completer::thread(thread));
         }
     }
@@ -477,10 +477,12 @@ impl Kernel {
     }
 
     /// Takes a request out of the queues of its pipe; what a write had not got in goes with it.
-    pub(crate) fn take_from_pipe(&mut self, id: IrpId) {
+    pub(crate) fn take_from_pipe(&mut self, id: IrpId, end: usize) {
         let io = self.io_mut();
-        io.pipe_reads.remove_all(|queued| *queued == id);
-        io.pipe_listens.remove_all(|queued| *queued == id);
-        io.pipe_data.remove_all(|chunk| chunk.writer == Some(id));
+        for end in [end, peer(end)] {
+            io.pipe_reads.remove_from(end, |queued| *queued == id);
+            io.pipe_listens.remove_from(end, |queued| *queued == id);
+            io.pipe_data.remove_from(end, |chunk| chunk.writer == Some(id));
+        }
     }
 }

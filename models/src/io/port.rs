@@ -10,7 +10,7 @@ use crate::deviation::Deviation;
 use crate::event::{Event, IrpChange, ObjectChange, Observer, PacketChange, ThreadChange};
 use crate::ids::{BlockId, DatumId, IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
-use crate::ke::thread::{InService, ThreadRole, ThreadState};
+use crate::ke::thread::{InService, Kthread, ThreadRole, ThreadState};
 use crate::ke::wait::WaitRequest;
 use crate::ke::{Context, Kernel};
 use crate::parts::{Entry, Key};
@@ -110,10 +110,18 @@ impl Kernel {
 
     /// How many of a port's threads are not blocked.
     pub fn active_threads(&self, port: ObjectId) -> usize {
-        let active = |thread: &&crate::ke::thread::Kthread| {
-            thread.queue == Some(port) && !thread.is_blocked()
-        };
-        self.threads.iter().filter(active).count()
+        self.io().activity_looked_at.mark(self.port_slot(port));
+        let is_active = |thread: &&Kthread| thread.active_port() == Some(port);
+        self.threads.peek_all().filter(is_active).count()
+    }
+
+    /// Tells for each thread that is active at a port the number of that port.
+    pub(crate) fn for_each_active(&self, mut on_active: impl FnMut(usize)) {
+        for port in self.threads.peek_all().filter_map(Kthread::active_port) {
+            if let DispatcherObject::Port(port) = self.objects.peek(port.index()) {
+                on_active(usize::from(port.slot));
+            }
+        }
     }
 
     /// Queues a packet, or hands it to the newest waiter.
@@ -197,7 +205,7 @@ impl Kernel {
             if self.irp(irp).agnostic && self.io().file_irps_contain(irp) {
                 cx.rules([rule::IOCP_24, irp::IRP_42, can::CAN_33]);
                 self.write_block(cx, irp.block(), packet.status, packet.information);
-                self.unlink_irp(irp);
+                self.unlink_irp(cx, irp);
                 self.irp_event(cx, irp, IrpChange::Finished { notified: true });
             }
             cx.rule(irp::IRP_55);
@@ -428,10 +436,9 @@ impl Kernel {
 
     /// Takes a thread out of the list of those that wait for packets.
     pub(crate) fn unlink_remover(&mut self, thread: ThreadId) {
-        if let Some(io) = self.io.as_deref_mut()
-            && io.removers.total() > 0
-        {
-            io.removers.remove_all(|waiter| *waiter == thread);
+        if let Some(port) = self.thread(thread).queue {
+            let slot = self.port_slot(port);
+            self.io_mut().removers.remove_from(slot, |waiter| *waiter == thread);
         }
     }
 
@@ -475,7 +482,7 @@ impl Kernel {
             cx.event(Event::Packet { port, packet, change: PacketChange::Discarded });
             if let Some(irp) = packet.irp.filter(|irp| self.has_irp(*irp)) {
                 if self.io().file_irps_contain(irp) {
-                    self.unlink_irp(irp);
+                    self.unlink_irp(cx, irp);
                 }
                 self.free_irp(cx, irp);
             }

@@ -260,6 +260,11 @@ impl IoSetup {
         BlockId::from_index(self.blocks.len() + thread.index())
     }
 
+    /// How many status blocks there are.
+    pub(crate) fn block_count(&self) -> usize {
+        self.blocks.len() + self.private_block_count
+    }
+
     /// The blocks before anything is written.
     pub(crate) fn first_blocks(&self) -> Vec<StatusBlock> {
         let zeros = |written| StatusBlock { status: NtStatus::SUCCESS, information: 0, written };

@@ -119,7 +119,7 @@ impl Kernel {
             cx.rules([rule::APC_I_02, rule::APC_U_18]);
             return Err(NtStatus::UNSUCCESSFUL);
         }
-        if self.user_apcs.total() >= QUEUED_APC_COUNT_MAX {
+        if self.user_apcs.len(thread.index()) >= QUEUED_APC_COUNT_MAX {
             return Err(NtStatus::NO_MEMORY);
         }
         cx.rules([rule::APC_I_03, rule::APC_U_15, rule::APC_U_16, thr::THR_02]);

@@ -24,7 +24,7 @@ use crate::rule::RuleId;
 use apc::Kapc;
 use dispatcher::DispatcherObject;
 use mutant::Kmutant;
-use thread::Kthread;
+use thread::{Kthread, ThreadRole};
 use wait::WaitBlock;
 
 /// What the system keeps: plain data, equal whenever the situations are.
@@ -71,10 +71,21 @@ impl Kernel {
         self.take_own_touched() | io
     }
 
-    /// Hashes what was changed in some parts; by how much the sum of all hashes has changed.
-    pub(crate) fn settle(&mut self, parts: Parts) -> u64 {
-        let io = self.io.as_deref_mut().map_or(0, |io| io.settle(parts));
-        self.settle_own_parts(parts).wrapping_add(io)
+    /// Hashes what was changed in some parts since this was last asked, and tells by how much
+    /// the sum of the hashes of each record and list has changed.
+    pub(crate) fn settle(&mut self, parts: Parts, mut on_change: impl FnMut(Part, usize, u64)) {
+        if let Some(io) = self.io.as_deref_mut() {
+            io.settle(parts, &mut on_change);
+        }
+        self.settle_own_parts(parts, on_change);
+    }
+
+    /// Tells which records and lists were looked at since this was last asked.
+    pub(crate) fn take_marks(&self, mut on_marked: impl FnMut(Part, usize)) {
+        if let Some(io) = self.io.as_deref() {
+            io.take_marks(&mut on_marked);
+        }
+        self.take_own_marks(on_marked);
     }
 
     /// The sum of the hashes of everything.
@@ -111,6 +122,11 @@ impl Kernel {
     /// A thread's record.
     pub fn thread(&self, thread: ThreadId) -> &Kthread {
         &self.threads[thread.index()]
+    }
+
+    /// Whose thread it is, which never changes.
+    pub(crate) fn role(&self, thread: ThreadId) -> ThreadRole {
+        self.threads.peek(thread.index()).role
     }
 
     pub(crate) fn thread_mut(&mut self, thread: ThreadId) -> &mut Kthread {
@@ -164,6 +180,8 @@ pub struct Context<'a, O> {
     pub(crate) deviations: Deviations,
     /// The object that each handle refers to while it is open.
     pub(crate) handles: &'a [ObjectId],
+    /// The objects that are timers.
+    pub(crate) timers: &'a [ObjectId],
     /// What files, devices, ports and requests are.
     pub(crate) io: &'a IoSetup,
     /// How many processors there are.

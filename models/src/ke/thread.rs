@@ -182,6 +182,11 @@ impl Kthread {
             )
     }
 
+    /// The port at which it counts as active.
+    pub(crate) fn active_port(&self) -> Option<ObjectId> {
+        self.queue.filter(|_| !self.is_blocked())
+    }
+
     /// Whether its due time can come: it is blocked.
     pub(crate) fn waits_for_time(&self) -> bool {
         matches!(self.state, ThreadState::Waiting | ThreadState::Exiting(ExitPhase::AwaitIrps))
@@ -273,9 +278,9 @@ impl Kernel {
     /// Whether a thread is a pool's and waits for work, or for an object: no thread of the
     /// program, and none that has anything to do.
     pub fn is_system_waiting(&self, thread: ThreadId) -> bool {
-        let record = self.thread(thread);
         self.is_idle_worker(thread)
-            || (record.role == ThreadRole::PoolWaiter && record.state == ThreadState::Waiting)
+            || (self.role(thread) == ThreadRole::PoolWaiter
+                && self.thread(thread).state == ThreadState::Waiting)
     }
 
     /// Whether a thread was never created, or was created suspended and has not been let go.

@@ -196,7 +196,7 @@ impl Kernel {
         thread: ThreadId,
     ) {
         let survives = cx.deviates(Deviation::TimerOutlivesSetter);
-        for timer in self.object_ids() {
+        for timer in cx.timers.iter().copied() {
             if !self.is_apc_timer_of(timer, thread) {
                 continue;
             }
@@ -209,6 +209,11 @@ impl Kernel {
                 cx.event(Event::Timer { timer, change: TimerChange::Cancelled });
             }
         }
+    }
+
+    /// Whether a timer carries an APC for a thread.
+    pub(crate) fn has_apc_timer<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
+        cx.timers.iter().any(|timer| self.is_apc_timer_of(*timer, thread))
     }
 
     /// Whether an object is a timer that carries an APC for a thread.

@@ -246,7 +246,10 @@ impl Kernel {
 
     fn unlink(&mut self, thread: ThreadId) {
         if !self.wait_objects.is_empty(thread.index()) {
-            self.wait_blocks.remove_all(|block| block.thread == thread);
+            for at in 0..self.wait_objects.len(thread.index()) {
+                let object = self.wait_objects(thread)[at].index();
+                self.wait_blocks.remove_from(object, |block| block.thread == thread);
+            }
         } else if self.thread(thread).wait.kind == WaitKind::Queue {
             self.unlink_remover(thread);
         }

@@ -20,6 +20,7 @@ use crate::ke::wait::NEVER;
 use crate::parts::Part;
 use crate::records::Records;
 use crate::service::Service;
+use crate::slots::SlotMap;
 use crate::win32::{Convention, Lowered, Names, Overlapped, lower};
 use alertable_traces::call::{Call, Timeout};
 use alertable_traces::scenario::{
@@ -175,6 +176,7 @@ impl Compiler {
             time_unit_ms: 1,
             io: IoSetup::default(),
             keeps_history: true,
+            slots: SlotMap::default(),
             kernel: Kernel::new(records.into_iter().map(|(_, record)| record).collect(), objects),
         };
         let routines = scenario.routines.keys().enumerate();
@@ -380,6 +382,7 @@ impl Compiler {
         program.kernel.closed_handles = Records::new(Part::ClosedHandles, closed_handles);
         let Compiler { io, threads, .. } = self;
         io.finish(&mut self.program, &threads);
+        self.program.slots = SlotMap::new(&self.program);
         self.program
     }
 }

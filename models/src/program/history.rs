@@ -6,12 +6,11 @@
 //! depend on the order in which different lists grew. The lists themselves are read off a
 //! schedule when they are wanted ([`crate::outcome`]).
 
-use super::Program;
 use crate::event::IoResult;
-use crate::ids::{LabelId, ThreadId};
+use crate::ids::LabelId;
 use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::parts::{Part, StatePart, copy_slice, fold};
+use crate::parts::{Marks, StatePart, fold};
 use crate::service::ServiceReturn;
 use crate::win32::Convention;
 
@@ -21,13 +20,13 @@ pub struct History {
     touched: bool,
     /// Its hash when it was last hashed.
     settled: u64,
+    /// Nobody looks at it: it only grows.
+    looked_at: Marks,
     digest: u64,
-    /// How many entries each list has: first the labels', then the threads'.
-    lengths: Vec<u32>,
 }
 
 impl PartialEq for History {
-    // Equal digests stand for equal lists, and so for equal lengths.
+    // Equal digests stand for equal lists.
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
@@ -37,19 +36,7 @@ impl Eq for History {}
 
 impl Clone for History {
     fn clone(&self) -> Self {
-        History {
-            touched: false,
-            settled: self.settled,
-            digest: self.digest,
-            lengths: self.lengths.clone(),
-        }
-    }
-
-    fn clone_from(&mut self, source: &Self) {
-        self.touched = false;
-        self.settled = source.settled;
-        self.digest = source.digest;
-        copy_slice(&mut self.lengths, &source.lengths);
+        History { touched: false, looked_at: Marks::default(), ..*self }
     }
 }
 
@@ -58,24 +45,31 @@ impl StatePart for History {
         std::mem::take(&mut self.touched)
     }
 
-    fn settle(&mut self) -> u64 {
-        let digest = self.digest();
-        digest.wrapping_sub(std::mem::replace(&mut self.settled, digest))
+    fn settle(&mut self, mut on_change: impl FnMut(usize, u64)) {
+        let settled = std::mem::replace(&mut self.settled, self.digest);
+        on_change(0, self.digest.wrapping_sub(settled));
+    }
+
+    fn marks(&self) -> &Marks {
+        &self.looked_at
+    }
+
+    fn count(&self) -> usize {
+        1
     }
 
     fn digest(&self) -> u64 {
-        Part::History.key(0, 0).hash(self.digest)
+        self.digest
     }
 
     fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.lengths)
+        0
     }
 }
 
 impl History {
-    pub(crate) fn new(program: &Program) -> Self {
-        let lengths = vec![0; program.labels.len() + program.threads.len()];
-        History { touched: true, settled: 0, digest: 0, lengths }
+    pub(crate) fn new() -> Self {
+        History { touched: true, looked_at: Marks::default(), settled: 0, digest: 0 }
     }
 
     /// The digest of everything seen.
@@ -83,10 +77,10 @@ impl History {
         self.digest
     }
 
-    /// A result is kept under a label.
+    /// A result is kept under a label, where so many are already.
     pub(crate) fn record_result(
         &mut self,
-        label: LabelId,
+        (label, place): (LabelId, u32),
         convention: Convention,
         result: ServiceReturn,
         packets: &[Packet],
@@ -95,14 +89,13 @@ impl History {
             let status = u64::from(packet.status.0) << 32 | u64::from(packet.information);
             fold(fold(entry ^ SEED, packet.word() ^ PRIME), status ^ SEED)
         });
-        self.record(label.index(), convention as u64, entry);
+        self.record(label.index(), place, convention as u64, entry);
     }
 
-    /// A thread has entered a routine.
+    /// A thread, which has a list, has entered a routine after so many others.
     pub(crate) fn record_routine(
         &mut self,
-        label_count: usize,
-        thread: ThreadId,
+        (list, place): (usize, u32),
         kapc: Kapc,
         result: IoResult,
     ) {
@@ -118,13 +111,12 @@ impl History {
             let status = u64::from(result.status.0) << 32 | u64::from(result.information);
             entry = fold(entry ^ SEED, status ^ PRIME);
         }
-        self.record(label_count + thread.index(), 0, entry);
+        self.record(list, place, 0, entry);
     }
 
-    fn record(&mut self, list: usize, kind: u64, entry: u64) {
-        let place = u64::from(self.lengths[list]) << 24 | (list as u64) << 8 | kind;
+    fn record(&mut self, list: usize, place: u32, kind: u64, entry: u64) {
+        let place = u64::from(place) << 24 | (list as u64) << 8 | kind;
         self.touched = true;
-        self.lengths[list] += 1;
         self.digest = self.digest.wrapping_add(fold(fold(place ^ SEED, entry ^ PRIME), SEED));
     }
 }

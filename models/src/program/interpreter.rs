@@ -319,8 +319,7 @@ impl Machine {
             }
             let result = self.kernel.completion_of(kapc);
             if model.program.keeps_history {
-                let label_count = model.program.labels.len();
-                self.program.history.record_routine(label_count, thread, kapc, result);
+                self.program.record_routine(&model.program, thread, kapc, result);
             }
             cx.event(Event::ApcEntered { thread, kapc, result });
             if !Self::is_over_unseen(model, thread, kapc) {
@@ -440,7 +439,7 @@ impl Machine {
         cx.event(Event::Return { thread, call: id, result });
         if let Some(label) = call.label {
             if model.program.keeps_history && !model.program.label(label).is_empty() {
-                self.program.history.record_result(label, call.convention, result, &packets);
+                self.program.record_result(label, call.convention, result, &packets);
             }
             self.program.update_conditions(&model.program, label, |condition| {
                 let result = call.convention.result(&model.program, result, &packets);

@@ -18,6 +18,7 @@ use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, Thread
 use crate::io::setup::IoSetup;
 use crate::ke::Kernel;
 use crate::service::Service;
+use crate::slots::SlotMap;
 use crate::win32::Convention;
 use alertable_traces::call::Call;
 use alertable_traces::outcome::CallResult;
@@ -155,6 +156,8 @@ pub struct Program {
     pub(crate) keeps_history: bool,
     /// The kernel before the first step.
     pub(crate) kernel: Kernel,
+    /// Which slot each piece of a state is in.
+    pub(crate) slots: SlotMap,
 }
 
 impl Program {

@@ -25,8 +25,7 @@ impl Machine {
         let kapc = callback_of(routine, packet);
         let result = self.kernel.completion_of(kapc);
         if model.program.keeps_history {
-            let label_count = model.program.labels.len();
-            self.program.history.record_routine(label_count, thread, kapc, result);
+            self.program.record_routine(&model.program, thread, kapc, result);
         }
         cx.event(Event::ApcEntered { thread, kapc, result });
         let pc = model.program.routines[routine.index()].entry;

@@ -1,12 +1,15 @@
 //! Where the threads are in their programs: stacks of frames, and loops.
 
 use super::{History, Pc, Program};
+use crate::event::IoResult;
 use crate::ids::{LabelId, ThreadId};
+use crate::io::port::Packet;
 use crate::ke::apc::Kapc;
 use crate::lists::Lists;
 use crate::parts::{Entry, Key, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use crate::service::ServiceReturn;
+use crate::win32::Convention;
 
 /// The most routines that can be nested in one thread; past it the thread's stack is full and
 /// the run ends as at the step limit.
@@ -50,14 +53,17 @@ pub struct ProgramState {
     pub(crate) loops: Lists<u32>,
     /// For each condition of the program: the last result did not match.
     pub(crate) broken_conditions: Records<bool>,
+    /// How many results each label has, and then how many routines each thread has entered.
+    lengths: Records<u32>,
     /// What the program could tell of its run so far.
-    pub(crate) history: History,
+    history: History,
 }
 
 state_parts!(ProgramState {
     frames: Frames,
     loops: Loops,
     broken_conditions: Conditions,
+    lengths: Lengths,
     history: History,
 });
 
@@ -77,7 +83,11 @@ impl ProgramState {
                 Part::Conditions,
                 vec![false; program.conditions.len()],
             ),
-            history: History::new(program),
+            lengths: Records::new(
+                Part::Lengths,
+                vec![0; program.labels.len() + program.threads.len()],
+            ),
+            history: History::new(),
         }
     }
 
@@ -91,9 +101,18 @@ impl ProgramState {
         self.take_own_touched()
     }
 
-    /// Hashes what was changed in some parts; by how much the sum of all hashes has changed.
-    pub(crate) fn settle(&mut self, parts: Parts) -> u64 {
-        self.settle_own_parts(parts)
+    /// As [`Kernel::settle`].
+    ///
+    /// [`Kernel::settle`]: crate::ke::Kernel::settle
+    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, usize, u64)) {
+        self.settle_own_parts(parts, on_change);
+    }
+
+    /// As [`Kernel::take_marks`].
+    ///
+    /// [`Kernel::take_marks`]: crate::ke::Kernel::take_marks
+    pub(crate) fn take_marks(&self, on_marked: impl FnMut(Part, usize)) {
+        self.take_own_marks(on_marked);
     }
 
     /// The sum of the hashes of everything.
@@ -115,6 +134,37 @@ impl ProgramState {
         &self.history
     }
 
+    /// A result is kept under a label.
+    pub(crate) fn record_result(
+        &mut self,
+        label: LabelId,
+        convention: Convention,
+        result: ServiceReturn,
+        packets: &[Packet],
+    ) {
+        let place = self.next_place(label.index());
+        self.history.record_result((label, place), convention, result, packets);
+    }
+
+    /// A thread has entered a routine.
+    pub(crate) fn record_routine(
+        &mut self,
+        program: &Program,
+        thread: ThreadId,
+        kapc: Kapc,
+        result: IoResult,
+    ) {
+        let list = program.labels.len() + thread.index();
+        let place = self.next_place(list);
+        self.history.record_routine((list, place), kapc, result);
+    }
+
+    fn next_place(&mut self, list: usize) -> u32 {
+        let length = self.lengths.get_mut(list);
+        *length += 1;
+        *length - 1
+    }
+
     /// The instruction that a thread is at; none once it has ended.
     pub(crate) fn pc(&self, thread: ThreadId) -> Option<Pc> {
         self.frames.last(thread.index()).map(|frame| frame.pc)
@@ -127,8 +177,7 @@ impl ProgramState {
 
     /// Whether a thread's stack is full.
     pub fn is_stack_full(&self, thread: ThreadId) -> bool {
-        self.frames.total() > NESTING_DEPTH_MAX
-            && self.frames.len(thread.index()) > NESTING_DEPTH_MAX
+        self.frames.len(thread.index()) > NESTING_DEPTH_MAX
     }
 
     /// Forgets a thread's place, because it ends.

@@ -67,7 +67,7 @@ impl Kernel {
         };
         !self.owned_mutants(thread).is_empty()
             || (self.has_io() && has_io_work())
-            || self.object_ids().any(|timer| self.is_apc_timer_of(timer, thread))
+            || self.has_apc_timer(cx, thread)
     }
 
     /// The first part from `phase` on that has something to do.
@@ -77,7 +77,7 @@ impl Kernel {
         thread: ThreadId,
         phase: ExitPhase,
     ) -> ExitPhase {
-        let has_timer = || self.object_ids().any(|timer| self.is_apc_timer_of(timer, thread));
+        let has_timer = || self.has_apc_timer(cx, thread);
         let has_mutant = || {
             !self.owned_mutants(thread).is_empty()
                 && !cx.deviations.contains(Deviation::MutexNotAbandoned)

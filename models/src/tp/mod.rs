@@ -70,8 +70,8 @@ impl Kernel {
     /// A packet waits at a port: if that is a pool's, another of its threads is made.
     pub(crate) fn create_worker<O: Observer>(&mut self, cx: &mut Context<'_, O>, port: ObjectId) {
         let is_new = |thread: &ThreadId| {
-            let record = self.thread(*thread);
-            record.role == ThreadRole::Worker(port) && record.state == ThreadState::NotCreated
+            self.role(*thread) == ThreadRole::Worker(port)
+                && self.thread(*thread).state == ThreadState::NotCreated
         };
         let Some(thread) = self.thread_ids().find(is_new) else { return };
         cx.rule(rule::TP_25);
@@ -82,11 +82,11 @@ impl Kernel {
 
     /// Whether a thread of a pool waits for work.
     pub fn is_idle_worker(&self, thread: ThreadId) -> bool {
-        let record = self.thread(thread);
-        let waits_at = match record.role {
+        let waits_at = match self.role(thread) {
             ThreadRole::Worker(port) => Some(port),
             ThreadRole::Program | ThreadRole::PoolWaiter => return false,
         };
+        let record = self.thread(thread);
         record.state == ThreadState::Waiting
             && matches!(record.service, InService::Removal { .. })
             && record.queue == waits_at
@@ -95,16 +95,16 @@ impl Kernel {
     /// Whether the system may end a thread of a pool now, and somebody could tell: it waits for
     /// work, another one can be made instead, and something would be lost (TP-01).
     pub(crate) fn can_retire(&self, thread: ThreadId) -> bool {
-        let role = self.thread(thread).role;
+        let role = self.role(thread);
         let loses = || {
             !self.user_apcs(thread).is_empty()
                 || !self.owned_mutants(thread).is_empty()
                 || !self.io().thread_irps(thread).is_empty()
         };
-        let successor = |other: &crate::ke::thread::Kthread| {
-            other.role == role && other.state == ThreadState::NotCreated
+        let successor = |other: &ThreadId| {
+            self.role(*other) == role && self.thread(*other).state == ThreadState::NotCreated
         };
-        self.is_idle_worker(thread) && self.threads.iter().any(successor) && loses()
+        self.is_idle_worker(thread) && self.thread_ids().any(|other| successor(&other)) && loses()
     }
 
     /// Sets a pool's timer, or stops it.

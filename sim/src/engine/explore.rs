@@ -4,7 +4,9 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
-use super::visited::{Access, Visited};
+use super::memo::{Choices, Memo};
+use super::path::{Made, Path};
+use super::visited::{Access, Visited, scramble};
 use super::{Ending, Parts, STEP_COUNT_MAX, TransitionSystem};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -92,20 +94,20 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
     visitors: &mut [V],
 ) -> Coverage {
     let mut visited = Visited::default();
-    let mut initial = system.initial();
-    visited.insert_mut(system.fingerprint(&mut initial, S::Parts::ALL));
+    let initial = Summary::of_initial(system);
+    visited.insert_mut(initial.fingerprint());
     control.state_count.store(1, Ordering::Relaxed);
     let shared = Shared {
         system,
         limits,
         control,
-        jobs: Mutex::new(vec![Job { state: initial, schedule: Vec::new() }]),
+        jobs: Mutex::new(vec![Job { summary: initial, schedule: Vec::new() }]),
         job_added: Condvar::new(),
         worker_count: visitors.len(),
         idle_count: AtomicUsize::new(0),
         stop: Mutex::new(None),
         stopped: AtomicBool::new(false),
-        path_bytes: AtomicU64::new(0),
+        worker_bytes: AtomicU64::new(0),
     };
     let tallies: Vec<Tally> = if let [visitor] = visitors {
         vec![Worker::new(&shared, &mut visited, visitor).run()]
@@ -120,12 +122,12 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
     };
     let cut = tallies.iter().any(|tally| tally.was_cut);
     let stop = lock(&shared.stop).or(cut.then_some(Stop::Steps));
-    let path_bytes = shared.path_bytes.load(Ordering::Relaxed);
+    let worker_bytes = shared.worker_bytes.load(Ordering::Relaxed);
     Coverage {
         state_count: 1 + tallies.iter().map(|tally| tally.new_states).sum::<u64>(),
         transition_count: tallies.iter().map(|tally| tally.transitions).sum(),
         depth_max: tallies.iter().map(|tally| tally.depth_max).max().unwrap_or(0),
-        peak_bytes: visited.bytes() + path_bytes,
+        peak_bytes: visited.bytes() + worker_bytes,
         stop,
     }
 }
@@ -134,9 +136,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What the search keeps of a state: the digests of its slots, and the sum of all digests.
+#[derive(Clone)]
+struct Summary {
+    digests: Vec<u64>,
+    sum: u64,
+}
+
+impl Summary {
+    fn of_initial<S: TransitionSystem>(system: &S) -> Self {
+        let mut digests = vec![0; system.slot_count()];
+        let mut initial = system.initial();
+        let (_, rest) = system.update_digests(None, &mut initial, S::Parts::ALL, &mut digests);
+        let sum = digests.iter().fold(rest, |sum, digest| sum.wrapping_add(*digest));
+        Summary { digests, sum }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        scramble(self.sum)
+    }
+}
+
 /// A state that is to be searched from, and how it was reached.
 struct Job<S: TransitionSystem> {
-    state: S::State,
+    summary: Summary,
     schedule: Vec<S::Transition>,
 }
 
@@ -151,8 +174,8 @@ struct Shared<'a, S: TransitionSystem> {
     idle_count: AtomicUsize,
     stop: Mutex<Option<Stop>>,
     stopped: AtomicBool,
-    /// The memory of the states on the paths of all workers; it is used again and never shrinks.
-    path_bytes: AtomicU64,
+    /// The memory of all workers; it is used again and never shrinks.
+    worker_bytes: AtomicU64,
 }
 
 impl<S: TransitionSystem> Shared<'_, S> {
@@ -195,10 +218,10 @@ struct Tally {
     depth_max: u32,
     /// A schedule met the step limit.
     was_cut: bool,
-    /// The states that were added to the path and are not counted in the shared memory yet.
-    unreported_path: u64,
     /// New states that the shared counter does not know of yet.
     unreported: u64,
+    /// The memory that the shared counter knows of, in bytes.
+    reported_bytes: u64,
 }
 
 /// A state on the worker's path, and the new states that it leads to.
@@ -206,27 +229,19 @@ struct Tally {
 /// All successors are made, and entered into the visited set, before any of them is followed:
 /// the set is large and each look at it waits for memory, several at once no longer than one.
 struct Level<S: TransitionSystem> {
-    at: Derived<S>,
+    summary: Summary,
     transitions: Vec<S::Transition>,
     /// The state after each transition; what lies beyond is memory to be used again.
-    successors: Vec<Derived<S>>,
+    successors: Vec<Summary>,
     fingerprints: Vec<u64>,
     /// The transitions that lead to new states which were not followed yet, the last one first.
     fresh: Vec<usize>,
 }
 
-/// A state that was made from another one, of the level above it or that it is in.
-struct Derived<S: TransitionSystem> {
-    state: S::State,
-    /// In what it may differ from the other one: all that need be copied to make it equal.
-    differs: S::Parts,
-}
-
 impl<S: TransitionSystem> Level<S> {
-    fn new(state: S::State) -> Self {
+    fn new(summary: Summary) -> Self {
         let (transitions, successors) = (Vec::new(), Vec::new());
-        let at = Derived { state, differs: S::Parts::ALL };
-        Level { at, transitions, successors, fingerprints: Vec::new(), fresh: Vec::new() }
+        Level { summary, transitions, successors, fingerprints: Vec::new(), fresh: Vec::new() }
     }
 }
 
@@ -238,7 +253,9 @@ struct Worker<'a, S: TransitionSystem, V, A> {
     levels: Vec<Level<S>>,
     /// How the job's state was reached, and the transitions followed from there.
     schedule: Vec<S::Transition>,
-    monitor: S::Monitor,
+    /// The states themselves along the schedule.
+    path: Path<'a, S>,
+    memo: Memo<S::Transition>,
     violations: Vec<S::Violation>,
     tally: Tally,
     states_between_looks: u64,
@@ -256,7 +273,8 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             visitor,
             levels: Vec::new(),
             schedule: Vec::new(),
-            monitor: S::Monitor::default(),
+            path: Path::new(shared.system),
+            memo: Memo::new(),
             violations: Vec::new(),
             tally: Tally::default(),
             states_between_looks: (shared.limits.state_count_max / 8)
@@ -277,11 +295,11 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     fn follow(&mut self, job: Job<S>) {
         let job_depth = job.schedule.len();
         self.schedule = job.schedule;
+        self.path.forget_beyond(0);
         match self.levels.first_mut() {
-            Some(level) => level.at.state = job.state,
-            None => self.levels.push(Level::new(job.state)),
+            Some(level) => level.summary = job.summary,
+            None => self.levels.push(Level::new(job.summary)),
         }
-        self.note_change(0, S::Parts::ALL);
         self.expand(0);
         let mut depth = 0;
         loop {
@@ -308,63 +326,34 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     /// Makes a successor of the level at `depth` the level below it.
     fn descend(&mut self, depth: usize, successor: usize) {
         if self.levels.len() == depth + 1 {
-            let state = self.levels[depth].at.state.clone();
-            self.levels.push(Level::new(state));
-            self.tally.unreported_path += 1;
+            let summary = self.levels[depth].summary.clone();
+            self.levels.push(Level::new(summary));
         }
         let (above, below) = self.levels.split_at_mut(depth + 1);
         let (from, to) = (&mut above[depth], &mut below[0]);
-        let changed = from.successors[successor].differs.union(to.at.differs);
-        std::mem::swap(&mut from.successors[successor], &mut to.at);
+        std::mem::swap(&mut from.successors[successor], &mut to.summary);
+        self.path.forget_beyond(self.schedule.len());
         self.schedule.push(from.transitions[successor]);
         self.tally.depth_max = self.tally.depth_max.max(self.schedule.len() as u32);
-        self.note_change(depth + 1, changed);
-    }
-
-    /// Another state is at a level: those that were made from the one before differ in more.
-    fn note_change(&mut self, depth: usize, changed: S::Parts) {
-        let (here, below) = self.levels[depth..].split_at_mut(1);
-        let derived =
-            here[0].successors.iter_mut().chain(below.first_mut().map(|level| &mut level.at));
-        derived.for_each(|derived| derived.differs = derived.differs.union(changed));
     }
 
     /// Makes every step that is possible at a level and notes which lead to new states.
     fn expand(&mut self, depth: usize) {
-        let system = self.shared.system;
+        self.find_transitions(depth);
+        let steps = self.schedule.len();
+        let is_over = self.levels[depth].transitions.is_empty();
+        if is_over || steps as u32 >= self.shared.limits.step_count_max {
+            self.tally.was_cut |= !is_over;
+            let ending = if is_over { Ending::Rest } else { Ending::StepLimit };
+            let state = self.path.state(&self.schedule, steps);
+            return self.visitor.end(state, &self.schedule, ending);
+        }
+        self.levels[depth].fingerprints.clear();
+        self.levels[depth].fresh.clear();
+        for index in 0..self.levels[depth].transitions.len() {
+            self.make_successor(depth, index);
+        }
         let level = &mut self.levels[depth];
-        level.transitions.clear();
-        level.fingerprints.clear();
-        level.fresh.clear();
-        let state = &level.at.state;
-        system.enabled(state, &mut level.transitions);
-        if level.transitions.is_empty() {
-            return self.visitor.end(state, &self.schedule, Ending::Rest);
-        }
-        if self.schedule.len() as u32 >= self.shared.limits.step_count_max {
-            self.tally.was_cut = true;
-            return self.visitor.end(state, &self.schedule, Ending::StepLimit);
-        }
-        for (index, transition) in level.transitions.iter().enumerate() {
-            if level.successors.len() == index {
-                let differs = S::Parts::NONE;
-                level.successors.push(Derived { state: state.clone(), differs });
-                self.tally.unreported_path += 1;
-            }
-            let successor = &mut level.successors[index];
-            let after = &mut successor.state;
-            system.copy(after, state, successor.differs);
-            successor.differs = system.step(after, *transition, &mut self.monitor);
-            system.check(state, *transition, after, &self.monitor, &mut self.violations);
-            if !self.violations.is_empty() {
-                self.schedule.push(*transition);
-                for violation in self.violations.drain(..) {
-                    self.visitor.violation(violation, &self.schedule);
-                }
-                self.schedule.pop();
-            }
-            level.fingerprints.push(system.fingerprint(after, successor.differs));
-        }
         self.tally.transitions += level.transitions.len() as u64;
         self.visited.prepare(&level.fingerprints);
         for (index, fingerprint) in level.fingerprints.iter().enumerate() {
@@ -375,6 +364,97 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         level.fresh.reverse();
         self.tally.new_states += level.fresh.len() as u64;
         self.tally.unreported += level.fresh.len() as u64;
+    }
+
+    /// Finds out what is possible at a level.
+    fn find_transitions(&mut self, depth: usize) {
+        let system = self.shared.system;
+        let level = &mut self.levels[depth];
+        level.transitions.clear();
+        let digests = &level.summary.digests;
+        let mut seen = 0;
+        for source in 0..system.source_count() {
+            let home = system.home_of_source(source);
+            match self.memo.source(source, seen, home, digests) {
+                Ok(choices) => {
+                    level.transitions.extend_from_slice(choices.transitions);
+                    seen |= choices.seen;
+                }
+                Err(unknown) => {
+                    let state = self.path.state(&self.schedule, self.schedule.len());
+                    system.take_looked_at(state);
+                    let first = level.transitions.len();
+                    let here = system.enabled_from(state, source, seen, &mut level.transitions);
+                    let looked_at = system.take_looked_at(state);
+                    let question = (source, seen, home);
+                    let transitions = &level.transitions[first..];
+                    let choices = Choices { transitions, seen: here };
+                    self.memo.note_source(question, unknown, looked_at, digests, choices);
+                    seen |= here;
+                }
+            }
+        }
+        #[cfg(debug_assertions)]
+        {
+            let mut transitions = Vec::new();
+            let state = self.path.state(&self.schedule, self.schedule.len());
+            system.enabled(state, &mut transitions);
+            assert_eq!(transitions, level.transitions, "what was noted does not hold here");
+        }
+    }
+
+    /// Makes one of the steps that are possible at a level.
+    fn make_successor(&mut self, depth: usize, index: usize) {
+        let system = self.shared.system;
+        let level = &mut self.levels[depth];
+        if level.successors.len() == index {
+            level.successors.push(level.summary.clone());
+        }
+        let transition = level.transitions[index];
+        let (here, after) = (&level.summary, &mut level.successors[index]);
+        after.digests.copy_from_slice(&here.digests);
+        let (number, home) = (system.number(transition), system.home(transition));
+        match self.memo.step(number, home, &here.digests) {
+            Ok(effect) => {
+                for (slot, change) in effect.slots {
+                    let digest = &mut after.digests[usize::from(*slot)];
+                    *digest = digest.wrapping_add(*change);
+                }
+                after.sum = here.sum.wrapping_add(effect.sum);
+                #[cfg(debug_assertions)]
+                {
+                    let mut digests = here.digests.clone();
+                    let made = self.path.step(&self.schedule, self.schedule.len(), transition);
+                    let Made { before, after: made_after, changed, .. } = made;
+                    system.update_digests(Some(before), made_after, changed, &mut digests);
+                    assert_eq!(digests, after.digests, "{transition:?} is noted otherwise");
+                }
+            }
+            Err(unknown) => {
+                let made = self.path.step(&self.schedule, self.schedule.len(), transition);
+                let Made { before, after: state, changed, monitor } = made;
+                system.check(before, transition, state, monitor, &mut self.violations);
+                let looked_at = system.take_looked_at(before) | system.take_looked_at(state);
+                let (_, rest) =
+                    system.update_digests(Some(before), state, changed, &mut after.digests);
+                let sum = |digests: &[u64]| digests.iter().fold(0, |a: u64, b| a.wrapping_add(*b));
+                let change =
+                    sum(&after.digests).wrapping_sub(sum(&here.digests)).wrapping_add(rest);
+                after.sum = here.sum.wrapping_add(change);
+                if self.violations.is_empty() {
+                    let digests = (&here.digests[..], &after.digests[..]);
+                    self.memo.note_step((number, home), unknown, looked_at, digests, change);
+                } else {
+                    // Not noted: each such step is reported.
+                    self.schedule.push(transition);
+                    for violation in self.violations.drain(..) {
+                        self.visitor.violation(violation, &self.schedule);
+                    }
+                    self.schedule.pop();
+                }
+            }
+        }
+        level.fingerprints.push(after.fingerprint());
     }
 
     fn report(&mut self) -> u64 {
@@ -397,19 +477,21 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.shared.end(Stop::Interrupted);
         } else if state_count > limits.state_count_max {
             self.shared.end(Stop::States);
-        } else if self.visited.bytes() + self.path_bytes() > limits.memory_bytes_max {
+        } else if self.visited.bytes() + self.worker_bytes() > limits.memory_bytes_max {
             self.shared.end(Stop::Memory);
         }
     }
 
-    /// The memory of the states on the paths of all workers, this worker's share brought up to
-    /// date.
-    fn path_bytes(&mut self) -> u64 {
-        let added = std::mem::take(&mut self.tally.unreported_path);
-        let state_bytes =
-            self.levels.first().map_or(0, |level| self.shared.system.state_bytes(&level.at.state));
-        let bytes = added * state_bytes as u64;
-        self.shared.path_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+    /// The memory of all workers, this worker's share brought up to date.
+    fn worker_bytes(&mut self) -> u64 {
+        let summary_bytes = (self.shared.system.slot_count() * 8 + size_of::<Summary>()) as u64;
+        let widest = self.levels.first().map_or(0, |level| level.successors.len()) as u64 + 1;
+        let bytes = self.memo.bytes()
+            + self.path.bytes()
+            + self.levels.len() as u64 * widest * summary_bytes;
+        let added = bytes.saturating_sub(self.tally.reported_bytes);
+        self.tally.reported_bytes += added;
+        self.shared.worker_bytes.fetch_add(added, Ordering::Relaxed) + added
     }
 
     /// Gives away what is left of the first level that has something left.
@@ -423,7 +505,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             for next in level.fresh.drain(..) {
                 let mut schedule = self.schedule[..job_depth + at].to_vec();
                 schedule.push(level.transitions[next]);
-                jobs.push(Job { state: level.successors[next].state.clone(), schedule });
+                jobs.push(Job { summary: level.successors[next].clone(), schedule });
             }
             self.shared.job_added.notify_all();
         }

@@ -2,6 +2,8 @@
 
 pub mod cycles;
 pub mod explore;
+pub mod memo;
+mod path;
 pub mod policy;
 pub mod rng;
 pub mod shortest;
@@ -10,6 +12,7 @@ pub mod simulate;
 mod toys;
 pub mod visited;
 
+use memo::SlotSet;
 use std::fmt::Debug;
 
 /// States, and the transitions that lead from one to the next.
@@ -49,6 +52,73 @@ pub trait TransitionSystem: Sync {
     /// `changed` are the parts that may have changed since this was last asked of the state that
     /// it was copied from.
     fn fingerprint(&self, state: &mut Self::State, changed: Self::Parts) -> u64;
+
+    /// How many slots a state has: pieces that steps look at as a whole. At most 64.
+    fn slot_count(&self) -> usize {
+        1
+    }
+
+    /// Brings the digests of a state's slots up to date. The sum of all stands for the state, as
+    /// a fingerprint does.
+    ///
+    /// `changed` are the parts that may have changed since the digests were brought up to date
+    /// last. `before` is the state as it was then; none if the digests are of no interest, or all
+    /// zeros and the state is the initial one.
+    ///
+    /// Returns the slots that were changed and by how much the digest of what nothing looks at
+    /// has grown.
+    fn update_digests(
+        &self,
+        before: Option<&Self::State>,
+        state: &mut Self::State,
+        changed: Self::Parts,
+        digests: &mut [u64],
+    ) -> (SlotSet, u64) {
+        let _ = (before, changed);
+        digests[0] = self.fingerprint(state, Self::Parts::ALL);
+        (1, 0)
+    }
+
+    /// The slots that were looked at since this was last asked.
+    fn take_looked_at(&self, state: &Self::State) -> SlotSet {
+        let _ = state;
+        1
+    }
+
+    /// A number for a transition that no other one has, less than 2⁶³.
+    fn number(&self, transition: Self::Transition) -> u64;
+
+    /// The slot that says most about what a transition does.
+    fn home(&self, transition: Self::Transition) -> usize {
+        let _ = transition;
+        0
+    }
+
+    /// How many sources of transitions there are.
+    fn source_count(&self) -> usize {
+        1
+    }
+
+    /// The slot that says most about the transitions of a source.
+    fn home_of_source(&self, source: usize) -> usize {
+        let _ = source;
+        0
+    }
+
+    /// Appends the possible transitions of one source. All sources in their order make up what
+    /// [`TransitionSystem::enabled`] gives. `seen` is what the sources before it have returned,
+    /// combined with or.
+    fn enabled_from(
+        &self,
+        state: &Self::State,
+        source: usize,
+        seen: u8,
+        out: &mut Vec<Self::Transition>,
+    ) -> u8 {
+        let _ = (source, seen);
+        self.enabled(state, out);
+        0
+    }
 
     /// About how much memory a state takes, in bytes.
     fn state_bytes(&self, state: &Self::State) -> usize {

@@ -41,6 +41,10 @@ impl TransitionSystem for Counters {
     fn actor(&self, counter: usize) -> usize {
         counter
     }
+
+    fn number(&self, counter: usize) -> u64 {
+        counter as u64
+    }
 }
 
 /// Two threads that take two locks and give them back; in opposite orders unless `ordered`.
@@ -115,6 +119,10 @@ impl TransitionSystem for Locks {
     fn actor(&self, thread: usize) -> usize {
         thread
     }
+
+    fn number(&self, thread: usize) -> u64 {
+        thread as u64
+    }
 }
 
 /// A walk up to `stem`, and from there round a ring of `length` numbers; at any number above 0
@@ -166,5 +174,9 @@ impl TransitionSystem for Ring {
 
     fn actor(&self, _: bool) -> usize {
         0
+    }
+
+    fn number(&self, goes_on: bool) -> u64 {
+        u64::from(goes_on)
     }
 }

@@ -26,7 +26,7 @@ struct WordHasher {
     key: u64,
 }
 
-fn fold(a: u64, b: u64) -> u64 {
+pub(super) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product as u64) ^ ((product >> 64) as u64)
 }
@@ -70,6 +70,11 @@ impl Hasher for WordHasher {
     fn finish(&self) -> u64 {
         fold(self.sum ^ SEED, FACTOR) ^ fold(self.key ^ self.sum, SEED)
     }
+}
+
+/// The fingerprint of a state whose digests have this sum.
+pub(super) fn scramble(sum: u64) -> u64 {
+    fold(sum ^ SEED, FACTOR)
 }
 
 /// The chance that at least two of so many states have the same fingerprint.

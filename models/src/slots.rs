@@ -1,0 +1,157 @@
+//! Slots: the pieces of a state that a step looks at or leaves alone as a whole.
+//!
+//! What a step does depends on the slots that it looks at and on nothing else. Who explores many
+//! states need make a step once for all those that agree in these slots. A thread with its queues
+//! and frames is a slot, so is an object with its wait list, or a status block with its requests.
+
+use crate::ids::{LabelId, ThreadId};
+use crate::ke::dispatcher::DispatcherObject;
+use crate::parts::Part;
+use crate::program::{Instruction, Pc, Program};
+
+/// The most slots; what does not fit shares one with something else.
+pub const SLOT_COUNT_MAX: usize = 64;
+
+/// What belongs to no thread or object.
+const SYSTEM: u8 = 0;
+
+/// Which slot each record and list of a program's states is in.
+#[derive(Clone, Debug, Default)]
+pub struct SlotMap {
+    count: usize,
+    /// By part, then by the number of the record or list.
+    slots: Vec<Vec<u8>>,
+}
+
+impl SlotMap {
+    /// The slots of a program's states.
+    pub(crate) fn new(program: &Program) -> Self {
+        Builder::new(program).build()
+    }
+
+    /// How many slots there are, at most [`SLOT_COUNT_MAX`].
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The slot of a record or list of a part.
+    pub(crate) fn slot(&self, part: Part, index: usize) -> usize {
+        usize::from(self.slots[part as usize].get(index).copied().unwrap_or(SYSTEM))
+    }
+}
+
+struct Builder<'a> {
+    program: &'a Program,
+    taken: usize,
+    map: SlotMap,
+}
+
+impl<'a> Builder<'a> {
+    fn new(program: &'a Program) -> Self {
+        let slots = vec![Vec::new(); Part::COUNT];
+        Builder { program, taken: 0, map: SlotMap { count: 0, slots } }
+    }
+
+    /// A slot of its own, if there is one.
+    fn next(&mut self) -> u8 {
+        let slot = 1 + self.taken % (SLOT_COUNT_MAX - 1);
+        self.taken += 1;
+        slot as u8
+    }
+
+    fn set(&mut self, part: Part, slots: Vec<u8>) {
+        self.map.slots[part as usize] = slots;
+    }
+
+    fn build(mut self) -> SlotMap {
+        let program = self.program;
+        let threads: Vec<u8> = program.thread_ids().map(|_| self.next()).collect();
+        let others = program.kernel.object_ids().skip(threads.len());
+        let objects: Vec<u8> = threads
+            .iter()
+            .copied()
+            .chain(others.map(|_| self.next()).collect::<Vec<_>>())
+            .collect();
+        for part in [
+            Part::Threads,
+            Part::UserApcs,
+            Part::WaitObjects,
+            Part::OwnedMutants,
+            Part::ThreadIrps,
+            Part::KernelApcs,
+            Part::Received,
+            Part::Frames,
+            Part::Loops,
+        ] {
+            self.set(part, threads.clone());
+        }
+        self.set(Part::Objects, objects.clone());
+        self.set(Part::WaitBlocks, objects.clone());
+        let of_handles = program.handles.iter().map(|object| objects[object.index()]);
+        self.set(Part::ClosedHandles, of_handles.collect());
+        self.set_io(&objects);
+        self.set_seen(&threads);
+        self.map.count = (self.taken + 1).min(SLOT_COUNT_MAX);
+        self.map
+    }
+
+    fn set_io(&mut self, objects: &[u8]) {
+        let io = &self.program.io;
+        let blocks: Vec<u8> = (0..io.block_count()).map(|_| self.next()).collect();
+        self.set(Part::StatusBlocks, blocks.clone());
+        self.set(Part::Irps, blocks);
+        let files = io.files.iter().map(|file| objects[file.object.index()]);
+        self.set(Part::FileIrps, files.collect());
+        let devices = io.devices.iter().map(|device| objects[device.object.index()]);
+        self.set(Part::DeviceQueues, devices.collect());
+        let pipes: Vec<u8> = io.pipes.iter().map(|pipe| objects[pipe.object.index()]).collect();
+        let ends: Vec<u8> = pipes.iter().flat_map(|pipe| [*pipe, *pipe]).collect();
+        for part in [Part::PipeReads, Part::PipeData, Part::PipeListens] {
+            self.set(part, ends.clone());
+        }
+        self.set(Part::Pipes, pipes);
+        let mut ports = vec![SYSTEM; io.ports.len()];
+        for object in self.program.kernel.object_ids() {
+            if let DispatcherObject::Port(port) = self.program.kernel.object(object) {
+                ports[usize::from(port.slot)] = objects[object.index()];
+            }
+        }
+        self.set(Part::Packets, ports.clone());
+        self.set(Part::Removers, ports);
+        let activity = io.ports.iter().map(|_| self.next()).collect();
+        self.set(Part::Activity, activity);
+    }
+
+    /// Results of one thread's calls belong to that thread.
+    fn set_seen(&mut self, threads: &[u8]) {
+        let program = self.program;
+        let owner = |label: LabelId| {
+            let all = program.calls.iter().filter(|call| call.label == Some(label)).count();
+            let mut users = program.thread_ids().filter(|user| self.call_count(*user, label) > 0);
+            match (users.next(), users.next()) {
+                (Some(user), None) if self.call_count(user, label) == all => threads[user.index()],
+                _ => SYSTEM,
+            }
+        };
+        let labels: Vec<u8> = program.label_ids().map(owner).collect();
+        let conditions = program.conditions.iter().map(|c| labels[c.label.index()]).collect();
+        self.set(Part::Lengths, labels.into_iter().chain(threads.iter().copied()).collect());
+        self.set(Part::Conditions, conditions);
+    }
+
+    /// How many of a thread's own steps are calls with a label.
+    fn call_count(&self, thread: ThreadId, label: LabelId) -> usize {
+        let mut pc: Pc = self.program.threads[thread.index()].entry;
+        let mut count = 0;
+        loop {
+            match self.program.instruction(pc) {
+                Instruction::End => return count,
+                Instruction::Call(call) if self.program.call(call).label == Some(label) => {
+                    count += 1;
+                }
+                _ => {}
+            }
+            pc += 1;
+        }
+    }
+}
