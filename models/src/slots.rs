@@ -10,7 +10,7 @@ use crate::parts::Part;
 use crate::program::{Instruction, Pc, Program};
 
 /// The most slots; what does not fit shares one with something else.
-pub const SLOT_COUNT_MAX: usize = 64;
+pub const SLOT_COUNT_MAX: usize = 63;
 
 /// What belongs to no thread or object.
 const SYSTEM: u8 = 0;

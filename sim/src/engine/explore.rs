@@ -376,11 +376,11 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         for source in 0..system.source_count() {
             let home = system.home_of_source(source);
             match self.memo.source(source, seen, home, digests) {
-                Ok(choices) => {
+                Some(choices) => {
                     level.transitions.extend_from_slice(choices.transitions);
                     seen |= choices.seen;
                 }
-                Err(unknown) => {
+                None => {
                     let state = self.path.state(&self.schedule, self.schedule.len());
                     system.take_looked_at(state);
                     let first = level.transitions.len();
@@ -389,7 +389,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
                     let question = (source, seen, home);
                     let transitions = &level.transitions[first..];
                     let choices = Choices { transitions, seen: here };
-                    self.memo.note_source(question, unknown, looked_at, digests, choices);
+                    self.memo.note_source(question, looked_at, digests, choices);
                     seen |= here;
                 }
             }
@@ -415,7 +415,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         after.digests.copy_from_slice(&here.digests);
         let (number, home) = (system.number(transition), system.home(transition));
         match self.memo.step(number, home, &here.digests) {
-            Ok(effect) => {
+            Some(effect) => {
                 for (slot, change) in effect.slots {
                     let digest = &mut after.digests[usize::from(*slot)];
                     *digest = digest.wrapping_add(*change);
@@ -430,7 +430,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
                     assert_eq!(digests, after.digests, "{transition:?} is noted otherwise");
                 }
             }
-            Err(unknown) => {
+            None => {
                 let made = self.path.step(&self.schedule, self.schedule.len(), transition);
                 let Made { before, after: state, changed, monitor } = made;
                 system.check(before, transition, state, monitor, &mut self.violations);
@@ -443,7 +443,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
                 after.sum = here.sum.wrapping_add(change);
                 if self.violations.is_empty() {
                     let digests = (&here.digests[..], &after.digests[..]);
-                    self.memo.note_step((number, home), unknown, looked_at, digests, change);
+                    self.memo.note_step((number, home), looked_at, digests, change);
                 } else {
                     // Not noted: each such step is reported.
                     self.schedule.push(transition);

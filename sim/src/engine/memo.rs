@@ -5,23 +5,17 @@
 //! same again it changes the digests of the slots by the same amounts. The same holds for which
 //! transitions are possible.
 //!
-//! Which slots matter depends on the state too: a thread that is about to queue an APC looks at
-//! another one, a thread that is about to wait at objects. The slot that says most about that
-//! (the home of the transition) leads to the others: a first look-up by the home's digest finds
-//! which slots were ever looked at from there, a second one by the digests of those finds what
-//! was done. Digests are strong 64-bit hashes, and are taken for what they stand for, as the
+//! Which slots matter depends on what is in others: a thread that posts a packet looks at the port,
+//! and then, if one waits there, at another thread. So what is known of a question is a tree. At
+//! its root is the slot that says most (the home of the transition); below each node are the slots
+//! that are always looked at where the digests are those that lead to the node; a leaf has the
+//! answer. Digests are strong 64-bit hashes, and are taken for what they stand for, as the
 //! fingerprints of states are.
 
 use super::visited::fold;
 
-/// A set of slots, a bit for each.
+/// A set of slots, a bit for each; there are at most 63.
 pub type SlotSet = u64;
-
-/// What is known of a question about a state: none of it, or which slots matter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unknown {
-    slots: SlotSet,
-}
 
 /// The changes that a step makes.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +43,13 @@ pub(super) enum Question {
 }
 
 impl Question {
-    fn number(self) -> u64 {
-        match self {
+    /// The key of its root, given the digest of its home.
+    fn key(self, home: u64) -> u64 {
+        let number = match self {
             Question::Step(transition) => transition << 1 | 1,
-            Question::Source(source, seen) => (source as u64) << 9 | u64::from(seen) << 1,
-        }
+            Question::Source(source, seen) => (source as u64 + 1) << 9 | u64::from(seen) << 1,
+        };
+        fold(number.wrapping_mul(0x8CB9_2BA7_2F3D_8DD7) ^ home, FACTOR).max(1)
     }
 }
 
@@ -82,16 +78,11 @@ impl<T: Copy> Memo<T> {
     }
 
     /// What a step does in a state of which the slots have these digests.
-    pub(super) fn step(
-        &self,
-        transition: u64,
-        home: usize,
-        digests: &[u64],
-    ) -> Result<Effect<'_>, Unknown> {
+    pub(super) fn step(&self, transition: u64, home: usize, digests: &[u64]) -> Option<Effect<'_>> {
         let at = self.find(Question::Step(transition), home, digests)?;
         let (first, count, sum) = self.steps[at];
         let slots = &self.changes[first as usize..][..count as usize];
-        Ok(Effect { slots, sum })
+        Some(Effect { slots, sum })
     }
 
     /// Which transitions come from a source in a state of which the slots have these digests.
@@ -101,18 +92,17 @@ impl<T: Copy> Memo<T> {
         seen: u8,
         home: usize,
         digests: &[u64],
-    ) -> Result<Choices<'_, T>, Unknown> {
+    ) -> Option<Choices<'_, T>> {
         let at = self.find(Question::Source(source, seen), home, digests)?;
         let (first, count, seen) = self.sources[at];
         let transitions = &self.transitions[first as usize..][..count as usize];
-        Ok(Choices { transitions, seen })
+        Some(Choices { transitions, seen })
     }
 
     /// Notes what a step does: the digests before and after, and the slots that it looked at.
     pub(super) fn note_step(
         &mut self,
         (transition, home): (u64, usize),
-        unknown: Unknown,
         looked_at: SlotSet,
         (before, after): (&[u64], &[u64]),
         sum: u64,
@@ -126,14 +116,13 @@ impl<T: Copy> Memo<T> {
         let count = self.changes.len() - first;
         self.steps.push((first as u32, count as u32, sum));
         let answer = self.steps.len() - 1;
-        self.note((Question::Step(transition), home), unknown, looked_at, before, answer);
+        self.note((Question::Step(transition), home), looked_at, before, answer);
     }
 
     /// Notes which transitions come from a source, and the slots that were looked at for that.
     pub(super) fn note_source(
         &mut self,
         (source, seen, home): (usize, u8, usize),
-        unknown: Unknown,
         looked_at: SlotSet,
         digests: &[u64],
         found: Choices<'_, T>,
@@ -142,34 +131,41 @@ impl<T: Copy> Memo<T> {
         self.transitions.extend_from_slice(found.transitions);
         self.sources.push((first as u32, found.transitions.len() as u32, found.seen));
         let answer = self.sources.len() - 1;
-        self.note((Question::Source(source, seen), home), unknown, looked_at, digests, answer);
+        self.note((Question::Source(source, seen), home), looked_at, digests, answer);
     }
 
-    fn find(&self, question: Question, home: usize, digests: &[u64]) -> Result<usize, Unknown> {
-        let number = question.number();
-        let Some(slots) = self.table.get(home_key(number, digests[home])) else {
-            return Err(Unknown { slots: 0 });
-        };
-        match self.table.get(slots_key(number, slots, digests)) {
-            Some(answer) => Ok(answer as usize),
-            None => Err(Unknown { slots }),
+    fn find(&self, question: Question, home: usize, digests: &[u64]) -> Option<usize> {
+        let mut key = question.key(digests[home]);
+        loop {
+            match Node::from_word(self.table.get(key)?) {
+                Node::Answer(answer) => return Some(answer),
+                Node::Slots(slots) => key = child_key(key, slots, digests),
+            }
         }
     }
 
     fn note(
         &mut self,
         (question, home): (Question, usize),
-        unknown: Unknown,
         looked_at: SlotSet,
         digests: &[u64],
         answer: usize,
     ) {
-        let number = question.number();
-        let slots = unknown.slots | looked_at | 1 << home;
-        if slots != unknown.slots {
-            self.table.insert(home_key(number, digests[home]), slots);
+        let mut key = question.key(digests[home]);
+        let mut left = looked_at & !(1 << home);
+        loop {
+            // What is looked at first is always the same, given what leads here.
+            let always = match self.table.get(key).map(Node::from_word) {
+                Some(Node::Slots(slots)) if slots & left != 0 => slots & left,
+                _ => left,
+            };
+            if always == 0 {
+                return self.table.insert(key, Node::Answer(answer).word());
+            }
+            self.table.insert(key, Node::Slots(always).word());
+            left &= !always;
+            key = child_key(key, always, digests);
         }
-        self.table.insert(slots_key(number, slots, digests), answer as u64);
     }
 
     /// The memory that it takes, in bytes.
@@ -183,21 +179,44 @@ impl<T: Copy> Memo<T> {
     }
 }
 
-const HOME: u64 = 0x8CB9_2BA7_2F3D_8DD7;
-const SLOTS: u64 = 0xA3B1_9535_4A39_B70D;
-
-fn home_key(number: u64, digest: u64) -> u64 {
-    fold(number.wrapping_mul(HOME) ^ digest, HOME)
+/// A node of the tree of a question.
+#[derive(Clone, Copy, Debug)]
+enum Node {
+    /// The answer.
+    Answer(usize),
+    /// The slots that are looked at next.
+    Slots(SlotSet),
 }
 
-fn slots_key(number: u64, slots: SlotSet, digests: &[u64]) -> u64 {
+const IS_ANSWER: u64 = 1 << 63;
+
+impl Node {
+    fn word(self) -> u64 {
+        match self {
+            Node::Answer(answer) => answer as u64 | IS_ANSWER,
+            Node::Slots(slots) => slots,
+        }
+    }
+
+    fn from_word(word: u64) -> Self {
+        if word & IS_ANSWER == 0 {
+            Node::Slots(word)
+        } else {
+            Node::Answer((word & !IS_ANSWER) as usize)
+        }
+    }
+}
+
+const FACTOR: u64 = 0xA3B1_9535_4A39_B70D;
+
+fn child_key(key: u64, slots: SlotSet, digests: &[u64]) -> u64 {
     let mut sum = 0_u64;
     let mut left = slots;
     while left != 0 {
         sum = sum.wrapping_add(digests[left.trailing_zeros() as usize]);
         left &= left - 1;
     }
-    fold(number.wrapping_mul(SLOTS) ^ sum, SLOTS ^ slots)
+    fold(key ^ sum, FACTOR ^ slots).max(1)
 }
 
 /// Open addressing with linear probing, at most half full; the key 0 is an empty place.

@@ -53,7 +53,7 @@ pub trait TransitionSystem: Sync {
     /// it was copied from.
     fn fingerprint(&self, state: &mut Self::State, changed: Self::Parts) -> u64;
 
-    /// How many slots a state has: pieces that steps look at as a whole. At most 64.
+    /// How many slots a state has: pieces that steps look at as a whole. At most 63.
     fn slot_count(&self) -> usize {
         1
     }
