@@ -4,7 +4,7 @@
 //! after the other in one vector they compare and copy as plain memory, and equal lists are equal
 //! values whatever was inserted and removed on the way.
 
-use crate::parts::{Entry, Marks, Part, StatePart, copy_slice};
+use crate::parts::{Aspect, Entry, Marks, Part, StatePart, copy_slice};
 
 /// A fixed number of lists of `T`, each in its own order.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(crate) struct Lists<T> {
     /// number is `i` modulo 64.
     unsettled: u64,
     looked_at: Marks,
+    counted: Marks,
     /// Nothing while all lists are empty and hashed, as most kinds of list are in most states.
     ends: Vec<End>,
     items: Vec<T>,
@@ -25,7 +26,9 @@ pub(crate) struct Lists<T> {
 #[derive(Clone, Copy, Default, Debug)]
 struct End {
     at: u32,
-    /// The hash of the list when it was last hashed.
+    /// How long the list was when it was last hashed.
+    length: u32,
+    /// The hash of its entries then.
     digest: u64,
 }
 
@@ -38,6 +41,7 @@ impl<T: Entry> Lists<T> {
             count: count as u16,
             unsettled: 0,
             looked_at: Marks::default(),
+            counted: Marks::default(),
             ends: Vec::new(),
             items: Vec::new(),
         }
@@ -47,7 +51,11 @@ impl<T: Entry> Lists<T> {
     fn unsettle(&mut self, list: usize) {
         self.touched = true;
         self.unsettled |= 1 << (list % 64);
-        self.looked_at.mark(list);
+    }
+
+    /// By how much the digest of a list's length grows with each entry.
+    fn length_unit(&self, list: usize) -> u64 {
+        self.part.key(list, usize::MAX).hash(0)
     }
 
     fn list_digest(&self, list: usize) -> u64 {
@@ -60,8 +68,13 @@ impl<T: Entry> Lists<T> {
 
     /// Puts `item` before the entry at `position` of a list.
     pub(crate) fn insert(&mut self, list: usize, position: usize, item: T) {
-        debug_assert!(position <= self.len(list));
         self.unsettle(list);
+        let length = self.end(list) - self.start(list);
+        debug_assert!(position <= length);
+        if position < length {
+            self.looked_at.mark(list);
+        }
+        self.counted.mark(list);
         if self.ends.is_empty() {
             self.ends.resize(usize::from(self.count), End::default());
         }
@@ -90,6 +103,7 @@ impl<T: Entry> Lists<T> {
     ) -> R {
         debug_assert!(position < self.len(list));
         self.unsettle(list);
+        self.looked_at.mark(list);
         let at = self.start(list) + position;
         update(&mut self.items[at])
     }
@@ -108,6 +122,8 @@ impl<T: Entry> Lists<T> {
     pub(crate) fn remove(&mut self, list: usize, position: usize) -> T {
         debug_assert!(position < self.len(list));
         self.unsettle(list);
+        self.looked_at.mark(list);
+        self.counted.mark(list);
         let item = self.items.remove(self.start(list) + position);
         for end in &mut self.ends[list..] {
             end.at -= 1;
@@ -124,10 +140,12 @@ impl<T: Entry> Lists<T> {
     /// Empties a list.
     pub(crate) fn clear(&mut self, list: usize) {
         let (start, end) = (self.start(list), self.end(list));
+        self.counted.mark(list);
         if start == end {
             return;
         }
         self.unsettle(list);
+        self.looked_at.mark(list);
         self.items.drain(start..end);
         for other in &mut self.ends[list..] {
             other.at -= (end - start) as u32;
@@ -160,12 +178,18 @@ impl<T> Lists<T> {
     /// The entries of a list, oldest first.
     pub(crate) fn get(&self, list: usize) -> &[T] {
         self.looked_at.mark(list);
+        self.counted.mark(list);
         &self.items[self.start(list)..self.end(list)]
+    }
+
+    /// How many lists there are.
+    pub(crate) fn list_count(&self) -> usize {
+        usize::from(self.count)
     }
 
     /// The number of entries of a list.
     pub(crate) fn len(&self, list: usize) -> usize {
-        self.looked_at.mark(list);
+        self.counted.mark(list);
         self.end(list) - self.start(list)
     }
 
@@ -176,13 +200,14 @@ impl<T> Lists<T> {
 
     /// The number of entries of all lists together.
     pub(crate) fn total(&self) -> usize {
-        self.looked_at.mark_all();
+        self.counted.mark_all();
         self.items.len()
     }
 
     /// The entries of all lists, one list after the other.
     pub(crate) fn items(&self) -> &[T] {
         self.looked_at.mark_all();
+        self.counted.mark_all();
         &self.items
     }
 
@@ -202,15 +227,22 @@ impl<T: Entry> StatePart for Lists<T> {
         std::mem::take(&mut self.touched)
     }
 
-    fn settle(&mut self, mut on_change: impl FnMut(usize, u64)) {
+    fn settle(&mut self, mut on_change: impl FnMut(Aspect, usize, u64)) {
         let mut unsettled = std::mem::take(&mut self.unsettled);
         while unsettled != 0 {
             let mut list = unsettled.trailing_zeros() as usize;
             unsettled &= unsettled - 1;
             while list < self.ends.len() {
                 let digest = self.list_digest(list);
-                let before = std::mem::replace(&mut self.ends[list].digest, digest);
-                on_change(list, digest.wrapping_sub(before));
+                let length = (self.end(list) - self.start(list)) as u32;
+                let unit = self.length_unit(list);
+                let end = &mut self.ends[list];
+                on_change(Aspect::Content, list, digest.wrapping_sub(end.digest));
+                if length != end.length {
+                    let growth = u64::from(length).wrapping_sub(u64::from(end.length));
+                    on_change(Aspect::Length, list, growth.wrapping_mul(unit));
+                }
+                (end.digest, end.length) = (digest, length);
                 list += 64;
             }
         }
@@ -219,16 +251,18 @@ impl<T: Entry> StatePart for Lists<T> {
         }
     }
 
-    fn marks(&self) -> &Marks {
-        &self.looked_at
-    }
-
-    fn count(&self) -> usize {
-        usize::from(self.count)
+    fn take_marks(&self, mut on_marked: impl FnMut(Aspect, usize)) {
+        let count = usize::from(self.count);
+        self.looked_at.take(count, |list| on_marked(Aspect::Content, list));
+        self.counted.take(count, |list| on_marked(Aspect::Length, list));
     }
 
     fn digest(&self) -> u64 {
-        (0..self.ends.len()).fold(0, |sum, list| sum.wrapping_add(self.list_digest(list)))
+        (0..self.ends.len()).fold(0, |sum: u64, list| {
+            let length = (self.end(list) - self.start(list)) as u64;
+            let length = length.wrapping_mul(self.length_unit(list));
+            sum.wrapping_add(self.list_digest(list)).wrapping_add(length)
+        })
     }
 
     fn heap_bytes(&self) -> usize {
@@ -246,6 +280,7 @@ impl<T: Copy> Clone for Lists<T> {
             count: self.count,
             unsettled: self.unsettled,
             looked_at: Marks::default(),
+            counted: Marks::default(),
             ends: self.ends.clone(),
             items: self.items.clone(),
         }

@@ -11,7 +11,7 @@ use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{ExitPhase, Kthread, ThreadRole, ThreadState};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
-use crate::parts::{Part, Parts, fold};
+use crate::parts::{Aspect, Part, Parts, fold};
 use crate::program::{Instruction, Program, ProgramState, Watch};
 use crate::service::Service;
 use crate::slots::SlotMap;
@@ -183,7 +183,7 @@ impl Machine {
     /// `changed` are the parts that may have changed since this was last asked.
     pub fn fingerprint(&mut self, changed: Parts) -> u64 {
         let mut sum = self.sum;
-        self.for_each_change(changed, |_, _, change| sum = sum.wrapping_add(change));
+        self.for_each_change(changed, |_, _, _, change| sum = sum.wrapping_add(change));
         self.sum = sum;
         debug_assert_eq!(sum, self.digest(), "more was changed since than {changed:?}");
         fold(sum ^ SEED, SEED.rotate_left(32) | 1)
@@ -201,11 +201,11 @@ impl Machine {
         digests: &mut [u64],
     ) -> (u64, u64) {
         let (mut written, mut seen) = (0, 0_u64);
-        self.for_each_change(changed, |part, index, change| {
+        self.for_each_change(changed, |part, aspect, index, change| {
             if part == Part::History {
                 seen = seen.wrapping_add(change);
             } else {
-                let slot = slots.slot(part, index);
+                let slot = slots.slot(part, aspect, index);
                 written |= 1 << slot;
                 digests[slot] = digests[slot].wrapping_add(change);
             }
@@ -217,7 +217,7 @@ impl Machine {
     /// away. It is a sum, so that a step changes it by the same amount wherever it is made.
     pub fn add_derived(&self, slots: &SlotMap, digests: &mut [u64], add: bool) {
         self.kernel.for_each_active(|port| {
-            let digest = &mut digests[slots.slot(Part::Activity, port)];
+            let digest = &mut digests[slots.slot(Part::Activity, Aspect::Content, port)];
             let unit = Part::Activity.key(port, 0).hash(0);
             *digest = if add { digest.wrapping_add(unit) } else { digest.wrapping_sub(unit) };
         });
@@ -226,13 +226,17 @@ impl Machine {
     /// The slots that were looked at since this was last asked, a bit for each.
     pub fn take_looked_at(&self, slots: &SlotMap) -> u64 {
         let mut looked_at = 0;
-        let mut mark = |part, index| looked_at |= 1 << slots.slot(part, index);
+        let mut mark = |part, aspect, index| looked_at |= 1 << slots.slot(part, aspect, index);
         self.kernel.take_marks(&mut mark);
         self.program.take_marks(&mut mark);
         looked_at
     }
 
-    fn for_each_change(&mut self, parts: Parts, mut on_change: impl FnMut(Part, usize, u64)) {
+    fn for_each_change(
+        &mut self,
+        parts: Parts,
+        mut on_change: impl FnMut(Part, Aspect, usize, u64),
+    ) {
         self.kernel.settle(parts, &mut on_change);
         self.program.settle(parts, on_change);
     }
@@ -264,9 +268,15 @@ impl Model {
             Transition::Run(thread)
             | Transition::Interrupt(thread)
             | Transition::TimeOut(thread)
-            | Transition::Retire(thread) => self.slots().slot(Part::Threads, thread.index()),
-            Transition::Expire(timer) => self.slots().slot(Part::Objects, timer.index()),
-            Transition::Complete(irp) => self.slots().slot(Part::Irps, irp.block().index()),
+            | Transition::Retire(thread) => {
+                self.slots().slot(Part::Threads, Aspect::Content, thread.index())
+            }
+            Transition::Expire(timer) => {
+                self.slots().slot(Part::Objects, Aspect::Content, timer.index())
+            }
+            Transition::Complete(irp) => {
+                self.slots().slot(Part::Irps, Aspect::Content, irp.block().index())
+            }
             Transition::PassTime => 0,
         }
     }
@@ -274,9 +284,13 @@ impl Model {
     /// The slot that says most about the transitions of a source.
     pub fn home_of_source(&self, source: usize) -> usize {
         match self.source(source) {
-            Source::Thread(thread) => self.slots().slot(Part::Threads, thread.index()),
-            Source::Timer(timer) => self.slots().slot(Part::Objects, timer.index()),
-            Source::Block(block) => self.slots().slot(Part::Irps, block.index()),
+            Source::Thread(thread) => {
+                self.slots().slot(Part::Threads, Aspect::Content, thread.index())
+            }
+            Source::Timer(timer) => {
+                self.slots().slot(Part::Objects, Aspect::Content, timer.index())
+            }
+            Source::Block(block) => self.slots().slot(Part::Irps, Aspect::Content, block.index()),
             Source::System | Source::Time => 0,
         }
     }

@@ -129,7 +129,11 @@ impl Marks {
 
     /// Tells which of `count` were looked at since this was last asked.
     pub(crate) fn take(&self, count: usize, mut on_marked: impl FnMut(usize)) {
-        let mut marks = self.0.swap(0, Ordering::Relaxed);
+        let mut marks = self.0.load(Ordering::Relaxed);
+        if marks == 0 {
+            return;
+        }
+        self.0.store(0, Ordering::Relaxed);
         while marks != 0 {
             (marks.trailing_zeros() as usize..count).step_by(64).for_each(&mut on_marked);
             marks &= marks - 1;
@@ -171,22 +175,30 @@ impl Entry for bool {
     }
 }
 
+/// What can be looked at of a record or list by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Aspect {
+    /// What it says.
+    Content,
+    /// How long a list is. Its digest grows by the same for each entry, and an entry that is
+    /// appended changes that of the content by what follows from the length, so that appending
+    /// looks at nothing else.
+    Length,
+}
+
 /// What can be done with every part of a state.
 pub(crate) trait StatePart {
     /// Whether it was changed since this was last asked.
     fn take_touched(&mut self) -> bool;
 
     /// Hashes what was changed since this was last asked, and tells for each record or list, by
-    /// its number, by how much the sum of its entries' hashes has changed.
-    fn settle(&mut self, on_change: impl FnMut(usize, u64));
+    /// its number, by how much its digest has changed.
+    fn settle(&mut self, on_change: impl FnMut(Aspect, usize, u64));
 
-    /// Which records or lists were looked at since this was last asked.
-    fn marks(&self) -> &Marks;
+    /// Tells which records or lists were looked at since this was last asked.
+    fn take_marks(&self, on_marked: impl FnMut(Aspect, usize));
 
-    /// How many records or lists there are.
-    fn count(&self) -> usize;
-
-    /// The sum of all entries' hashes.
+    /// The sum of all digests.
     fn digest(&self) -> u64;
 
     /// The memory beside itself, in bytes.
@@ -222,18 +234,21 @@ macro_rules! state_parts {
             fn settle_own_parts(
                 &mut self,
                 parts: $crate::parts::Parts,
-                mut on_change: impl FnMut($crate::parts::Part, usize, u64),
+                mut on_change: impl FnMut($crate::parts::Part, $crate::parts::Aspect, usize, u64),
             ) {
                 $(if parts.contains($crate::parts::Part::$part) {
-                    self.$field.settle(|index, change| {
-                        on_change($crate::parts::Part::$part, index, change);
+                    self.$field.settle(|aspect, index, change| {
+                        on_change($crate::parts::Part::$part, aspect, index, change);
                     });
                 })*
             }
 
-            fn take_own_marks(&self, mut on_marked: impl FnMut($crate::parts::Part, usize)) {
-                $(self.$field.marks().take(self.$field.count(), |index| {
-                    on_marked($crate::parts::Part::$part, index);
+            fn take_own_marks(
+                &self,
+                mut on_marked: impl FnMut($crate::parts::Part, $crate::parts::Aspect, usize),
+            ) {
+                $(self.$field.take_marks(|aspect, index| {
+                    on_marked($crate::parts::Part::$part, aspect, index);
                 });)*
             }
 

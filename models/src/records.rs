@@ -1,6 +1,6 @@
 //! Records of which a state has a fixed number: its threads, its objects, its status blocks.
 
-use crate::parts::{Entry, Marks, Part, StatePart, copy_slice};
+use crate::parts::{Aspect, Entry, Marks, Part, StatePart, copy_slice};
 use std::ops::Index;
 
 /// A fixed number of records of `T`.
@@ -79,7 +79,7 @@ impl<T: Entry> StatePart for Records<T> {
         std::mem::take(&mut self.touched)
     }
 
-    fn settle(&mut self, mut on_change: impl FnMut(usize, u64)) {
+    fn settle(&mut self, mut on_change: impl FnMut(Aspect, usize, u64)) {
         let mut unsettled = std::mem::take(&mut self.unsettled);
         while unsettled != 0 {
             let mut index = unsettled.trailing_zeros() as usize;
@@ -87,18 +87,14 @@ impl<T: Entry> StatePart for Records<T> {
             while index < self.records.len() {
                 let digest = self.record_digest(index);
                 let before = std::mem::replace(&mut self.records[index].digest, digest);
-                on_change(index, digest.wrapping_sub(before));
+                on_change(Aspect::Content, index, digest.wrapping_sub(before));
                 index += 64;
             }
         }
     }
 
-    fn marks(&self) -> &Marks {
-        &self.looked_at
-    }
-
-    fn count(&self) -> usize {
-        self.len()
+    fn take_marks(&self, mut on_marked: impl FnMut(Aspect, usize)) {
+        self.looked_at.take(self.len(), |index| on_marked(Aspect::Content, index));
     }
 
     fn digest(&self) -> u64 {

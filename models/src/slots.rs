@@ -6,7 +6,7 @@
 
 use crate::ids::{LabelId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
-use crate::parts::Part;
+use crate::parts::{Aspect, Part};
 use crate::program::{Instruction, Pc, Program};
 
 /// The most slots; what does not fit shares one with something else.
@@ -21,6 +21,8 @@ pub struct SlotMap {
     count: usize,
     /// By part, then by the number of the record or list.
     slots: Vec<Vec<u8>>,
+    /// As `slots`, for the lengths of lists; empty where they are in the slot of the content.
+    lengths: Vec<Vec<u8>>,
 }
 
 impl SlotMap {
@@ -34,9 +36,14 @@ impl SlotMap {
         self.count
     }
 
-    /// The slot of a record or list of a part.
-    pub(crate) fn slot(&self, part: Part, index: usize) -> usize {
-        usize::from(self.slots[part as usize].get(index).copied().unwrap_or(SYSTEM))
+    /// The slot of an aspect of a record or list of a part.
+    pub(crate) fn slot(&self, part: Part, aspect: Aspect, index: usize) -> usize {
+        let contents = &self.slots[part as usize];
+        let slots = match (aspect, &self.lengths[part as usize]) {
+            (Aspect::Length, lengths) if !lengths.is_empty() => lengths,
+            _ => contents,
+        };
+        usize::from(slots.get(index).copied().unwrap_or(SYSTEM))
     }
 }
 
@@ -48,8 +55,8 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(program: &'a Program) -> Self {
-        let slots = vec![Vec::new(); Part::COUNT];
-        Builder { program, taken: 0, map: SlotMap { count: 0, slots } }
+        let (slots, lengths) = (vec![Vec::new(); Part::COUNT], vec![Vec::new(); Part::COUNT]);
+        Builder { program, taken: 0, map: SlotMap { count: 0, slots, lengths } }
     }
 
     /// A slot of its own, if there is one.
@@ -74,16 +81,21 @@ impl<'a> Builder<'a> {
             .collect();
         for part in [
             Part::Threads,
-            Part::UserApcs,
             Part::WaitObjects,
             Part::OwnedMutants,
-            Part::ThreadIrps,
-            Part::KernelApcs,
             Part::Received,
             Part::Frames,
             Part::Loops,
         ] {
             self.set(part, threads.clone());
+        }
+        let has_io = program.kernel.has_io();
+        for (part, is_used) in
+            [(Part::UserApcs, true), (Part::ThreadIrps, has_io), (Part::KernelApcs, has_io)]
+        {
+            if is_used {
+                self.set_queue(part, threads.clone());
+            }
         }
         self.set(Part::Objects, objects.clone());
         self.set(Part::WaitBlocks, objects.clone());
@@ -93,6 +105,14 @@ impl<'a> Builder<'a> {
         self.set_seen(&threads);
         self.map.count = (self.taken + 1).min(SLOT_COUNT_MAX);
         self.map
+    }
+
+    /// A part of queues, to which others append while their owners take out: what is queued has
+    /// a slot of its own, how much it is belongs to the owner.
+    fn set_queue(&mut self, part: Part, owners: Vec<u8>) {
+        let contents = owners.iter().map(|_| self.next()).collect();
+        self.set(part, contents);
+        self.map.lengths[part as usize] = owners;
     }
 
     fn set_io(&mut self, objects: &[u8]) {
@@ -116,7 +136,7 @@ impl<'a> Builder<'a> {
                 ports[usize::from(port.slot)] = objects[object.index()];
             }
         }
-        self.set(Part::Packets, ports.clone());
+        self.set_queue(Part::Packets, ports.clone());
         self.set(Part::Removers, ports);
         let activity = io.ports.iter().map(|_| self.next()).collect();
         self.set(Part::Activity, activity);

@@ -23,7 +23,7 @@ pub mod setup;
 use crate::ids::{BlockId, IrpId, ThreadId};
 use crate::ke::Kernel;
 use crate::lists::Lists;
-use crate::parts::{Entry, Key, Marks, Part, Parts, StatePart, state_parts};
+use crate::parts::{Aspect, Entry, Key, Marks, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use alertable_traces::status::NtStatus;
 use irp::Irp;
@@ -139,14 +139,15 @@ impl Io {
     }
 
     /// As [`Kernel::settle`].
-    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, usize, u64)) {
+    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, Aspect, usize, u64)) {
         self.settle_own_parts(parts, on_change);
     }
 
     /// As [`Kernel::take_marks`].
-    pub(crate) fn take_marks(&self, mut on_marked: impl FnMut(Part, usize)) {
-        let port_count = self.packets.count();
-        self.activity_looked_at.take(port_count, |port| on_marked(Part::Activity, port));
+    pub(crate) fn take_marks(&self, mut on_marked: impl FnMut(Part, Aspect, usize)) {
+        let port_count = self.packets.list_count();
+        self.activity_looked_at
+            .take(port_count, |port| on_marked(Part::Activity, Aspect::Content, port));
         self.take_own_marks(on_marked);
     }
 

@@ -140,14 +140,18 @@ impl Kernel {
         thread: ThreadId,
         kapc: Kapc,
     ) -> usize {
-        let queued = self.user_apcs(thread);
-        let specials = queued.iter().take_while(|queued| queued.is_special()).count();
+        let specials =
+            || self.user_apcs(thread).iter().take_while(|queued| queued.is_special()).count();
         if kapc.is_special() {
             cx.rule(rule::APC_X_08);
-            return specials;
+            return specials();
         }
         cx.rules([rule::APC_I_04, rule::APC_U_03]);
-        if cx.deviates(Deviation::ApcLifo) { specials } else { queued.len() }
+        if cx.deviates(Deviation::ApcLifo) {
+            specials()
+        } else {
+            self.user_apcs.len(thread.index())
+        }
     }
 
     /// APC-I-13: ends an alertable wait in the same step; otherwise only the list changes.

@@ -18,7 +18,7 @@ use crate::ids::{ObjectId, ThreadId};
 use crate::io::Io;
 use crate::io::setup::IoSetup;
 use crate::lists::Lists;
-use crate::parts::{Part, Parts, StatePart, state_parts};
+use crate::parts::{Aspect, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use crate::rule::RuleId;
 use apc::Kapc;
@@ -73,7 +73,11 @@ impl Kernel {
 
     /// Hashes what was changed in some parts since this was last asked, and tells by how much
     /// the sum of the hashes of each record and list has changed.
-    pub(crate) fn settle(&mut self, parts: Parts, mut on_change: impl FnMut(Part, usize, u64)) {
+    pub(crate) fn settle(
+        &mut self,
+        parts: Parts,
+        mut on_change: impl FnMut(Part, Aspect, usize, u64),
+    ) {
         if let Some(io) = self.io.as_deref_mut() {
             io.settle(parts, &mut on_change);
         }
@@ -81,7 +85,7 @@ impl Kernel {
     }
 
     /// Tells which records and lists were looked at since this was last asked.
-    pub(crate) fn take_marks(&self, mut on_marked: impl FnMut(Part, usize)) {
+    pub(crate) fn take_marks(&self, mut on_marked: impl FnMut(Part, Aspect, usize)) {
         if let Some(io) = self.io.as_deref() {
             io.take_marks(&mut on_marked);
         }

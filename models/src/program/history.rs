@@ -10,7 +10,7 @@ use crate::event::IoResult;
 use crate::ids::LabelId;
 use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::parts::{Marks, StatePart, fold};
+use crate::parts::{Aspect, StatePart, fold};
 use crate::service::ServiceReturn;
 use crate::win32::Convention;
 
@@ -20,8 +20,6 @@ pub struct History {
     touched: bool,
     /// Its hash when it was last hashed.
     settled: u64,
-    /// Nobody looks at it: it only grows.
-    looked_at: Marks,
     digest: u64,
 }
 
@@ -36,27 +34,22 @@ impl Eq for History {}
 
 impl Clone for History {
     fn clone(&self) -> Self {
-        History { touched: false, looked_at: Marks::default(), ..*self }
+        History { touched: false, ..*self }
     }
 }
 
+// Nobody looks at it: it only grows.
 impl StatePart for History {
     fn take_touched(&mut self) -> bool {
         std::mem::take(&mut self.touched)
     }
 
-    fn settle(&mut self, mut on_change: impl FnMut(usize, u64)) {
+    fn settle(&mut self, mut on_change: impl FnMut(Aspect, usize, u64)) {
         let settled = std::mem::replace(&mut self.settled, self.digest);
-        on_change(0, self.digest.wrapping_sub(settled));
+        on_change(Aspect::Content, 0, self.digest.wrapping_sub(settled));
     }
 
-    fn marks(&self) -> &Marks {
-        &self.looked_at
-    }
-
-    fn count(&self) -> usize {
-        1
-    }
+    fn take_marks(&self, _: impl FnMut(Aspect, usize)) {}
 
     fn digest(&self) -> u64 {
         self.digest
@@ -69,7 +62,7 @@ impl StatePart for History {
 
 impl History {
     pub(crate) fn new() -> Self {
-        History { touched: true, looked_at: Marks::default(), settled: 0, digest: 0 }
+        History { touched: true, settled: 0, digest: 0 }
     }
 
     /// The digest of everything seen.

@@ -6,7 +6,7 @@ use crate::ids::{LabelId, ThreadId};
 use crate::io::port::Packet;
 use crate::ke::apc::Kapc;
 use crate::lists::Lists;
-use crate::parts::{Entry, Key, Part, Parts, StatePart, state_parts};
+use crate::parts::{Aspect, Entry, Key, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use crate::service::ServiceReturn;
 use crate::win32::Convention;
@@ -104,14 +104,14 @@ impl ProgramState {
     /// As [`Kernel::settle`].
     ///
     /// [`Kernel::settle`]: crate::ke::Kernel::settle
-    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, usize, u64)) {
+    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, Aspect, usize, u64)) {
         self.settle_own_parts(parts, on_change);
     }
 
     /// As [`Kernel::take_marks`].
     ///
     /// [`Kernel::take_marks`]: crate::ke::Kernel::take_marks
-    pub(crate) fn take_marks(&self, on_marked: impl FnMut(Part, usize)) {
+    pub(crate) fn take_marks(&self, on_marked: impl FnMut(Part, Aspect, usize)) {
         self.take_own_marks(on_marked);
     }
 
