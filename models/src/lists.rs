@@ -198,10 +198,15 @@ impl<T> Lists<T> {
         self.len(list) == 0
     }
 
-    /// The number of entries of all lists together.
-    pub(crate) fn total(&self) -> usize {
-        self.counted.mark_all();
+    /// The number of entries of all lists together, for what depends only on how a step changes
+    /// it.
+    pub(crate) fn peek_total(&self) -> usize {
         self.items.len()
+    }
+
+    /// The entries of a list, for what depends only on whether a step changes them.
+    pub(crate) fn peek(&self, list: usize) -> &[T] {
+        &self.items[self.start(list)..self.end(list)]
     }
 
     /// The entries of all lists, one list after the other.

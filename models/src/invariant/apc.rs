@@ -234,7 +234,7 @@ fn all_changed_plainly(step: &Step<'_>) -> bool {
         };
         let expected: isize = step.events.iter().map(change).sum();
         let (before, after) = (&step.before.kernel.user_apcs, &step.after.kernel.user_apcs);
-        before.total().checked_add_signed(expected) == Some(after.total())
+        before.peek_total().checked_add_signed(expected) == Some(after.peek_total())
             && touched(step).all(|thread| changed_plainly(step, thread))
     })
 }

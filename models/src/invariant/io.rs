@@ -6,7 +6,7 @@ use crate::ids::{IrpId, ObjectId, RequestId};
 use crate::io::BugCheck;
 use crate::io::irp::IrpPlace;
 use crate::io::port::Packet;
-use crate::io::setup::{Request, RequestContext};
+use crate::io::setup::{FileTarget, Request, RequestContext};
 use crate::ke::apc::ApcSource;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::rule::cancel::{CAN_05, CAN_07, CAN_08, CAN_15};
@@ -259,9 +259,12 @@ fn cancelled_or_completed(step: &Step<'_>) -> Result<(), Broken> {
             continue;
         }
         let io = step.after.kernel.io();
-        let has_it = io.device_queues.items().contains(&irp)
-            || io.pipe_reads.items().contains(&irp)
-            || io.pipe_listens.items().contains(&irp);
+        let has_it = match step.model.program.io().target_of(&step.model.program, request) {
+            FileTarget::Device(device) => io.device_queues.get(device).contains(&irp),
+            FileTarget::PipeEnd(end) => {
+                io.pipe_reads.get(end).contains(&irp) || io.pipe_listens.get(end).contains(&irp)
+            }
+        };
         let is_new =
             step.after.kernel.has_irp(irp) && step.after.kernel.irp(irp).place == IrpPlace::Driver;
         if has_it && !is_new {
@@ -286,7 +289,9 @@ fn ended_thread_leaves_no_request(step: &Step<'_>) -> Result<(), Broken> {
 
 fn no_request_left(step: &Step<'_>) -> Result<(), Broken> {
     let Some(io) = step.after.kernel.io.as_deref() else { return Ok(()) };
-    if !step.after.kernel.all_ended() {
+    let is_end =
+        |event: &Event| matches!(event, Event::Thread { change: ThreadChange::Terminated, .. });
+    if !step.events.iter().any(is_end) || !step.after.kernel.all_ended() {
         return Ok(());
     }
     match io.irps().iter().find(|irp| !irp.dissociated) {
@@ -300,7 +305,14 @@ fn no_request_left(step: &Step<'_>) -> Result<(), Broken> {
 
 fn packets_conserved(step: &Step<'_>) -> Result<(), Broken> {
     for (slot, setup) in step.model.program.io().ports.iter().enumerate() {
-        let mut queue: Vec<Packet> = step.before.kernel.io().packets(slot).to_vec();
+        let (before, after) = (step.before.kernel.io(), step.after.kernel.io());
+        let is_here =
+            |event: &Event| matches!(event, Event::Packet { port, .. } if *port == setup.object);
+        if !step.events.iter().any(is_here) && before.packets.peek(slot) == after.packets.peek(slot)
+        {
+            continue;
+        }
+        let mut queue: Vec<Packet> = before.packets(slot).to_vec();
         let mut in_order = true;
         let mut came = 0;
         for event in step.events {
@@ -325,7 +337,7 @@ fn packets_conserved(step: &Step<'_>) -> Result<(), Broken> {
                 }
             }
         }
-        if !in_order || queue != step.after.kernel.io().packets(slot) {
+        if !in_order || queue != after.packets(slot) {
             let port = step.model.program.object_name(setup.object);
             let how = if in_order { "lost or doubled" } else { "taken out of turn" };
             return Err(Broken(format!("a packet of `{port}` was {how}")));

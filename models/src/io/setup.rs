@@ -4,6 +4,7 @@ use super::StatusBlock;
 use super::irp::{Irp, IrpPlace};
 use super::pipe::PipeState;
 use crate::ids::{BlockId, DatumId, HandleId, ObjectId, RequestId, RoutineId, ThreadId};
+use crate::program::Program;
 use crate::tp::{PoolTimer, PoolWait};
 use alertable_traces::status::NtStatus;
 
@@ -232,6 +233,13 @@ impl IoSetup {
     /// A request.
     pub fn request(&self, request: RequestId) -> &Request {
         &self.requests[request.index()]
+    }
+
+    /// What the file of a request was opened on.
+    pub(crate) fn target_of(&self, program: &Program, request: RequestId) -> FileTarget {
+        let object = program.handle_target(self.request(request).file);
+        let file = self.files.iter().find(|file| file.object == object);
+        file.expect("requests are made on files").target
     }
 
     /// The device or pipe that a file was opened on.
