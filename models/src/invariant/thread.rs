@@ -84,7 +84,7 @@ fn restart_keeps_deadline(step: &Step<'_>) -> Result<(), Broken> {
 }
 
 fn leaves_nothing(step: &Step<'_>) -> Result<(), Broken> {
-    let kernel = &step.after.kernel;
+    let (kernel, timers) = (&step.after.kernel, &step.model.program.timers);
     for event in step.events {
         let Event::Thread { thread, change: ThreadChange::Terminated } = event else { continue };
         let thread = *thread;
@@ -99,7 +99,7 @@ fn leaves_nothing(step: &Step<'_>) -> Result<(), Broken> {
             "it still has a user APC queued"
         } else if !kernel.wait_objects(thread).is_empty() {
             "it still waits"
-        } else if kernel.object_ids().any(|timer| kernel.is_apc_timer_of(timer, thread)) {
+        } else if timers.iter().any(|timer| kernel.is_apc_timer_of(*timer, thread)) {
             "a timer still carries an APC for it"
         } else {
             continue;
