@@ -4,8 +4,8 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
-use super::memo::{Choices, Memo};
-use super::path::{Made, Path};
+use super::memo::{Memo, SlotSet};
+use super::path::Path;
 use super::visited::{Access, Visited, scramble};
 use super::{Ending, Parts, STEP_COUNT_MAX, TransitionSystem};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -136,11 +136,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the search keeps of a state: the digests of its slots, and the sum of all digests.
+/// What the search keeps of a state.
 #[derive(Clone)]
 struct Summary {
+    /// The digests of its slots.
     digests: Vec<u64>,
+    /// The sum of all digests.
     sum: u64,
+    /// In which slots it differs from the state that it was made from.
+    changed: SlotSet,
 }
 
 impl Summary {
@@ -149,7 +153,7 @@ impl Summary {
         let mut initial = system.initial();
         let (_, rest) = system.update_digests(None, &mut initial, S::Parts::ALL, &mut digests);
         let sum = digests.iter().fold(rest, |sum, digest| sum.wrapping_add(*digest));
-        Summary { digests, sum }
+        Summary { digests, sum, changed: SlotSet::MAX }
     }
 
     fn fingerprint(&self) -> u64 {
@@ -230,6 +234,8 @@ struct Tally {
 /// the set is large and each look at it waits for memory, several at once no longer than one.
 struct Level<S: TransitionSystem> {
     summary: Summary,
+    /// The memo's answers about what is possible, by source.
+    answers: Vec<u32>,
     transitions: Vec<S::Transition>,
     /// The state after each transition; what lies beyond is memory to be used again.
     successors: Vec<Summary>,
@@ -240,8 +246,14 @@ struct Level<S: TransitionSystem> {
 
 impl<S: TransitionSystem> Level<S> {
     fn new(summary: Summary) -> Self {
-        let (transitions, successors) = (Vec::new(), Vec::new());
-        Level { summary, transitions, successors, fingerprints: Vec::new(), fresh: Vec::new() }
+        Level {
+            summary,
+            answers: Vec::new(),
+            transitions: Vec::new(),
+            successors: Vec::new(),
+            fingerprints: Vec::new(),
+            fresh: Vec::new(),
+        }
     }
 }
 
@@ -256,6 +268,7 @@ struct Worker<'a, S: TransitionSystem, V, A> {
     /// The states themselves along the schedule.
     path: Path<'a, S>,
     memo: Memo<S::Transition>,
+    look_ahead: u64,
     violations: Vec<S::Violation>,
     tally: Tally,
     states_between_looks: u64,
@@ -275,6 +288,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             schedule: Vec::new(),
             path: Path::new(shared.system),
             memo: Memo::new(),
+            look_ahead: 0,
             violations: Vec::new(),
             tally: Tally::default(),
             states_between_looks: (shared.limits.state_count_max / 8)
@@ -300,6 +314,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             Some(level) => level.summary = job.summary,
             None => self.levels.push(Level::new(job.summary)),
         }
+        self.levels[0].summary.changed = SlotSet::MAX;
         self.expand(0);
         let mut depth = 0;
         loop {
@@ -355,7 +370,9 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
         let level = &mut self.levels[depth];
         self.tally.transitions += level.transitions.len() as u64;
-        self.visited.prepare(&level.fingerprints);
+        // The processor reads the places of all successors while it goes on; the sum keeps the
+        // compiler from leaving that out.
+        self.look_ahead = std::hint::black_box(self.look_ahead);
         for (index, fingerprint) in level.fingerprints.iter().enumerate() {
             if self.visited.insert(*fingerprint) {
                 level.fresh.push(index);
@@ -368,44 +385,25 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
 
     /// Finds out what is possible at a level.
     fn find_transitions(&mut self, depth: usize) {
-        let system = self.shared.system;
-        let level = &mut self.levels[depth];
+        let (above, here) = self.levels.split_at_mut(depth);
+        let level = &mut here[0];
+        level.answers.clear();
+        if let Some(above) = above.last() {
+            level.answers.extend_from_slice(&above.answers);
+        }
         level.transitions.clear();
-        let digests = &level.summary.digests;
-        let mut seen = 0;
-        for source in 0..system.source_count() {
-            let home = system.home_of_source(source);
-            match self.memo.source(source, seen, home, digests) {
-                Some(choices) => {
-                    level.transitions.extend_from_slice(choices.transitions);
-                    seen |= choices.seen;
-                }
-                None => {
-                    let state = self.path.state(&self.schedule, self.schedule.len());
-                    system.take_looked_at(state);
-                    let first = level.transitions.len();
-                    let here = system.enabled_from(state, source, seen, &mut level.transitions);
-                    let looked_at = system.take_looked_at(state);
-                    let question = (source, seen, home);
-                    let transitions = &level.transitions[first..];
-                    let choices = Choices { transitions, seen: here };
-                    self.memo.note_source(question, looked_at, digests, choices);
-                    seen |= here;
-                }
-            }
-        }
-        #[cfg(debug_assertions)]
-        {
-            let mut transitions = Vec::new();
-            let state = self.path.state(&self.schedule, self.schedule.len());
-            system.enabled(state, &mut transitions);
-            assert_eq!(transitions, level.transitions, "what was noted does not hold here");
-        }
+        self.memo.transitions(
+            self.shared.system,
+            &mut self.path.end(&self.schedule),
+            &level.summary.digests,
+            level.summary.changed,
+            &mut level.answers,
+            &mut level.transitions,
+        );
     }
 
     /// Makes one of the steps that are possible at a level.
     fn make_successor(&mut self, depth: usize, index: usize) {
-        let system = self.shared.system;
         let level = &mut self.levels[depth];
         if level.successors.len() == index {
             level.successors.push(level.summary.clone());
@@ -413,48 +411,24 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         let transition = level.transitions[index];
         let (here, after) = (&level.summary, &mut level.successors[index]);
         after.digests.copy_from_slice(&here.digests);
-        let (number, home) = (system.number(transition), system.home(transition));
-        match self.memo.step(number, home, &here.digests) {
-            Some(effect) => {
-                for (slot, change) in effect.slots {
-                    let digest = &mut after.digests[usize::from(*slot)];
-                    *digest = digest.wrapping_add(*change);
-                }
-                after.sum = here.sum.wrapping_add(effect.sum);
-                #[cfg(debug_assertions)]
-                {
-                    let mut digests = here.digests.clone();
-                    let made = self.path.step(&self.schedule, self.schedule.len(), transition);
-                    let Made { before, after: made_after, changed, .. } = made;
-                    system.update_digests(Some(before), made_after, changed, &mut digests);
-                    assert_eq!(digests, after.digests, "{transition:?} is noted otherwise");
-                }
-            }
-            None => {
-                let made = self.path.step(&self.schedule, self.schedule.len(), transition);
-                let Made { before, after: state, changed, monitor } = made;
-                system.check(before, transition, state, monitor, &mut self.violations);
-                let looked_at = system.take_looked_at(before) | system.take_looked_at(state);
-                let (_, rest) =
-                    system.update_digests(Some(before), state, changed, &mut after.digests);
-                let sum = |digests: &[u64]| digests.iter().fold(0, |a: u64, b| a.wrapping_add(*b));
-                let change =
-                    sum(&after.digests).wrapping_sub(sum(&here.digests)).wrapping_add(rest);
-                after.sum = here.sum.wrapping_add(change);
-                if self.violations.is_empty() {
-                    let digests = (&here.digests[..], &after.digests[..]);
-                    self.memo.note_step((number, home), looked_at, digests, change);
-                } else {
-                    // Not noted: each such step is reported.
-                    self.schedule.push(transition);
-                    for violation in self.violations.drain(..) {
-                        self.visitor.violation(violation, &self.schedule);
-                    }
-                    self.schedule.pop();
-                }
-            }
-        }
+        let change = self.memo.step(
+            self.shared.system,
+            &mut self.path.end(&self.schedule),
+            transition,
+            &mut after.digests,
+            &mut self.violations,
+        );
+        after.changed = change.slots;
+        after.sum = here.sum.wrapping_add(change.sum);
         level.fingerprints.push(after.fingerprint());
+        self.look_ahead = self.look_ahead.wrapping_add(self.visited.peek(after.fingerprint()));
+        if !self.violations.is_empty() {
+            self.schedule.push(transition);
+            for violation in self.violations.drain(..) {
+                self.visitor.violation(violation, &self.schedule);
+            }
+            self.schedule.pop();
+        }
     }
 
     fn report(&mut self) -> u64 {

@@ -12,25 +12,37 @@
 //! answer. Digests are strong 64-bit hashes, and are taken for what they stand for, as the
 //! fingerprints of states are.
 
+use super::TransitionSystem;
 use super::visited::fold;
+use std::fmt::Debug;
 
 /// A set of slots, a bit for each; there are at most 63.
 pub type SlotSet = u64;
 
-/// The changes that a step makes.
+/// What a step does to a state.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Effect<'a> {
-    /// By how much the digest of each slot changes.
-    pub(super) slots: &'a [(u8, u64)],
+pub(super) struct Change {
+    /// The slots that are not as before.
+    pub(super) slots: SlotSet,
     /// By how much the sum of everything changes.
     pub(super) sum: u64,
 }
 
-/// The transitions of a source that are possible, and what that tells of the next sources.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choices<'a, T> {
-    pub(super) transitions: &'a [T],
-    pub(super) seen: u8,
+/// A state that is made when somebody looks at it.
+pub(super) trait Lazy<S: TransitionSystem> {
+    /// The state.
+    fn state(&mut self) -> &S::State;
+
+    /// Makes a step from it. What is looked at is noted from here on.
+    fn step(&mut self, transition: S::Transition) -> Made<'_, S>;
+}
+
+/// A step that was made from a state that is settled; the state after it is not.
+pub(super) struct Made<'a, S: TransitionSystem> {
+    pub(super) before: &'a S::State,
+    pub(super) after: &'a mut S::State,
+    pub(super) changed: S::Parts,
+    pub(super) monitor: &'a S::Monitor,
 }
 
 /// A question that is answered by looking at slots.
@@ -57,16 +69,37 @@ impl Question {
 #[derive(Debug)]
 pub(super) struct Memo<T> {
     table: Table,
-    /// For each answer about a step: where its changes begin, how many they are, and the sum.
-    steps: Vec<(u32, u32, u64)>,
-    changes: Vec<(u8, u64)>,
-    /// For each answer about a source: where its transitions begin, how many they are, and what
-    /// is seen.
-    sources: Vec<(u32, u32, u8)>,
+    steps: Vec<StepAnswer>,
+    /// By how much the digests of slots change, one step's after the other's.
+    changes: Vec<u64>,
+    sources: Vec<SourceAnswer>,
+    /// The possible transitions, one answer's after the other's.
     transitions: Vec<T>,
+    /// The digests before a step.
+    before: Vec<u64>,
 }
 
-impl<T: Copy> Memo<T> {
+#[derive(Clone, Copy, Debug)]
+struct StepAnswer {
+    change: Change,
+    /// Where the changes of the slots begin.
+    first: usize,
+}
+
+/// Which transitions come from a source.
+#[derive(Clone, Copy, Debug)]
+struct SourceAnswer {
+    /// The slots that were looked at.
+    looked_at: SlotSet,
+    /// What the sources before had told.
+    seen_before: u8,
+    /// What this one tells.
+    seen: u8,
+    first: u32,
+    count: u32,
+}
+
+impl<T: Copy + Eq + Debug> Memo<T> {
     pub(super) fn new() -> Self {
         Memo {
             table: Table::default(),
@@ -74,64 +107,142 @@ impl<T: Copy> Memo<T> {
             changes: Vec::new(),
             sources: Vec::new(),
             transitions: Vec::new(),
+            before: Vec::new(),
         }
     }
 
-    /// What a step does in a state of which the slots have these digests.
-    pub(super) fn step(&self, transition: u64, home: usize, digests: &[u64]) -> Option<Effect<'_>> {
-        let at = self.find(Question::Step(transition), home, digests)?;
-        let (first, count, sum) = self.steps[at];
-        let slots = &self.changes[first as usize..][..count as usize];
-        Some(Effect { slots, sum })
-    }
-
-    /// Which transitions come from a source in a state of which the slots have these digests.
-    pub(super) fn source(
-        &self,
-        source: usize,
-        seen: u8,
-        home: usize,
-        digests: &[u64],
-    ) -> Option<Choices<'_, T>> {
-        let at = self.find(Question::Source(source, seen), home, digests)?;
-        let (first, count, seen) = self.sources[at];
-        let transitions = &self.transitions[first as usize..][..count as usize];
-        Some(Choices { transitions, seen })
-    }
-
-    /// Notes what a step does: the digests before and after, and the slots that it looked at.
-    pub(super) fn note_step(
+    /// Makes a step: changes the digests of the slots as it does. Appends what it violates.
+    pub(super) fn step<S: TransitionSystem<Transition = T>>(
         &mut self,
-        (transition, home): (u64, usize),
-        looked_at: SlotSet,
-        (before, after): (&[u64], &[u64]),
-        sum: u64,
-    ) {
+        system: &S,
+        state: &mut impl Lazy<S>,
+        transition: T,
+        digests: &mut [u64],
+        violations: &mut Vec<S::Violation>,
+    ) -> Change {
+        let (question, home) = (Question::Step(system.number(transition)), system.home(transition));
+        let Some(answer) = self.find(question, home, digests) else {
+            return self.step_anew(system, state, transition, digests, violations);
+        };
+        let StepAnswer { change, first } = self.steps[answer];
+        #[cfg(debug_assertions)]
+        let expected = {
+            let mut digests = digests.to_vec();
+            let Made { before, after, changed, .. } = state.step(transition);
+            system.update_digests(Some(before), after, changed, &mut digests);
+            digests
+        };
+        let mut slots = change.slots;
+        for growth in &self.changes[first..][..slots.count_ones() as usize] {
+            let digest = &mut digests[slots.trailing_zeros() as usize];
+            *digest = digest.wrapping_add(*growth);
+            slots &= slots - 1;
+        }
+        #[cfg(debug_assertions)]
+        assert_eq!(expected, digests, "{transition:?} does not do here what was noted");
+        change
+    }
+
+    fn step_anew<S: TransitionSystem<Transition = T>>(
+        &mut self,
+        system: &S,
+        state: &mut impl Lazy<S>,
+        transition: T,
+        digests: &mut [u64],
+        violations: &mut Vec<S::Violation>,
+    ) -> Change {
+        self.before.clear();
+        self.before.extend_from_slice(digests);
+        let Made { before, after, changed, monitor } = state.step(transition);
+        let known = violations.len();
+        system.check(before, transition, after, monitor, violations);
+        let looked_at = system.take_looked_at(before) | system.take_looked_at(after);
+        let (_, mut sum) = system.update_digests(Some(before), after, changed, digests);
         let first = self.changes.len();
-        for (slot, (before, after)) in before.iter().zip(after).enumerate() {
+        let mut slots = 0;
+        for (slot, (before, after)) in self.before.iter().zip(&*digests).enumerate() {
             if before != after {
-                self.changes.push((slot as u8, after.wrapping_sub(*before)));
+                slots |= 1 << slot;
+                self.changes.push(after.wrapping_sub(*before));
+                sum = sum.wrapping_add(after.wrapping_sub(*before));
             }
         }
-        let count = self.changes.len() - first;
-        self.steps.push((first as u32, count as u32, sum));
-        let answer = self.steps.len() - 1;
-        self.note((Question::Step(transition), home), looked_at, before, answer);
+        let change = Change { slots, sum };
+        // A step that violates something is made, and reported, each time.
+        if violations.len() == known {
+            let question = Question::Step(system.number(transition));
+            self.steps.push(StepAnswer { change, first });
+            let before = std::mem::take(&mut self.before);
+            let answer = self.steps.len() - 1;
+            self.note(question, system.home(transition), looked_at, &before, answer);
+            self.before = before;
+        }
+        change
     }
 
-    /// Notes which transitions come from a source, and the slots that were looked at for that.
-    pub(super) fn note_source(
+    /// Appends the transitions that are possible.
+    ///
+    /// `answers` are the numbers of the answers for each source: of a state before, if it differs
+    /// in no more than the slots of `changed`; else empty. They become those of this state.
+    pub(super) fn transitions<S: TransitionSystem<Transition = T>>(
         &mut self,
-        (source, seen, home): (usize, u8, usize),
-        looked_at: SlotSet,
+        system: &S,
+        state: &mut impl Lazy<S>,
         digests: &[u64],
-        found: Choices<'_, T>,
+        changed: SlotSet,
+        answers: &mut Vec<u32>,
+        out: &mut Vec<T>,
     ) {
+        let mut seen = 0;
+        for source in 0..system.source_count() {
+            let inherited = answers.get(source).map(|answer| self.sources[*answer as usize]);
+            let answer = match inherited {
+                Some(known) if known.looked_at & changed == 0 && known.seen_before == seen => known,
+                _ => {
+                    let home = system.home_of_source(source);
+                    let number = self
+                        .find(Question::Source(source, seen), home, digests)
+                        .unwrap_or_else(|| self.look_anew(system, state, source, seen, digests));
+                    match answers.get_mut(source) {
+                        Some(answer) => *answer = number as u32,
+                        None => answers.push(number as u32),
+                    }
+                    self.sources[number]
+                }
+            };
+            out.extend_from_slice(
+                &self.transitions[answer.first as usize..][..answer.count as usize],
+            );
+            seen |= answer.seen;
+        }
+        #[cfg(debug_assertions)]
+        {
+            let mut transitions = Vec::new();
+            system.enabled(state.state(), &mut transitions);
+            assert!(out.ends_with(&transitions), "{transitions:?} are possible, not {out:?}");
+        }
+    }
+
+    fn look_anew<S: TransitionSystem<Transition = T>>(
+        &mut self,
+        system: &S,
+        state: &mut impl Lazy<S>,
+        source: usize,
+        seen_before: u8,
+        digests: &[u64],
+    ) -> usize {
+        let state = state.state();
+        system.take_looked_at(state);
         let first = self.transitions.len();
-        self.transitions.extend_from_slice(found.transitions);
-        self.sources.push((first as u32, found.transitions.len() as u32, found.seen));
+        let seen = system.enabled_from(state, source, seen_before, &mut self.transitions);
+        let looked_at = system.take_looked_at(state);
+        let count = (self.transitions.len() - first) as u32;
+        let first = first as u32;
+        self.sources.push(SourceAnswer { looked_at, seen_before, seen, first, count });
         let answer = self.sources.len() - 1;
-        self.note((Question::Source(source, seen), home), looked_at, digests, answer);
+        let question = Question::Source(source, seen_before);
+        self.note(question, system.home_of_source(source), looked_at, digests, answer);
+        answer
     }
 
     fn find(&self, question: Question, home: usize, digests: &[u64]) -> Option<usize> {
@@ -146,7 +257,8 @@ impl<T: Copy> Memo<T> {
 
     fn note(
         &mut self,
-        (question, home): (Question, usize),
+        question: Question,
+        home: usize,
         looked_at: SlotSet,
         digests: &[u64],
         answer: usize,

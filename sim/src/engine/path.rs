@@ -1,5 +1,6 @@
 //! The states along a schedule, made when somebody looks at them.
 
+use super::memo::{Lazy, Made};
 use super::{Parts, TransitionSystem};
 
 /// The states along a schedule from the initial state on.
@@ -17,14 +18,6 @@ struct Derived<S: TransitionSystem> {
     state: S::State,
     /// In what it may differ from that one: all that need be copied to make it equal.
     differs: S::Parts,
-}
-
-/// A step that was made from a state of the path.
-pub(super) struct Made<'a, S: TransitionSystem> {
-    pub(super) before: &'a S::State,
-    pub(super) after: &'a mut S::State,
-    pub(super) changed: S::Parts,
-    pub(super) monitor: &'a S::Monitor,
 }
 
 impl<'a, S: TransitionSystem> Path<'a, S> {
@@ -51,21 +44,9 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
         &self.states[depth].state
     }
 
-    /// Makes a step from the state that a schedule leads to in so many steps.
-    ///
-    /// What is looked at is noted from here on. The state before is settled; that after is not.
-    pub(super) fn step(
-        &mut self,
-        schedule: &[S::Transition],
-        depth: usize,
-        transition: S::Transition,
-    ) -> Made<'_, S> {
-        self.state(schedule, depth);
-        self.forget_beyond(depth);
-        let changed = self.make(depth + 1, transition);
-        let (before, after) = self.states.split_at_mut(depth + 1);
-        let (before, after) = (&before[depth].state, &mut after[0].state);
-        Made { before, after, changed, monitor: &self.monitor }
+    /// The state that a whole schedule leads to, for a memo.
+    pub(super) fn end<'p>(&'p mut self, schedule: &'p [S::Transition]) -> PathEnd<'p, 'a, S> {
+        PathEnd { path: self, schedule }
     }
 
     fn derive(&mut self, at: usize, transition: S::Transition) {
@@ -97,5 +78,28 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
     /// The memory that the states take, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         (self.states.len() * self.system.state_bytes(&self.states[0].state)) as u64
+    }
+}
+
+/// The end of a schedule on a path.
+pub(super) struct PathEnd<'p, 'a, S: TransitionSystem> {
+    path: &'p mut Path<'a, S>,
+    schedule: &'p [S::Transition],
+}
+
+impl<S: TransitionSystem> Lazy<S> for PathEnd<'_, '_, S> {
+    fn state(&mut self) -> &S::State {
+        self.path.state(self.schedule, self.schedule.len())
+    }
+
+    fn step(&mut self, transition: S::Transition) -> Made<'_, S> {
+        let depth = self.schedule.len();
+        let path = &mut *self.path;
+        path.state(self.schedule, depth);
+        path.forget_beyond(depth);
+        let changed = path.make(depth + 1, transition);
+        let (before, after) = path.states.split_at_mut(depth + 1);
+        let (before, after) = (&before[depth].state, &mut after[0].state);
+        Made { before, after, changed, monitor: &path.monitor }
     }
 }

@@ -132,17 +132,11 @@ pub(super) trait Access {
     /// Adds a fingerprint; `false` when it was there.
     fn insert(&mut self, fingerprint: u64) -> bool;
 
-    /// Brings the places of these fingerprints near, all at once.
-    fn prepare(&mut self, fingerprints: &[u64]);
+    /// What is where a fingerprint is looked for first: whoever asks early finds it near later.
+    fn peek(&mut self, fingerprint: u64) -> u64;
 
     /// The memory that the set takes, in bytes.
     fn bytes(&self) -> u64;
-}
-
-/// The processor reads places together that do not depend on each other; the sum keeps the
-/// compiler from leaving the reads out.
-fn read_places(places: impl Iterator<Item = u64>) {
-    std::hint::black_box(places.fold(0, u64::wrapping_add));
 }
 
 impl Access for &Visited {
@@ -150,12 +144,10 @@ impl Access for &Visited {
         Visited::insert(self, fingerprint)
     }
 
-    fn prepare(&mut self, fingerprints: &[u64]) {
+    fn peek(&mut self, fingerprint: u64) -> u64 {
         // A table that somebody is writing to is passed over.
-        let place = |fingerprint: &u64| {
-            self.shards[Visited::shard(*fingerprint)].try_lock().ok()?.place(*fingerprint)
-        };
-        read_places(fingerprints.iter().filter_map(place));
+        let table = self.shards[Visited::shard(fingerprint)].try_lock();
+        table.map_or(0, |table| table.place(fingerprint).unwrap_or(0))
     }
 
     fn bytes(&self) -> u64 {
@@ -168,12 +160,9 @@ impl Access for &mut Visited {
         self.insert_mut(fingerprint)
     }
 
-    fn prepare(&mut self, fingerprints: &[u64]) {
-        let place = |fingerprint: &u64| {
-            let shard = self.shards[Visited::shard(*fingerprint)].get_mut();
-            shard.unwrap_or_else(PoisonError::into_inner).place(*fingerprint)
-        };
-        read_places(fingerprints.iter().filter_map(place));
+    fn peek(&mut self, fingerprint: u64) -> u64 {
+        let shard = self.shards[Visited::shard(fingerprint)].get_mut();
+        shard.unwrap_or_else(PoisonError::into_inner).place(fingerprint).unwrap_or(0)
     }
 
     fn bytes(&self) -> u64 {
