@@ -12,7 +12,7 @@ pub(crate) struct Records<T> {
     /// whose number is `i` modulo 64.
     unsettled: u64,
     looked_at: Marks,
-    records: Vec<Hashed<T>>,
+    hashed: Vec<Hashed<T>>,
 }
 
 /// A record and its hash at its place.
@@ -25,8 +25,8 @@ struct Hashed<T> {
 impl<T: Entry> Records<T> {
     pub(crate) fn new(part: Part, items: Vec<T>) -> Self {
         // Hashed for the first time when the state is.
-        let records: Vec<_> = items.into_iter().map(|item| Hashed { item, digest: 0 }).collect();
-        Records { part, touched: true, unsettled: u64::MAX, looked_at: Marks::default(), records }
+        let hashed: Vec<_> = items.into_iter().map(|item| Hashed { item, digest: 0 }).collect();
+        Records { part, touched: true, unsettled: u64::MAX, looked_at: Marks::default(), hashed }
     }
 
     /// A record, to be changed.
@@ -34,18 +34,18 @@ impl<T: Entry> Records<T> {
         self.touched = true;
         self.unsettled |= 1 << (index % 64);
         self.looked_at.mark(index);
-        &mut self.records[index].item
+        &mut self.hashed[index].item
     }
 
     fn record_digest(&self, index: usize) -> u64 {
-        self.records[index].item.digest(self.part.key(index, 0))
+        self.hashed[index].item.digest(self.part.key(index, 0))
     }
 }
 
 impl<T> Records<T> {
     /// How many records there are.
     pub(crate) fn len(&self) -> usize {
-        self.records.len()
+        self.hashed.len()
     }
 
     /// The records, by number.
@@ -56,12 +56,12 @@ impl<T> Records<T> {
 
     /// A record, for what does not depend on what it says.
     pub(crate) fn peek(&self, index: usize) -> &T {
-        &self.records[index].item
+        &self.hashed[index].item
     }
 
     /// As [`Records::iter`], for what does not depend on what the records say.
     pub(crate) fn peek_all(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
-        self.records.iter().map(|record| &record.item)
+        self.hashed.iter().map(|record| &record.item)
     }
 }
 
@@ -70,7 +70,7 @@ impl<T> Index<usize> for Records<T> {
 
     fn index(&self, index: usize) -> &T {
         self.looked_at.mark(index);
-        &self.records[index].item
+        &self.hashed[index].item
     }
 }
 
@@ -84,9 +84,9 @@ impl<T: Entry> StatePart for Records<T> {
         while unsettled != 0 {
             let mut index = unsettled.trailing_zeros() as usize;
             unsettled &= unsettled - 1;
-            while index < self.records.len() {
+            while index < self.hashed.len() {
                 let digest = self.record_digest(index);
-                let before = std::mem::replace(&mut self.records[index].digest, digest);
+                let before = std::mem::replace(&mut self.hashed[index].digest, digest);
                 on_change(Aspect::Content, index, digest.wrapping_sub(before));
                 index += 64;
             }
@@ -102,7 +102,7 @@ impl<T: Entry> StatePart for Records<T> {
     }
 
     fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.records)
+        size_of_val(&*self.hashed)
     }
 }
 
@@ -113,14 +113,14 @@ impl<T: Copy> Clone for Records<T> {
             touched: false,
             unsettled: self.unsettled,
             looked_at: Marks::default(),
-            records: self.records.clone(),
+            hashed: self.hashed.clone(),
         }
     }
 
     fn clone_from(&mut self, source: &Self) {
         self.touched = false;
         self.unsettled = source.unsettled;
-        copy_slice(&mut self.records, &source.records);
+        copy_slice(&mut self.hashed, &source.hashed);
     }
 }
 

@@ -8,7 +8,7 @@ mod workloads;
 
 use alertable::engine::explore::{Control, Limits, Visitor, explore};
 use alertable::engine::policy::Uniform;
-use alertable::engine::simulate::simulate;
+use alertable::engine::sample::Sampler;
 use alertable::engine::{Ending, STEP_COUNT_MAX};
 use alertable::models::invariant::Violation;
 use alertable::models::machine::{Machine, Model, Settings, Transition};
@@ -34,16 +34,18 @@ fn simulation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("simulate the ring of 8 threads");
     for (name, checked) in [("every invariant checked", true), ("nothing checked", false)] {
         let system = System { model: &model, checked, hits: None };
-        let run = |seed| {
-            let mut policy = Uniform::new(seed);
-            let run = simulate(&system, &mut policy, STEP_COUNT_MAX, |_, _, _| {});
-            assert!(run.violations.is_empty() && run.ending == Ending::Rest);
-            u64::from(run.step_count)
-        };
+        let mut sampler = Sampler::new(&system);
         // Some runs are a little longer than others: a batch of them is nearly constant.
-        let batch = || (0..100).map(run).sum();
+        let mut batch = || -> u64 {
+            let run = |seed| {
+                let run = sampler.run(&mut Uniform::new(seed), STEP_COUNT_MAX);
+                assert!(run.violations.is_empty() && run.ending == Ending::Rest);
+                sampler.schedule().len() as u64
+            };
+            (0..100).map(run).sum()
+        };
         group.throughput(Throughput::Elements(batch()));
-        group.bench_function(name, |bencher| bencher.iter(batch));
+        group.bench_function(name, |bencher| bencher.iter(&mut batch));
     }
     group.finish();
 }

@@ -26,6 +26,7 @@ impl std::error::Error for TooManyStates {}
 ///
 /// # Errors
 /// When there are too many states.
+#[allow(clippy::mutable_key_type, reason = "what was looked at is no part of a state's value")]
 pub fn state_graph(model: &Model) -> Result<DiGraph<Machine, Transition>, TooManyStates> {
     let mut graph = DiGraph::new();
     let mut places: HashMap<Machine, NodeIndex> = HashMap::new();

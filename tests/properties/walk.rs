@@ -85,6 +85,7 @@ pub(crate) fn watch<W: Watcher>(scenario: &Scenario, deviations: Deviations) -> 
 }
 
 /// Walks up to `state_count_max` states of a model.
+#[allow(clippy::mutable_key_type, reason = "what was looked at is no part of a state's value")]
 pub(crate) fn walk<W: Watcher>(model: &Model, state_count_max: usize) -> Result<Walk, String> {
     let initial = model.initial();
     let mut walk = Walk { complete: true, ..Walk::default() };

@@ -33,7 +33,8 @@ pub(super) trait Lazy<S: TransitionSystem> {
     /// The state.
     fn state(&mut self) -> &S::State;
 
-    /// Makes a step from it. What is looked at is noted from here on.
+    /// Makes a step from it. What that looks at is noted in both states, and was not before: who
+    /// looks at a state for other reasons takes what was noted.
     fn step(&mut self, transition: S::Transition) -> Made<'_, S>;
 }
 
@@ -130,6 +131,8 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             let mut digests = digests.to_vec();
             let Made { before, after, changed, .. } = state.step(transition);
             system.update_digests(Some(before), after, changed, &mut digests);
+            system.take_looked_at(before);
+            system.take_looked_at(after);
             digests
         };
         let mut slots = change.slots;
@@ -218,7 +221,9 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         #[cfg(debug_assertions)]
         {
             let mut transitions = Vec::new();
-            system.enabled(state.state(), &mut transitions);
+            let state = state.state();
+            system.enabled(state, &mut transitions);
+            system.take_looked_at(state);
             assert!(out.ends_with(&transitions), "{transitions:?} are possible, not {out:?}");
         }
     }
@@ -232,7 +237,6 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         digests: &[u64],
     ) -> usize {
         let state = state.state();
-        system.take_looked_at(state);
         let first = self.transitions.len();
         let seen = system.enabled_from(state, source, seen_before, &mut self.transitions);
         let looked_at = system.take_looked_at(state);

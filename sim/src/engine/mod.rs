@@ -6,6 +6,7 @@ pub mod memo;
 mod path;
 pub mod policy;
 pub mod rng;
+pub mod sample;
 pub mod shortest;
 pub mod simulate;
 #[cfg(test)]

@@ -53,6 +53,8 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
         let changed = self.make(at, transition);
         let state = &mut self.states[at].state;
         self.system.update_digests(None, state, changed, &mut self.digests);
+        self.system.take_looked_at(&self.states[at].state);
+        self.system.take_looked_at(&self.states[at - 1].state);
     }
 
     /// Makes a state from the one before it.
@@ -65,8 +67,6 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
         let (here, rest) = rest.split_first_mut().expect("it was added above");
         let source = &before[at - 1].state;
         self.system.copy(&mut here.state, source, here.differs);
-        self.system.take_looked_at(source);
-        self.system.take_looked_at(&here.state);
         let changed = self.system.step(&mut here.state, transition, &mut self.monitor);
         if let Some(next) = rest.first_mut() {
             next.differs = next.differs.union(here.differs).union(changed);

@@ -1,0 +1,196 @@
+//! Many random runs of one system.
+
+use super::memo::{Lazy, Made, Memo, SlotSet};
+use super::policy::Policy;
+use super::{Ending, Parts, TransitionSystem};
+
+/// Runs a system along the schedules of policies, and remembers from one run to the next what
+/// steps do.
+pub struct Sampler<'a, S: TransitionSystem> {
+    system: &'a S,
+    memo: Memo<S::Transition>,
+    /// The digests of the initial state's slots.
+    initial: Vec<u64>,
+    digests: Vec<u64>,
+    follower: Follower<'a, S>,
+    enabled: Vec<S::Transition>,
+    answers: Vec<u32>,
+    violations: Vec<S::Violation>,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Sample<V> {
+    /// Why it ended.
+    pub ending: Ending,
+    /// What was wrong with its last step.
+    pub violations: Vec<V>,
+}
+
+impl<S: TransitionSystem> std::fmt::Debug for Sampler<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sampler").field("schedule", &self.follower.schedule).finish_non_exhaustive()
+    }
+}
+
+impl<'a, S: TransitionSystem> Sampler<'a, S> {
+    /// Before the first run.
+    pub fn new(system: &'a S) -> Self {
+        let mut initial = vec![0; system.slot_count()];
+        let mut state = system.initial();
+        system.update_digests(None, &mut state, S::Parts::ALL, &mut initial);
+        system.take_looked_at(&state);
+        Sampler {
+            system,
+            memo: Memo::new(),
+            digests: initial.clone(),
+            follower: Follower {
+                system,
+                initial: state.clone(),
+                scratch: state.clone(),
+                differs: S::Parts::ALL,
+                state,
+                made: 0,
+                schedule: Vec::new(),
+                monitor: S::Monitor::default(),
+                digests: initial.clone(),
+            },
+            initial,
+            enabled: Vec::new(),
+            answers: Vec::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    /// One run of at most `step_count_max` steps, to its end or to the first step that violates
+    /// something.
+    pub fn run(
+        &mut self,
+        policy: &mut impl Policy<S>,
+        step_count_max: u32,
+    ) -> Sample<S::Violation> {
+        self.digests.copy_from_slice(&self.initial);
+        self.follower.restart();
+        let mut changed = SlotSet::MAX;
+        loop {
+            self.enabled.clear();
+            self.memo.transitions(
+                self.system,
+                &mut self.follower,
+                &self.digests,
+                changed,
+                &mut self.answers,
+                &mut self.enabled,
+            );
+            if self.enabled.is_empty() {
+                return Sample { ending: Ending::Rest, violations: Vec::new() };
+            }
+            if self.follower.schedule.len() as u32 >= step_count_max {
+                return Sample { ending: Ending::StepLimit, violations: Vec::new() };
+            }
+            let transition = self.enabled[policy.pick(self.system, &self.enabled)];
+            let change = self.memo.step(
+                self.system,
+                &mut self.follower,
+                transition,
+                &mut self.digests,
+                &mut self.violations,
+            );
+            self.follower.schedule.push(transition);
+            if !self.violations.is_empty() {
+                let violations = std::mem::take(&mut self.violations);
+                return Sample { ending: Ending::Rest, violations };
+            }
+            changed = change.slots;
+        }
+    }
+
+    /// The schedule of the last run.
+    pub fn schedule(&self) -> &[S::Transition] {
+        &self.follower.schedule
+    }
+
+    /// The last state of the last run.
+    pub fn state(&mut self) -> &S::State {
+        self.follower.state()
+    }
+}
+
+/// The state that a schedule leads to, made when somebody looks at it.
+struct Follower<'a, S: TransitionSystem> {
+    system: &'a S,
+    initial: S::State,
+    /// The state after the first `made` steps of the schedule.
+    state: S::State,
+    made: usize,
+    schedule: Vec<S::Transition>,
+    /// Where a step is made that the schedule does not have yet.
+    scratch: S::State,
+    /// In what `scratch` may differ from `state`.
+    differs: S::Parts,
+    monitor: S::Monitor,
+    digests: Vec<u64>,
+}
+
+impl<S: TransitionSystem> Follower<'_, S> {
+    fn restart(&mut self) {
+        if self.made > 0 {
+            self.system.copy(&mut self.state, &self.initial, S::Parts::ALL);
+            self.differs = S::Parts::ALL;
+            self.made = 0;
+        }
+        self.schedule.clear();
+    }
+}
+
+impl<S: TransitionSystem> Lazy<S> for Follower<'_, S> {
+    fn state(&mut self) -> &S::State {
+        for transition in &self.schedule[self.made..] {
+            let changed = self.system.step(&mut self.state, *transition, &mut self.monitor);
+            self.system.update_digests(None, &mut self.state, changed, &mut self.digests);
+            self.differs = self.differs.union(changed);
+        }
+        if self.made < self.schedule.len() {
+            self.made = self.schedule.len();
+            self.system.take_looked_at(&self.state);
+        }
+        &self.state
+    }
+
+    fn step(&mut self, transition: S::Transition) -> Made<'_, S> {
+        self.state();
+        self.system.copy(&mut self.scratch, &self.state, self.differs);
+        let changed = self.system.step(&mut self.scratch, transition, &mut self.monitor);
+        self.differs = changed;
+        Made { before: &self.state, after: &mut self.scratch, changed, monitor: &self.monitor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sampler;
+    use crate::engine::Ending;
+    use crate::engine::policy::Uniform;
+    use crate::engine::toys::{Counters, Locks};
+
+    #[test]
+    fn runs_end_where_nothing_is_possible_or_too_many_steps_were_made() {
+        let system = Counters { count: 3, max: 4 };
+        let mut sampler = Sampler::new(&system);
+        for seed in 0..10 {
+            assert_eq!(sampler.run(&mut Uniform::new(seed), 100).ending, Ending::Rest);
+            assert_eq!((sampler.schedule().len(), sampler.state()), (12, &vec![4; 3]));
+        }
+        assert_eq!(sampler.run(&mut Uniform::new(0), 5).ending, Ending::StepLimit);
+        assert_eq!(sampler.schedule().len(), 5);
+    }
+
+    #[test]
+    fn every_run_reports_what_it_violates() {
+        let system = Locks { ordered: true };
+        let mut sampler = Sampler::new(&system);
+        for seed in 0..10 {
+            assert_eq!(sampler.run(&mut Uniform::new(seed), 100).violations.len(), 1);
+        }
+    }
+}
