@@ -137,7 +137,7 @@ impl Kapc {
 
 impl Kapc {
     /// Everything about it.
-    pub(crate) fn word(&self) -> u64 {
+    pub(crate) fn word(self) -> u64 {
         let source = match self.source {
             ApcSource::Queued => 0,
             ApcSource::Special => 1,

@@ -45,7 +45,7 @@ impl Entry for Frame {
         if kapc.is_none() && interrupted.is_none() {
             return sum;
         }
-        let kapc = kapc.map_or(0, |kapc| kapc.word());
+        let kapc = kapc.map_or(0, Kapc::word);
         let interrupted = interrupted.map_or(0, ServiceReturn::word);
         sum.wrapping_add(key.next().hash_pair(kapc, interrupted))
     }
