@@ -5,11 +5,13 @@
 
 use crate::deviation::Deviation;
 use crate::event::Observer;
-use crate::ids::{BlockId, DatumId, HandleId, ObjectId, RequestId, RoutineId, ThreadId};
+use crate::ids::{BlockId, DatumId, HandleId, IrpId, ObjectId, RequestId, RoutineId, ThreadId};
+use crate::io::dservice::DriverService;
 use crate::io::overlapped::ResultWait;
 use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::kservice::KernelService;
 use crate::ke::thread::ThreadState;
 use crate::ke::timer::TimerApc;
 use crate::ke::wait::{WaitKind, WaitRequest};
@@ -17,6 +19,7 @@ use crate::ke::{Context, Kernel};
 use crate::ob::ObjectType;
 use crate::rule::{apc, iocp, wait};
 use alertable_traces::status::NtStatus;
+use alertable_traces::trace::ProcessorMode;
 
 /// A system call with its arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -253,6 +256,10 @@ pub enum Service {
     },
     /// What StartThreadpoolIo does, which tells the pool alone.
     StartPoolIo,
+    /// A function of the driver kit.
+    Kernel(KernelService),
+    /// A function of the I/O manager for drivers.
+    Driver(DriverService),
     /// A device completes a request on demand: no system service, but a step of the scenario.
     CompleteRequest {
         /// Which device.
@@ -301,6 +308,13 @@ pub(crate) enum ServiceOutcome {
     InWait,
     /// It does not return: the thread ends.
     Exits,
+    /// The dispatch routine of a driver of the program runs, and then the service goes on.
+    Dispatches {
+        /// The request.
+        irp: IrpId,
+        /// The driver, by its number.
+        driver: usize,
+    },
 }
 
 impl Kernel {
@@ -311,6 +325,9 @@ impl Kernel {
         thread: ThreadId,
         service: &Service,
     ) -> ServiceOutcome {
+        if self.has_kernel_mode() {
+            self.km_thread_mut(thread).wait_mode = ProcessorMode::User;
+        }
         match service {
             Service::DelayExecution { alertable, timeout_ms } => {
                 let kind = WaitKind::Delay;
@@ -400,6 +417,10 @@ impl Kernel {
         match service {
             Service::QueueApcThread { thread: target, routine, context, special } => {
                 let target = self.reference_thread(cx, *target)?;
+                if self.is_system_thread(target) {
+                    cx.rule(apc::APC_U_20);
+                    return Err(NtStatus::INVALID_HANDLE);
+                }
                 let source = if *special { ApcSource::Special } else { ApcSource::Queued };
                 if *special && cx.deviates(Deviation::NoSpecialApcs) {
                     return Err(NtStatus::NOT_IMPLEMENTED);

@@ -4,8 +4,10 @@ pub use crate::timeout::Timeout;
 
 use crate::context::kinds;
 use crate::declare::tagged;
+use crate::kernel::Irql;
 use crate::outcome::Value;
-use crate::reader::{Block, Flags, NameSet, OrNull, StatusName, To};
+use crate::reader::{Between, Block, Flags, NameSet, OrNull, StatusName, To};
+use crate::trace::ProcessorMode;
 
 type Thread = To<{ kinds::THREAD }>;
 type Routine = To<{ kinds::ROUTINE }>;
@@ -20,6 +22,11 @@ type Pool = To<{ kinds::POOL }>;
 type PoolTimer = To<{ kinds::POOL_TIMER }>;
 type PoolWait = To<{ kinds::POOL_WAIT }>;
 type PoolIo = To<{ kinds::POOL_IO }>;
+type Kapc = To<{ kinds::KAPC }>;
+type Dpc = To<{ kinds::DPC }>;
+type Irp = To<{ kinds::IRP }>;
+type IrpQueue = To<{ kinds::IRP_QUEUE }>;
+type SpinLock = To<{ kinds::SPIN_LOCK }>;
 type Handle = To<{ kinds::HANDLE }>;
 type Handled = To<{ kinds::HANDLED }>;
 type Waitable = To<{ kinds::WAITABLE }>;
@@ -49,6 +56,14 @@ pub(crate) struct NotificationModes;
 impl NameSet for NotificationModes {
     const NOUN: &'static str = "mode";
     const NAMES: &'static [&'static str] = &["skip-port-on-success", "skip-set-event"];
+}
+
+/// When a completion routine runs.
+pub(crate) struct CompletionCases;
+
+impl NameSet for CompletionCases {
+    const NOUN: &'static str = "case";
+    const NAMES: &'static [&'static str] = &["success", "error", "cancel"];
 }
 
 tagged! {
@@ -509,6 +524,343 @@ tagged! {
         StartThreadpoolIo = "StartThreadpoolIo" {
             /// The file's place in the pool.
             io: String => PoolIo,
+        },
+        /// Initialises an APC object for a thread.
+        KeInitializeApc = "KeInitializeApc" {
+            /// The APC object, which says the routines and the mode.
+            apc: String => Kapc,
+            /// The thread to which it will be queued.
+            thread: String => Thread,
+        },
+        /// Queues an APC object to its thread.
+        KeInsertQueueApc = "KeInsertQueueApc" {
+            /// The APC object.
+            apc: String => Kapc,
+            /// The boost of a thread that this wakes.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Takes an APC object back.
+        KeRemoveQueueApc = "KeRemoveQueueApc" {
+            /// The APC object.
+            apc: String => Kapc,
+        },
+        /// Takes all APC objects of a list back.
+        KeFlushQueueApc = "KeFlushQueueApc" {
+            /// Whose list.
+            thread: String => Thread,
+            /// Which of its two lists.
+            mode: ProcessorMode,
+        },
+        /// A kernel routine writes through the pointer that it has to the normal routine: no
+        /// function, but something that it does.
+        ReplaceNormalRoutine = "ReplaceNormalRoutine" {
+            /// What runs instead; null for nothing.
+            routine: Option<String> => OrNull<Routine>,
+            /// What that is given.
+            data: u64 = 0,
+        },
+        /// Begins a critical region.
+        KeEnterCriticalRegion = "KeEnterCriticalRegion",
+        /// Ends a critical region.
+        KeLeaveCriticalRegion = "KeLeaveCriticalRegion",
+        /// Begins a guarded region.
+        KeEnterGuardedRegion = "KeEnterGuardedRegion",
+        /// Ends a guarded region.
+        KeLeaveGuardedRegion = "KeLeaveGuardedRegion",
+        /// Whether the thread is in a critical or guarded region.
+        KeAreApcsDisabled = "KeAreApcsDisabled",
+        /// Whether no APC at all can be delivered.
+        KeAreAllApcsDisabled = "KeAreAllApcsDisabled",
+        /// The level at which the caller runs.
+        KeGetCurrentIrql = "KeGetCurrentIrql",
+        /// Raises the level and returns what it was.
+        KeRaiseIrql = "KeRaiseIrql" {
+            /// The new level, not below the one that it is.
+            irql: Irql,
+        },
+        /// Lowers the level.
+        KeLowerIrql = "KeLowerIrql" {
+            /// The new level, not above the one that it is.
+            irql: Irql,
+        },
+        /// Acquires a spin lock and raises to DISPATCH_LEVEL.
+        KeAcquireSpinLock = "KeAcquireSpinLock" {
+            /// The lock.
+            lock: String => SpinLock,
+        },
+        /// Releases a spin lock and goes back to the level before.
+        KeReleaseSpinLock = "KeReleaseSpinLock" {
+            /// The lock.
+            lock: String => SpinLock,
+        },
+        /// Waits for one object, in kernel code.
+        KeWaitForSingleObject = "KeWaitForSingleObject" {
+            /// What to wait for.
+            object: String => Waitable,
+            /// How long.
+            ms: Timeout = Timeout::Infinite,
+            /// On whose behalf: only UserMode waits are ended by user APCs.
+            mode: ProcessorMode = ProcessorMode::Kernel,
+            /// Whether alerts, and in UserMode user APCs, end it.
+            alertable: bool = false,
+        },
+        /// Waits for one or all of several objects, in kernel code.
+        KeWaitForMultipleObjects = "KeWaitForMultipleObjects" {
+            /// What to wait for, in order.
+            objects: Vec<String> => Waitable,
+            /// Whether all must be signaled at once.
+            all: bool,
+            /// How long.
+            ms: Timeout = Timeout::Infinite,
+            /// On whose behalf: only UserMode waits are ended by user APCs.
+            mode: ProcessorMode = ProcessorMode::Kernel,
+            /// Whether alerts, and in UserMode user APCs, end it.
+            alertable: bool = false,
+        },
+        /// Waits for a time, in kernel code.
+        KeDelayExecutionThread = "KeDelayExecutionThread" {
+            /// How long.
+            ms: Timeout,
+            /// On whose behalf: only UserMode waits are ended by user APCs.
+            mode: ProcessorMode = ProcessorMode::Kernel,
+            /// Whether alerts, and in UserMode user APCs, end it.
+            alertable: bool = false,
+        },
+        /// Signals an event and returns what it was.
+        KeSetEvent = "KeSetEvent" {
+            /// The event.
+            event: String => Event,
+            /// The boost of a thread that this wakes.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Unsignals an event and returns what it was.
+        KeResetEvent = "KeResetEvent" {
+            /// The event.
+            event: String => Event,
+        },
+        /// Releases the waiters of an event, unsignals it and returns what it was.
+        KePulseEvent = "KePulseEvent" {
+            /// The event.
+            event: String => Event,
+            /// The boost of a thread that this wakes.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Whether an event is signaled.
+        KeReadStateEvent = "KeReadStateEvent" {
+            /// The event.
+            event: String => Event,
+        },
+        /// Gives up a mutex once.
+        KeReleaseMutex = "KeReleaseMutex" {
+            /// The mutex.
+            mutex: String => Mutex,
+        },
+        /// Adds to a semaphore's count and returns what it was.
+        KeReleaseSemaphore = "KeReleaseSemaphore" {
+            /// The semaphore.
+            semaphore: String => Semaphore,
+            /// How much to add.
+            count: i32 = 1,
+        },
+        /// Takes back an alert, or makes queued user APCs due.
+        KeTestAlertThread = "KeTestAlertThread" {
+            /// Which alert.
+            mode: ProcessorMode,
+        },
+        /// Alerts a thread and returns whether it was alerted.
+        KeAlertThread = "KeAlertThread" {
+            /// The thread to alert.
+            thread: String => Thread,
+            /// Which alert.
+            mode: ProcessorMode,
+        },
+        /// Sets a timer, and returns whether it was set before.
+        KeSetTimerEx = "KeSetTimerEx" {
+            /// The timer.
+            timer: String => Timer,
+            /// When it is due, in milliseconds from now.
+            due_ms: u32,
+            /// The period in milliseconds; 0 for once.
+            period_ms: u32 = 0,
+            /// What is queued each time.
+            dpc: Option<String> => OrNull<Dpc>,
+        },
+        /// Stops a timer and returns whether it was set.
+        KeCancelTimer = "KeCancelTimer" {
+            /// The timer.
+            timer: String => Timer,
+        },
+        /// Queues a DPC.
+        KeInsertQueueDpc = "KeInsertQueueDpc" {
+            /// The DPC.
+            dpc: String => Dpc,
+        },
+        /// Takes a DPC back.
+        KeRemoveQueueDpc = "KeRemoveQueueDpc" {
+            /// The DPC.
+            dpc: String => Dpc,
+        },
+        /// Starts a system thread whose `start` is `later`.
+        PsCreateSystemThread = "PsCreateSystemThread" {
+            /// The thread.
+            thread: String => Thread,
+        },
+        /// Ends the calling system thread.
+        PsTerminateSystemThread = "PsTerminateSystemThread" {
+            /// Its exit status.
+            status: String = "STATUS_SUCCESS".to_owned() => StatusName,
+        },
+        /// Allocates a request packet.
+        IoAllocateIrp = "IoAllocateIrp" {
+            /// Where its address is kept.
+            irp: String => Irp,
+            /// How many stack locations it has.
+            stack: u8 = 1 => Between<1, 4>,
+        },
+        /// Builds a request packet that its driver has to free.
+        IoBuildAsynchronousFsdRequest = "IoBuildAsynchronousFsdRequest" {
+            /// Where its address is kept.
+            irp: String => Irp,
+            /// The device that it will be sent to.
+            device: String => Device,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Builds a request packet that belongs to the calling thread.
+        IoBuildDeviceIoControlRequest = "IoBuildDeviceIoControlRequest" {
+            /// Where its address is kept.
+            irp: String => Irp,
+            /// The device that it will be sent to.
+            device: String => Device,
+            /// The event that completion signals.
+            event: String => Event,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Makes a request packet as new.
+        IoReuseIrp = "IoReuseIrp" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Frees a request packet.
+        IoFreeIrp = "IoFreeIrp" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Sends a request packet to a device, and returns what its dispatch routine returns.
+        IoCallDriver = "IoCallDriver" {
+            /// The device.
+            device: String => Device,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Gives the next driver a stack location like one's own.
+        IoCopyCurrentIrpStackLocationToNext = "IoCopyCurrentIrpStackLocationToNext" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Gives the next driver one's own stack location.
+        IoSkipCurrentIrpStackLocation = "IoSkipCurrentIrpStackLocation" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Sets the routine that runs when a lower driver has completed the request.
+        IoSetCompletionRoutine = "IoSetCompletionRoutine" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// The routine; null for none.
+            routine: Option<String> => OrNull<Routine>,
+            /// When it runs: `"success"`, `"error"`, `"cancel"`; always when left out.
+            on: Vec<String> = Vec::new() => Flags<CompletionCases>,
+        },
+        /// Marks a request as pending.
+        IoMarkIrpPending = "IoMarkIrpPending" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// Only if the driver below has (`Irp->PendingReturned`).
+            if_pending: bool = false,
+        },
+        /// Completes a request.
+        IoCompleteRequest = "IoCompleteRequest" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// Its status; the one that it has when left out.
+            status: Option<String> => OrNull<StatusName>,
+            /// Bytes transferred.
+            bytes: u32 = 0,
+            /// The boost of the thread that issued it.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Sets or takes back a cancel routine, and returns whether there was one.
+        IoSetCancelRoutine = "IoSetCancelRoutine" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// The routine; null to take it back.
+            routine: Option<String> => OrNull<Routine>,
+        },
+        /// Asks for the cancellation of a request, and returns whether there was a cancel routine.
+        IoCancelIrp = "IoCancelIrp" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Whether the cancellation of a request was asked for: no function, but a look at
+        /// `Irp->Cancel`.
+        IrpCancel = "IrpCancel" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Acquires the system's cancel spin lock.
+        IoAcquireCancelSpinLock = "IoAcquireCancelSpinLock",
+        /// Releases the system's cancel spin lock.
+        IoReleaseCancelSpinLock = "IoReleaseCancelSpinLock",
+        /// Keeps the address of a request packet: no function, but what drivers do.
+        SaveIrp = "SaveIrp" {
+            /// Where it is kept.
+            to: String => Irp,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Puts a request packet at the end of a queue.
+        InsertTailList = "InsertTailList" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Takes the first request packet out of a queue, and returns whether there was one.
+        RemoveHeadList = "RemoveHeadList" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// Where its address is kept.
+            to: String => Irp,
+        },
+        /// Takes a request packet out of a queue, and returns whether it was there.
+        RemoveEntryList = "RemoveEntryList" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Puts a request packet into a cancel-safe queue, which marks it pending and completes it
+        /// when it is cancelled.
+        IoCsqInsertIrp = "IoCsqInsertIrp" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Takes the next request packet out of a cancel-safe queue, and returns whether there was
+        /// one.
+        IoCsqRemoveNextIrp = "IoCsqRemoveNextIrp" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// Where its address is kept.
+            to: String => Irp,
+        },
+        /// Ends a driver's routine: no function, but its return.
+        Return = "Return" {
+            /// What it returns; what the latest IoCallDriver of the routine returned when left out.
+            status: Option<String> => OrNull<StatusName>,
         },
         /// Takes packets from a completion port.
         GetQueuedCompletionStatusEx = "GetQueuedCompletionStatusEx" {

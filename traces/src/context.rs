@@ -28,10 +28,15 @@ pub(crate) enum Kind {
     PoolTimer,
     PoolWait,
     PoolIo,
+    Kapc,
+    Dpc,
+    SpinLock,
+    Irp,
+    IrpQueue,
 }
 
 impl Kind {
-    const ALL: [Kind; 18] = [
+    const ALL: [Kind; 23] = [
         Kind::Thread,
         Kind::Routine,
         Kind::Label,
@@ -50,6 +55,11 @@ impl Kind {
         Kind::PoolTimer,
         Kind::PoolWait,
         Kind::PoolIo,
+        Kind::Kapc,
+        Kind::Dpc,
+        Kind::SpinLock,
+        Kind::Irp,
+        Kind::IrpQueue,
     ];
 
     /// The kind with its article.
@@ -73,6 +83,11 @@ impl Kind {
             Kind::PoolTimer => "a pool-timer",
             Kind::PoolWait => "a pool-wait",
             Kind::PoolIo => "a pool-io",
+            Kind::Kapc => "a kapc",
+            Kind::Dpc => "a dpc",
+            Kind::SpinLock => "a spin-lock",
+            Kind::Irp => "an irp",
+            Kind::IrpQueue => "an irp-queue",
         }
     }
 }
@@ -125,6 +140,13 @@ pub(crate) mod kinds {
     pub(crate) const ANY_TIMER: u32 = TIMER | POOL_TIMER;
     pub(crate) const POOL_WAIT: u32 = Kinds::of(Kind::PoolWait);
     pub(crate) const POOL_IO: u32 = Kinds::of(Kind::PoolIo);
+    pub(crate) const KAPC: u32 = Kinds::of(Kind::Kapc);
+    pub(crate) const DPC: u32 = Kinds::of(Kind::Dpc);
+    pub(crate) const IRP: u32 = Kinds::of(Kind::Irp);
+    pub(crate) const IRP_QUEUE: u32 = Kinds::of(Kind::IrpQueue);
+    /// What runs routines.
+    pub(crate) const RUNNER: u32 = THREAD | DPC;
+    pub(crate) const SPIN_LOCK: u32 = Kinds::of(Kind::SpinLock);
     /// An OVERLAPPED begins with its status block, so either will do.
     pub(crate) const BLOCK: u32 = OVERLAPPED | Kinds::of(Kind::Iosb);
     pub(crate) const WAITABLE: u32 = THREAD | EVENT | MUTEX | SEMAPHORE | TIMER | PORT | FILE;

@@ -8,6 +8,7 @@ use crate::deviation::Deviation;
 use crate::event::{Event, IrpChange, Observer};
 use crate::ids::{BlockId, DatumId, IrpId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc};
+use crate::ke::kapc::KernelApc;
 use crate::ke::thread::{ExitPhase, InService, ThreadState};
 use crate::ke::wait::{NEVER, WaitKind};
 use crate::ke::{Context, Kernel};
@@ -33,7 +34,31 @@ impl Completer {
     }
 }
 
+/// A request that a driver of the program has completed, after its walk up the stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walked {
+    pub(crate) status: NtStatus,
+    pub(crate) information: u32,
+    /// It was marked pending, and that was not lost on the way up.
+    pub(crate) pended: bool,
+    pub(crate) completer: Completer,
+}
+
 impl Kernel {
+    /// The walk of a request up the stack of a driver of the program is over.
+    pub(crate) fn complete_walked<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        id: IrpId,
+        walked: Walked,
+    ) {
+        let Walked { status, information, pended, completer } = walked;
+        if self.has_irp(id) {
+            self.update_irp(id, |irp| irp.pended = pended);
+            self.complete_irp(cx, id, status, information, completer);
+        }
+    }
+
     /// A driver completes a request (IoCompleteRequest): the first stage.
     ///
     /// IRP-19: in any thread or in a DPC.
@@ -183,6 +208,9 @@ impl Kernel {
     /// its thread being where a kernel APC changes nothing else; see
     /// [`IoSetup::private_requests`](super::setup::IoSetup::private_requests).
     fn is_finished_unseen<O>(&self, cx: &Context<'_, O>, id: IrpId) -> bool {
+        if self.has_kernel_mode() {
+            return false;
+        }
         let record = self.irp(id);
         let issuer = self.thread(record.issuer);
         let is_elsewhere = match issuer.state {
@@ -203,6 +231,9 @@ impl Kernel {
     ///
     /// IRP-38: a waiting thread leaves its wait for it and resumes it afterwards.
     fn queue_io_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, issuer: ThreadId, id: IrpId) {
+        if self.has_kernel_mode() {
+            return self.insert_kernel_apc(cx, issuer, KernelApc::Io(id));
+        }
         self.io_mut().kernel_apcs.push(issuer.index(), id);
         if self.thread(issuer).state == ThreadState::Waiting {
             cx.rules([irp::IRP_38, apc::APC_I_11]);
@@ -217,6 +248,16 @@ impl Kernel {
         thread: ThreadId,
     ) {
         let id = self.io_mut().kernel_apcs.remove(thread.index(), 0);
+        self.run_io_apc(cx, thread, id);
+    }
+
+    /// The second stage of a request runs on its thread.
+    pub(crate) fn run_io_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        id: IrpId,
+    ) {
         cx.rules([irp::IRP_37, irp::IRP_40]);
         if matches!(self.thread(thread).service, InService::Removal { .. }) {
             cx.rule(iocp::IOCP_31);
@@ -361,7 +402,11 @@ impl Kernel {
     }
 
     /// Ends the wait of a thread in CancelIo when nothing is left to wait for.
-    fn cancel_wait_over<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+    pub(crate) fn cancel_wait_over<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
         let here = *self.thread(thread);
         if let InService::Cancel(file) = here.service
             && !self.has_request_on(cx, thread, file)
@@ -375,7 +420,7 @@ impl Kernel {
     /// Whether a thread that exits still waits for requests of its own.
     pub(crate) fn awaits_irps(&self, thread: ThreadId) -> bool {
         self.thread(thread).state == ThreadState::Exiting(ExitPhase::AwaitIrps)
-            && !self.io().thread_irps(thread).is_empty()
+            && (!self.io().thread_irps(thread).is_empty() || !self.own_irps_of(thread).is_empty())
     }
 }
 

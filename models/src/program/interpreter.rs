@@ -1,8 +1,9 @@
 //! How a thread takes a step: its program's next call, the return from a wait, a routine.
 
+use super::driver::DriverOutcome;
 use super::{Frame, Instruction, Pc, ProgramCall};
 use crate::deviation::Deviation;
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::{CallId, ThreadId};
 use crate::ke::Context;
 use crate::ke::apc::{ApcSource, Kapc};
@@ -22,8 +23,15 @@ impl Machine {
         thread: ThreadId,
     ) {
         cx.rules([apc::APC_U_33, wait::WAIT_98]);
-        if self.kernel.thread(thread).role == ThreadRole::PoolWaiter {
-            return self.run_pool_waiter(cx, thread);
+        match self.kernel.role(thread) {
+            ThreadRole::PoolWaiter => return self.run_pool_waiter(cx, thread),
+            ThreadRole::Dpc if self.kernel.thread(thread).state == ThreadState::Waiting => {
+                return self.run_dpc(model, cx, thread);
+            }
+            _ => {}
+        }
+        if self.kernel.has_sweep(thread) {
+            return self.sweep(model, cx, thread);
         }
         match self.kernel.thread(thread).state {
             ThreadState::Starting => self.start(model, cx, thread),
@@ -55,7 +63,8 @@ impl Machine {
     /// A wait makes its tests again.
     fn restart<O: Observer>(&mut self, model: &Model, cx: &mut Context<'_, O>, thread: ThreadId) {
         let here = *self.kernel.thread(thread);
-        if here.terminated && matches!(here.service, InService::Request(_)) {
+        let is_to_exit = here.terminated && self.kernel.is_to_exit(thread);
+        if is_to_exit && matches!(here.service, InService::Request(_)) {
             // IO-30: the wait is not begun again.
             self.kernel.abandon_wait(thread);
             return self.resume(model, cx, thread, NtStatus::USER_APC);
@@ -88,12 +97,15 @@ impl Machine {
         match outcome {
             ServiceOutcome::Returned(result) => self.returned(model, cx, thread, call, result),
             ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
+            ServiceOutcome::Dispatches { irp, driver } => {
+                self.enter_service_dispatch(model, cx, thread, irp, driver);
+            }
             ServiceOutcome::Exits => unreachable!("no service that waits ends its thread"),
         }
     }
 
     /// The call that a thread is in.
-    fn current_call<'a>(&self, model: &'a Model, thread: ThreadId) -> &'a ProgramCall {
+    pub(super) fn current_call<'a>(&self, model: &'a Model, thread: ThreadId) -> &'a ProgramCall {
         let pc = self.program.pc(thread).expect("a thread in a service has a frame");
         match model.program.instruction(pc) {
             Instruction::Call(id) => model.program.call(id),
@@ -123,7 +135,9 @@ impl Machine {
         thread: ThreadId,
     ) {
         let here = *self.kernel.thread(thread);
-        if self.kernel.has_io_apc(thread) {
+        if self.kernel.is_kernel_apc_due(cx.deviations, thread) {
+            self.deliver_kernel_apcs(model, cx, thread);
+        } else if self.kernel.has_io_apc(thread) {
             self.kernel.deliver_io_apc(cx, thread);
         } else if here.terminated {
             self.kernel.begin_exit(cx, thread, here.exit_code);
@@ -138,6 +152,11 @@ impl Machine {
 
     /// THR-03: the APCs queued so far, then the entry point.
     fn start<O: Observer>(&mut self, model: &Model, cx: &mut Context<'_, O>, thread: ThreadId) {
+        if self.kernel.is_system_thread(thread) {
+            cx.event(Event::Thread { thread, change: ThreadChange::Started });
+            self.kernel.thread_mut(thread).state = ThreadState::User;
+            return self.settle(model, thread);
+        }
         self.kernel.start_thread(cx, thread);
         if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread, true) {
             cx.rule(apc::APC_X_13);
@@ -161,7 +180,12 @@ impl Machine {
                 }
                 self.make_call(model, cx, thread, call);
             }
-            _ if self.program.frames(thread).len() > 1 => self.leave_routine(model, cx, thread),
+            _ if self.program.is_in_routine(thread) => self.leave_routine(model, cx, thread),
+            _ if self.kernel.is_system_thread(thread) => {
+                self.check_leaks(cx, thread);
+                self.kernel.begin_system_exit(cx, thread, 0);
+                self.exit(model, cx, thread, ExitPhase::CancelIrps);
+            }
             _ if cx.deviates(Deviation::ExitRunsApcs)
                 && !self.kernel.user_apcs(thread).is_empty() =>
             {
@@ -183,10 +207,32 @@ impl Machine {
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
-        call: CallId,
+        id: CallId,
     ) {
-        let call = model.program.call(call);
-        match self.kernel.system_call(cx, thread, &call.service) {
+        let call = model.program.call(id);
+        let outcome = match &call.service {
+            Service::Kernel(service) => {
+                let frame = self.program.frames(thread).last();
+                let stage = frame.and_then(|frame| frame.kapc).and_then(Kapc::stage);
+                self.kernel.kernel_call(cx, thread, service, stage)
+            }
+            Service::Driver(service) => match self.driver_call(model, cx, thread, service) {
+                DriverOutcome::Enters => return,
+                DriverOutcome::Leaves => {
+                    let result = NtStatus::SUCCESS.into();
+                    cx.event(Event::Return { thread, call: id, result });
+                    return self.leave_routine(model, cx, thread);
+                }
+                DriverOutcome::Returned(value) => {
+                    ServiceOutcome::Returned(ServiceReturn { status: NtStatus::SUCCESS, value })
+                }
+            },
+            service => self.kernel.system_call(cx, thread, service),
+        };
+        match outcome {
+            ServiceOutcome::Dispatches { irp, driver } => {
+                self.enter_service_dispatch(model, cx, thread, irp, driver);
+            }
             ServiceOutcome::Exits => {
                 if self.program.frames(thread).len() > 1 {
                     cx.rules([apc::APC_U_25, thr::THR_37]);
@@ -203,7 +249,7 @@ impl Machine {
 
     /// A service has its result. Others may come in before the program sees it: who stops the
     /// thread, who sends it a special APC, and the second stages of its own requests.
-    fn returned<O: Observer>(
+    pub(super) fn returned<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -211,9 +257,13 @@ impl Machine {
         call: &ProgramCall,
         result: ServiceReturn,
     ) {
-        let watched = !model.watch(thread).only_queued_to() && call.label.is_some();
+        let watch = model.watch(thread);
+        let watched = (watch.interruptible || watch.alertable) && call.label.is_some();
         let held = watched && !self.must_leave_user_path(thread);
-        if held || self.kernel.has_io_apc(thread) {
+        let is_interrupted = self.kernel.has_io_apc(thread)
+            || self.kernel.is_kernel_apc_due(cx.deviations, thread)
+            || self.kernel.has_sweep(thread);
+        if held || is_interrupted {
             self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
         } else {
             self.return_to_user(model, cx, thread, result);
@@ -232,7 +282,18 @@ impl Machine {
     }
 
     /// A call in flight got as far as a wait: what was asked of the thread comes first.
-    fn obey_kernel_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+    pub(super) fn obey_kernel_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        if self.kernel.has_kernel_mode() {
+            let due = self.kernel.next_kernel_apc(cx.deviations, thread).is_some();
+            if due && self.kernel.thread(thread).state == ThreadState::Waiting {
+                self.kernel.interrupt_wait(cx, thread);
+            }
+            return;
+        }
         let here = *self.kernel.thread(thread);
         let ends_later = matches!(here.service, InService::Request(_) | InService::Aborting(_));
         if !here.has_kernel_apc() || (here.terminated && ends_later) {
@@ -247,7 +308,9 @@ impl Machine {
 
     fn must_leave_user_path(&self, thread: ThreadId) -> bool {
         let here = self.kernel.thread(thread);
-        here.has_kernel_apc() || here.user_apc_pending || self.kernel.has_special_apc(thread)
+        self.kernel.is_asked_to_stop(here)
+            || here.user_apc_pending
+            || self.kernel.has_special_apc(thread)
     }
 
     /// The exit from a wait that a user APC ended.
@@ -258,6 +321,9 @@ impl Machine {
         thread: ThreadId,
     ) {
         let result = ServiceReturn::status(NtStatus::USER_APC);
+        if self.is_in_kernel_mode(thread) || self.kernel.is_to_exit(thread) {
+            return self.return_to_user(model, cx, thread, result);
+        }
         match self.kernel.deliver_user_apc(cx, thread, true) {
             Some(kapc) => self.enter_routine(model, cx, thread, kapc, Some(result), true),
             // APC-I-17: it was taken back meanwhile.
@@ -266,17 +332,20 @@ impl Machine {
     }
 
     /// A service is done and its thread about to go back to user mode.
-    fn return_to_user<O: Observer>(
+    pub(super) fn return_to_user<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
         result: ServiceReturn,
     ) {
+        if self.is_in_kernel_mode(thread) {
+            return self.complete(model, cx, thread, result);
+        }
         let here = *self.kernel.thread(thread);
-        if here.terminated {
+        if self.kernel.is_to_exit(thread) {
             self.kernel.begin_exit(cx, thread, here.exit_code);
-        } else if here.suspend_count > 0 {
+        } else if here.suspend_count > 0 && !self.kernel.has_kernel_mode() {
             self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
             self.kernel.stop(cx, thread);
         } else if self.kernel.has_special_apc(thread) {
@@ -302,7 +371,7 @@ impl Machine {
     }
 
     /// A routine is entered, and those after it as long as nobody can look inside them.
-    fn enter_routine<O: Observer>(
+    pub(super) fn enter_routine<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -316,6 +385,9 @@ impl Machine {
         while let Some(kapc) = next {
             if self.program.frames(thread).len() > 1 {
                 cx.rule(apc::APC_U_10);
+            }
+            if self.enter_user_kernel_routine(model, cx, thread, kapc, interrupted, test_alert) {
+                return;
             }
             let result = self.kernel.completion_of(kapc);
             if model.program.keeps_history {
@@ -354,6 +426,9 @@ impl Machine {
         thread: ThreadId,
     ) {
         let frame = self.program.frames.pop(thread.index()).expect("it is in a routine");
+        if let Some(kapc) = frame.kapc.filter(|kapc| kapc.runs_in_kernel_mode()) {
+            return self.leave_kernel_mode_routine(model, cx, thread, (kapc, frame));
+        }
         let Frame { kapc, interrupted, test_alert, .. } = frame;
         let kapc = kapc.expect("only routines are left this way");
         match self.next_apc(cx, thread, kapc, test_alert) {
@@ -388,7 +463,7 @@ impl Machine {
     }
 
     /// The context that routines had interrupted is restored.
-    fn go_on<O: Observer>(
+    pub(super) fn go_on<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -511,6 +586,11 @@ impl Machine {
     ) {
         self.program.leave(thread);
         self.kernel.exit_step(cx, thread, phase);
+        if self.kernel.thread(thread).state == ThreadState::Exiting(ExitPhase::CloseApcQueue)
+            && phase == ExitPhase::CloseApcQueue
+        {
+            return self.run_down(model, cx, thread);
+        }
         let last = ThreadState::Exiting(ExitPhase::SignalThread);
         if self.kernel.thread(thread).state == last && !model.watch(thread).awaited {
             self.kernel.exit_step(cx, thread, ExitPhase::SignalThread);

@@ -44,7 +44,11 @@ impl Kernel {
             }
             ExitPhase::CloseApcQueue => {
                 self.run_down_user_apcs(cx, thread);
-                ExitPhase::SignalThread
+                if self.apc_to_run_down(cx, thread).is_some() {
+                    ExitPhase::CloseApcQueue
+                } else {
+                    ExitPhase::SignalThread
+                }
             }
             ExitPhase::SignalThread => return self.end_thread(cx, thread),
         };
@@ -53,7 +57,7 @@ impl Kernel {
             // Its second stages come first. It is blocked meanwhile, and so not active at a port.
             return self.give_up_activity(cx, thread);
         }
-        if cx.deviates(Deviation::ExitAtOnce) && !self.has_io_apc(thread) {
+        if cx.deviates(Deviation::ExitAtOnce) && !self.has_io_apc(thread) && next != phase {
             self.exit_step(cx, thread, next);
         }
     }
@@ -83,7 +87,8 @@ impl Kernel {
                 && !cx.deviations.contains(Deviation::MutexNotAbandoned)
         };
         let has_irp = || {
-            self.io.as_deref().is_some_and(|io| !io.thread_irps(thread).is_empty())
+            (self.io.as_deref().is_some_and(|io| !io.thread_irps(thread).is_empty())
+                || !self.own_irps_of(thread).is_empty())
                 && !cx.deviations.contains(Deviation::ExitKeepsIrps)
         };
         match phase {
@@ -117,6 +122,9 @@ impl Kernel {
     /// The end: the thread object is signaled for ever (WAIT-74).
     fn end_thread<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         cx.rule(wait::WAIT_74);
+        if self.has_kernel_mode() {
+            self.leave_own_irps(cx, thread);
+        }
         if self.has_io() {
             cx.rules([exit::EXIT_01, exit::EXIT_24]);
             self.leave_port(cx, thread);

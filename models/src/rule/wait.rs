@@ -41,8 +41,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_05 "WAIT-05" NtSyscall SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_05 "WAIT-05" NtSyscall SourceDerived {
         statement: "Otherwise, if alertable and the kernel-mode alert bit is set, it is consumed \
             and STATUS_ALERTED returned (so in a UserMode wait it ranks after user APCs).",
         observe: "ALERT-04",
@@ -50,8 +49,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_06 "WAIT-06" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_06 "WAIT-06" Kernel SourceDerived {
         statement: "A non-alertable wait tests none of these, except that a UserMode one returns \
             STATUS_USER_APC if UserApcPending is already set, i.e. an APC delivery is already \
             decided (practically: the thread is being terminated).",
@@ -169,8 +167,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_19 "WAIT-19" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_19 "WAIT-19" Kernel SourceDerived {
         statement: "A wait entered below APC_LEVEL with KernelApcPending set and not in a guarded \
             region first lets the kernel APCs run, then begins the tests of WAIT-01; they \
             therefore see the effects of those APCs.",
@@ -251,8 +248,7 @@ rules! {
         note: "",
         divergence: "Earlier versions: one lock.",
     }
-    WAIT_28 "WAIT-28" UserApi Documented
-        missing "System APCs come with I/O; suspension shows the effect (WAIT-24)." {
+    WAIT_28 "WAIT-28" UserApi Documented {
         statement: "The thread's FIFO place may also be lost for reasons invisible to the program \
             (any system kernel APC, for example I/O completion for its own requests). A faithful \
             outcome set therefore lets a blocked thread be re-queued at the tail when an APC of \
@@ -475,8 +471,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_53 "WAIT-53" NtSyscall Tested
-        missing "The Nt calls that return a previous state are no calls of the format." {
+    WAIT_53 "WAIT-53" NtSyscall Tested {
         statement: "At NT level set, reset and pulse return the previous state (0 or 1); a set \
             that hands over to a waiter reports previous state 0 although the event is 0 \
             afterwards.",
@@ -616,8 +611,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_69 "WAIT-69" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_69 "WAIT-69" Kernel SourceDerived {
         statement: "The owner of a kernel mutex (KMUTEX) that ends its thread still owning it \
             stops the system; only mutants can be abandoned.",
         observe: "invariant (bugcheck 0x4000008A)",
@@ -843,8 +837,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_95 "WAIT-95" Kernel Documented
-        missing "Priorities and boosts come with the scheduler of the system; exploration covers every order." {
+    WAIT_95 "WAIT-95" Kernel Documented missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "Thread states: Initialized, Ready, Standby, Running, Waiting, Terminated, \
             plus Transition (stack not resident), DeferredReady (made ready, not yet assigned to \
             a processor) and, on NT 5.1/5.2 only, GateWait. A woken thread is Ready, not Running.",
@@ -853,8 +846,7 @@ rules! {
         note: "",
         divergence: "GateWait gone since Windows 7.",
     }
-    WAIT_96 "WAIT-96" Kernel Documented
-        missing "Priorities and boosts come with the scheduler of the system; exploration covers every order." {
+    WAIT_96 "WAIT-96" Kernel Documented missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "Ready threads run by priority; within one priority FIFO; a preempted thread \
             goes to the front of its queue, one whose quantum ended to the back.",
         observe: "",
@@ -862,8 +854,7 @@ rules! {
         note: "",
         divergence: "With several processors and affinities only approximately.",
     }
-    WAIT_97 "WAIT-97" Kernel Tested
-        missing "Priorities and boosts come with the scheduler of the system; exploration covers every order." {
+    WAIT_97 "WAIT-97" Kernel Tested missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "A thread released from a wait may get a temporary boost above its base \
             priority (events, mutexes, semaphores 1; alerts and termination APCs 2; I/O by device \
             class), only in the dynamic range (base below 16) and to at most 15; it decays by one \
@@ -882,8 +873,7 @@ rules! {
         note: "",
         divergence: "Real systems show only a subset of the schedules.",
     }
-    WAIT_99 "WAIT-99" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_99 "WAIT-99" Kernel Documented missing "The wait option cannot be said in a scenario." {
         statement: "With the \"wait next\" option of the kernel's set, pulse and release \
             functions the caller keeps IRQL and lock until its following wait call, making \
             signal-plus-wait atomic; the following call must be a wait.",

@@ -1,7 +1,12 @@
 //! From a call of the format to the system service behind it.
 
 use super::Convention;
-use crate::ids::{BlockId, DatumId, HandleId, RequestId, RoutineId, ThreadId};
+use super::driver::driver_service;
+use super::kernel::kernel_service;
+use crate::ids::{
+    BlockId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, RequestId, RoutineId,
+    SpinLockId, ThreadId,
+};
 use crate::io::overlapped::ResultWait;
 use crate::io::port::{Packet, PacketValue};
 use crate::io::setup::{ControlCode, Interface, Major, Request, RequestContext};
@@ -34,6 +39,18 @@ pub(crate) trait Names {
     fn overlapped(&mut self, name: &str) -> Overlapped;
     /// The number of a pool's wait.
     fn pool_wait(&self, name: &str) -> usize;
+    /// An APC object.
+    fn kapc(&self, name: &str) -> KapcId;
+    /// A DPC object.
+    fn dpc(&self, name: &str) -> DpcId;
+    /// A place for the address of a request packet.
+    fn irp_var(&self, name: &str) -> IrpVarId;
+    /// A queue of request packets.
+    fn irp_queue(&self, name: &str) -> IrpQueueId;
+    /// A driver's device, by its number; none for a device that is set up.
+    fn driver(&self, name: &str) -> Option<usize>;
+    /// A spin lock.
+    fn spin_lock(&self, name: &str) -> SpinLockId;
     /// Enters a request.
     fn request(&mut self, request: Request) -> RequestId;
 }
@@ -48,7 +65,7 @@ pub(crate) struct Overlapped {
     pub(crate) suppress_port: bool,
 }
 
-fn milliseconds(timeout: Timeout) -> u32 {
+pub(super) fn milliseconds(timeout: Timeout) -> u32 {
     match timeout {
         Timeout::Finite(ms) => ms,
         Timeout::Infinite => NEVER,
@@ -64,6 +81,14 @@ pub(crate) fn lower(call: &Call, names: &mut impl Names) -> Option<Lowered> {
         .or_else(|| file_service(call, names))
         .or_else(|| port_service(call, names))
         .or_else(|| pool_service(call, names))
+        .or_else(|| {
+            let (service, convention) = kernel_service(call, names)?;
+            Some((Service::Kernel(service), convention))
+        })
+        .or_else(|| {
+            let (service, convention) = driver_service(call, names)?;
+            Some((Service::Driver(service), convention))
+        })
         .map(|(service, convention)| Lowered { service, convention })
 }
 
@@ -444,6 +469,6 @@ fn pool_service(call: &Call, names: &mut impl Names) -> Option<(Service, Convent
     })
 }
 
-fn status_of(name: &str) -> NtStatus {
+pub(super) fn status_of(name: &str) -> NtStatus {
     NtStatus::from_name(name).expect("the reader has checked the names of statuses")
 }

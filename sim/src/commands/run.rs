@@ -51,7 +51,7 @@ enum PolicyArgument {
     Pct,
     /// The threads take turns
     RoundRobin,
-    /// The system's own scheduler: not available yet
+    /// As the system's own scheduler decides: priorities, quanta, boosts; nothing is random
     Nt,
 }
 
@@ -60,10 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         PolicyArgument::Random => PolicyName::Random,
         PolicyArgument::Pct => PolicyName::Pct,
         PolicyArgument::RoundRobin => PolicyName::RoundRobin,
-        PolicyArgument::Nt => {
-            let message = "the policy \"nt\" is not available yet; take random, pct or round-robin";
-            return Err(Failure::Other(message.to_owned()));
-        }
+        PolicyArgument::Nt => PolicyName::Nt,
     };
     let schedule = match &arguments.schedule {
         Some(picks) => Schedule::Picks(picks.clone()),
@@ -155,6 +152,7 @@ fn is_told(event: &Event) -> bool {
         Event::Kapc { change, .. } => {
             matches!(change, KapcChange::Removed | KapcChange::RunDown)
         }
+        Event::KernelApc { change, .. } => *change != KapcChange::Queued,
         Event::ApcReturned { .. } | Event::StatusBlock { .. } | Event::TimePassed { .. } => false,
         Event::Irp { change, .. } => {
             !matches!(change, IrpChange::Allocated { .. } | IrpChange::Dispatched { location: 1 })
@@ -165,6 +163,11 @@ fn is_told(event: &Event) -> bool {
         | Event::Packet { .. }
         | Event::Received { .. }
         | Event::File { .. }
+        | Event::Irql { .. }
+        | Event::Dpc { .. }
+        | Event::CalledTooHigh { .. }
+        | Event::ContractBroken { .. }
+        | Event::Stop { .. }
         | Event::Timer { .. } => true,
     }
 }
