@@ -14,6 +14,7 @@ pub mod file;
 pub mod graph;
 pub mod judge;
 pub mod nt;
+pub mod object;
 pub mod replay;
 pub mod run;
 pub mod system;

@@ -34,6 +34,7 @@ mod timeout;
 
 pub mod call;
 pub mod expectation;
+pub mod import;
 pub mod limits;
 pub mod observation;
 pub mod outcome;

@@ -2,6 +2,7 @@
 
 use super::explore::{print_evidence, status_of};
 use super::input::{self, LimitArguments};
+use super::objects::{self, ObjectCheck};
 use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
 use alertable::engine::explore::{Control, Limits};
@@ -26,7 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Scenarios, observations, traces, or folders of them
+    /// Scenarios, observations, traces, captures (….wineserver.log, .xz, .gz), or folders of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Whose behaviour is right; for scenarios, their own choice by default
@@ -35,6 +36,9 @@ pub(super) struct Arguments {
     /// The scenario of the observations, when it is not beside them or in the given paths
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
+    /// Follow object traces to their end and count by kind what is not explained
+    #[arg(long)]
+    keep_going: bool,
     #[command(flatten)]
     limits: LimitArguments,
     /// One JSON document instead of text
@@ -53,6 +57,7 @@ enum Report {
     Scenario { title: String, model: Box<Model>, exploration: Box<Exploration> },
     Observations { judged: Vec<(Observation, Judgement)> },
     Trace(Replay),
+    Objects(Box<ObjectCheck>),
     Unsupported(String),
     Failed(Failure),
 }
@@ -65,7 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let files = document_files(&arguments.paths)?;
     let scenarios = Scenarios::find(&files, arguments.scenario.as_deref())?;
     let limits = Limits { worker_count: 1, ..arguments.limits.limits() };
-    let checker = Checker { dialect, scenarios: &scenarios, limits };
+    let keeps_going = arguments.keep_going;
+    let checker = Checker { dialect, scenarios: &scenarios, limits, keeps_going };
     let results = in_parallel(&files, arguments.limits.worker_count(), |path| checker.check(path));
     let status = results.iter().map(|checked| checked.status).max().unwrap_or(Status::Good);
     if arguments.json {
@@ -106,7 +112,7 @@ fn in_parallel<T: Send>(
 }
 
 /// The documents in the given paths: every file that is named, and every `.json` and `.jsonl`
-/// file in a folder or below it, sorted.
+/// file and every capture in a folder or below it, sorted.
 fn document_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -125,7 +131,7 @@ fn document_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let what = match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         _ => format!("cannot be read: {error}"),
@@ -141,7 +147,8 @@ fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         .map_err(|error| unreadable(folder, &error))?;
     entries.sort();
     for entry in entries {
-        let is_document = entry.extension().is_some_and(|end| end == "json" || end == "jsonl");
+        let is_document = entry.extension().is_some_and(|end| end == "json" || end == "jsonl")
+            || objects::is_named_capture(&entry);
         // A link can lead back to where it is.
         if entry.is_dir() && !entry.is_symlink() {
             add_folder(&entry, files)?;
@@ -156,6 +163,9 @@ fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
 pub(super) fn scenario_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut scenarios = Vec::new();
     for path in document_files(paths)? {
+        if objects::is_named_capture(&path) {
+            continue;
+        }
         if alertable_traces::document_kind_of_file(&path)? == DocumentKind::Scenario {
             scenarios.push(path);
         }
@@ -205,6 +215,7 @@ struct Checker<'a> {
     dialect: Option<&'static Dialect>,
     scenarios: &'a Scenarios,
     limits: Limits,
+    keeps_going: bool,
 }
 
 impl Checker<'_> {
@@ -219,6 +230,7 @@ impl Checker<'_> {
                 .unwrap_or(Status::Good),
             Report::Trace(Replay::Same { .. }) => Status::Good,
             Report::Trace(Replay::Different(_)) => Status::Finding,
+            Report::Objects(check) => check.status(),
             Report::Unsupported(_) => Status::Undecided,
             Report::Failed(_) => Status::BadInput,
         };
@@ -226,10 +238,13 @@ impl Checker<'_> {
     }
 
     fn report(&self, path: &Path) -> Result<Report, Failure> {
+        if objects::is_capture(path)? {
+            return self.objects(path);
+        }
         Ok(match alertable_traces::document_kind_of_file(path)? {
             DocumentKind::Scenario => self.scenario(path)?,
             DocumentKind::Observation => self.observations(path)?,
-            DocumentKind::Trace => Self::trace(path)?,
+            DocumentKind::Trace => self.trace(path)?,
             DocumentKind::Outcome => Report::Unsupported(
                 "an outcome alone says nothing that could be checked".to_owned(),
             ),
@@ -277,13 +292,19 @@ impl Checker<'_> {
         Ok(Report::Observations { judged })
     }
 
-    fn trace(path: &Path) -> Result<Report, Failure> {
+    fn objects(&self, path: &Path) -> Result<Report, Failure> {
+        let check = objects::check(path, self.dialect, self.keeps_going)?;
+        Ok(Report::Objects(Box::new(check)))
+    }
+
+    fn trace(&self, path: &Path) -> Result<Report, Failure> {
         let file = path.display().to_string();
         let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
         let level = TraceReader::new(BufReader::new(opened), Some(&file))?.header().level;
         Ok(match level {
             Level::Full => Report::Trace(replay_file(path)?),
-            Level::Api | Level::Object => Report::Unsupported(
+            Level::Object => self.objects(path)?,
+            Level::Api => Report::Unsupported(
                 "captured traces cannot be searched for an explanation yet".to_owned(),
             ),
         })
@@ -370,6 +391,7 @@ fn json_of(path: &Path, checked: &Checked) -> Value {
             "same": matches!(replay, Replay::Same { .. }),
             "events": replay.event_count(),
         }),
+        Report::Objects(check) => objects::json_of(&file, check),
         Report::Unsupported(why) => json!({ "file": file, "undecided": why }),
         Report::Failed(Failure::Input(error)) => {
             json!({ "file": file, "error": error.to_string() })
@@ -388,6 +410,7 @@ fn print_notable(path: &Path, checked: &Checked, single: bool) {
             say!("{}  {file}: {event_count} events, byte for byte", styled(GOOD, "same"));
         }
         Report::Trace(Replay::Same { .. }) => {}
+        Report::Objects(check) => objects::print(path, check, single),
         Report::Trace(Replay::Different(difference)) => {
             say!("{}  {file}:{}", styled(BAD, "different"), difference.line);
         }
@@ -457,6 +480,16 @@ fn print_summary(results: &[Checked], status: Status) {
             }
             Report::Trace(Replay::Different(_)) => {
                 *counts.entry("trace# different").or_default() += 1;
+            }
+            Report::Objects(check) => {
+                let word = match check.word() {
+                    "explained" => "object trace# explained",
+                    "difference" => "object trace# explained by a dialect",
+                    "undecided" => "object trace# undecided",
+                    _ => "object trace# not explained",
+                };
+                *counts.entry(word).or_default() += 1;
+                *counts.entry("event# followed").or_default() += check.event_count();
             }
             Report::Unsupported(_) => *counts.entry("document# undecided").or_default() += 1,
             Report::Failed(_) => *counts.entry("document# with errors").or_default() += 1,
