@@ -6,6 +6,7 @@
 //!   real systems, full traces.
 //! - [`models`] and [`traces`] are the crates below, for whoever writes properties of their own.
 
+pub mod api;
 pub mod deadlock;
 pub mod describe;
 pub mod engine;
@@ -15,6 +16,7 @@ pub mod graph;
 pub mod judge;
 pub mod replay;
 pub mod run;
+pub mod state_text;
 pub mod system;
 pub mod trace;
 

@@ -9,10 +9,12 @@ mod history;
 mod interpreter;
 mod pool;
 mod state;
+mod traced;
 
 pub use compile::{CompileError, compile};
 pub use history::History;
 pub use state::{Frame, ProgramState};
+pub use traced::Place;
 
 use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
 use crate::io::setup::IoSetup;
@@ -95,6 +97,8 @@ pub struct Watch {
     pub awaited: bool,
     /// A call that uses its handle keeps its result.
     pub reported: bool,
+    /// Somebody writes down when each of its routines begins and ends, and when it ends itself.
+    pub traced: bool,
 }
 
 impl Watch {
@@ -110,7 +114,7 @@ impl Watch {
 
     /// Whether nobody can tell when it ends.
     pub(crate) fn ends_unseen(self) -> bool {
-        self.only_queued_to() && !self.awaited && !self.reported
+        self.only_queued_to() && !self.awaited && !self.reported && !self.traced
     }
 }
 
