@@ -5,6 +5,7 @@
 //! anything as late as it likes.
 
 use crate::ids::ObjectId;
+use crate::io::irp::Irp;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::wait::NEVER;
 use crate::machine::{Machine, Model, Transition};
@@ -14,9 +15,14 @@ impl Model {
     /// milliseconds there are between the moment when its wait began and that one.
     pub fn not_due(&self, machine: &Machine, out: &mut Vec<(Transition, u32)>) {
         let kernel = &machine.kernel;
+        if kernel.io.as_deref().is_some_and(|io| io.bug_check().is_some()) {
+            return;
+        }
         for thread in kernel.thread_ids() {
             let record = kernel.thread(thread);
-            if record.waits_for_time() {
+            let goes_on = kernel.has_io_apc(thread)
+                || (!record.is_alive() && kernel.has_io() && !kernel.awaits_irps(thread));
+            if record.waits_for_time() && !goes_on {
                 out.push((Transition::TimeOut(thread), record.wait.remaining_ms));
             }
         }
@@ -26,8 +32,10 @@ impl Model {
             }
         }
         if let Some(io) = kernel.io.as_deref() {
-            for irp in io.irps().iter().filter(|irp| !self.program.io.can_complete(irp)) {
-                out.push((Transition::Complete(irp.id), irp.remaining_ms));
+            for irp in io.irps() {
+                if self.program.io.can_complete(&Irp { remaining_ms: 0, ..*irp }) {
+                    out.push((Transition::Complete(irp.id), irp.remaining_ms));
+                }
             }
         }
         out.retain(|(_, ms)| *ms != 0 && *ms != NEVER);

@@ -5,6 +5,7 @@ use crate::trace::TraceSettings;
 use alertable_models::event::{Event, Observer, ThreadChange};
 use alertable_models::ids::{CallId, ThreadId};
 use alertable_models::io::port::Packet;
+use alertable_models::ke::thread::ThreadRole;
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::program::Place;
@@ -61,6 +62,8 @@ pub struct Projector<'a, W: Write> {
 struct Thread {
     /// The calls and routines that it is in.
     open: Vec<Option<ApcEntry>>,
+    /// It runs what comes before its entry point.
+    is_starting: bool,
     /// What it has seen last: not before this time, and at best at that one.
     held: VecDeque<(u64, u64, Told)>,
     /// The time of its last event.
@@ -164,7 +167,7 @@ impl<'a, W: Write> Projector<'a, W> {
     /// Makes a step that is possible.
     pub fn step(&mut self, transition: Transition) {
         self.now += STEP_NS;
-        let before: Vec<bool> = self.threads().map(|thread| self.has_ended(thread)).collect();
+        let could_end: Vec<bool> = self.threads().map(|thread| self.could_end(thread, transition)).collect();
         self.noted.0.clear();
         self.model.step(&mut self.machine, transition, &mut self.noted);
         let events = std::mem::take(&mut self.noted.0);
@@ -174,13 +177,8 @@ impl<'a, W: Write> Projector<'a, W> {
             self.event(event, at, &mut received);
         }
         self.noted.0 = events;
-        for (thread, had_ended) in self.threads().zip(before) {
-            let ends = !had_ended && self.has_ended(thread);
-            let by_itself = self.threads[thread.index()].open.is_empty()
-                && !self.machine.kernel().thread(thread).terminated;
-            if ends && by_itself {
-                self.tell(thread, Told::Ending, self.now + STEP_NS - 1);
-            }
+        for (thread, could_end) in self.threads().zip(could_end) {
+            self.see_place(thread, could_end);
         }
         self.write_due();
     }
@@ -189,8 +187,31 @@ impl<'a, W: Write> Projector<'a, W> {
         self.model.program.thread_ids()
     }
 
-    fn has_ended(&self, thread: ThreadId) -> bool {
-        self.model.place(&self.machine, thread) == Place::Ended
+    /// Whether a thread of the program, of which nobody else has asked that it end, goes on.
+    fn could_end(&self, thread: ThreadId, transition: Transition) -> bool {
+        let record = self.machine.kernel().thread(thread);
+        transition == Transition::Run(thread)
+            && record.role == ThreadRole::Program
+            && record.is_alive()
+            && !record.terminated
+    }
+
+    /// A thread has begun its own steps, has ended, or cannot write anything down any more.
+    fn see_place(&mut self, thread: ThreadId, could_end: bool) {
+        let end = self.now + STEP_NS - 1;
+        let place = self.model.place(&self.machine, thread);
+        let frames = self.machine.program().frames(thread).len();
+        let log = &mut self.threads[thread.index()];
+        let is_in_nothing = log.open.is_empty();
+        if log.is_starting && is_in_nothing && frames < 2 && place != Place::Away {
+            log.is_starting = false;
+            self.tell(thread, Told::Started, end - 1);
+        }
+        match place {
+            Place::Ended if could_end && is_in_nothing => self.tell(thread, Told::Ending, end),
+            Place::Ended | Place::Away => self.settle(thread, end),
+            Place::Call(_) | Place::Work | Place::RoutineEnd | Place::ThreadEnd => {}
+        }
     }
 
     fn event(&mut self, event: &Event, at: u64, received: &mut Vec<Packet>) {
@@ -219,7 +240,7 @@ impl<'a, W: Write> Projector<'a, W> {
                 }
             }
             Event::Thread { thread, change: ThreadChange::Started } => {
-                self.tell(thread, Told::Started, at);
+                self.threads[thread.index()].is_starting = true;
             }
             _ => {}
         }
