@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "generator/mod.rs"]
+#[allow(dead_code)]
+mod generator;
+
 use alertable::api::{Options, Spread, Verdict, check, project};
 use alertable::engine::policy::Uniform;
 use alertable::engine::simulate::simulate;
@@ -80,4 +84,37 @@ fn runs_of_the_corpus_are_explained() {
     for failure in failures.iter().take(6) { println!("{failure}"); }
     let names: Vec<&str> = failures.iter().map(|f| f.lines().next().unwrap()).collect();
     assert!(failures.is_empty(), "{} of {}\n{}", failures.len(), files.len(), names.join("\n"));
+}
+
+#[test]
+fn runs_of_generated_scenarios_are_explained() {
+    use generator::Topic::*;
+    let cases: u32 = std::env::var("PROPTEST_CASES").ok().and_then(|c| c.parse().ok()).unwrap_or(64);
+    let topics: [&[generator::Topic]; 5] = [
+        &[Apcs, SpecialApcs, Alerts, Sleeps, Waits],
+        &[Events, Waits, WaitsForAll, Mutexes, Semaphores],
+        &[Timers, Apcs, Sleeps],
+        &[Suspension, Ends, SpecialApcs, Waits],
+        &[Io],
+    ];
+    for topics in topics {
+        let config = proptest::test_runner::Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Default::default() };
+        let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
+        let mut runner = proptest::test_runner::TestRunner::new_with_rng(config, rng);
+        let result = runner.run(&generator::scenarios(topics), |scenario| {
+            for time in [Time::Urgent, Time::Free] {
+                for seed in 0..3 {
+                    for steps in [0, 3, 12] {
+                        let (trace, deviations) = traced(&scenario, time, seed, steps);
+                        explained(&trace, deviations).map_err(|message| {
+                            let trace = String::from_utf8(trace).unwrap();
+                            proptest::test_runner::TestCaseError::fail(format!("{message}\n{trace}"))
+                        })?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        if let Err(e) = result { panic!("{topics:?} {e}"); }
+    }
 }

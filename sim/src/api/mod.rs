@@ -8,12 +8,14 @@
 //! began; anything may be late. The trace is read once, and what is kept of it does not grow.
 
 mod config;
+mod judge;
 mod order;
 mod progress;
 mod project;
 mod report;
 mod search;
 
+pub use judge::{Judged, TRIED_EVENT_COUNT_MAX, judge_file};
 pub use project::{Projector, Spread, project};
 pub use report::{Allowed, Report};
 

@@ -4,6 +4,7 @@ use super::explore::{print_evidence, status_of};
 use super::input::{self, LimitArguments};
 use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
+use alertable::api::{Judged, Options, judge_file};
 use alertable::engine::explore::{Control, Limits};
 use alertable::exploration::{Exploration, explore_model};
 use alertable::judge::{Judgement, OutcomeSource, judge};
@@ -37,6 +38,10 @@ pub(super) struct Arguments {
     scenario: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArguments,
+    /// How much too early a time-out of an `api` trace may seem, in milliseconds; by its source
+    /// by default
+    #[arg(long, value_name = "MS")]
+    tolerance: Option<f64>,
     /// One JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -53,6 +58,7 @@ enum Report {
     Scenario { title: String, model: Box<Model>, exploration: Box<Exploration> },
     Observations { judged: Vec<(Observation, Judgement)> },
     Trace(Replay),
+    ApiTrace(Judged),
     Unsupported(String),
     Failed(Failure),
 }
@@ -65,7 +71,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let files = document_files(&arguments.paths)?;
     let scenarios = Scenarios::find(&files, arguments.scenario.as_deref())?;
     let limits = Limits { worker_count: 1, ..arguments.limits.limits() };
-    let checker = Checker { dialect, scenarios: &scenarios, limits };
+    let tolerance_ns = arguments.tolerance.map(|ms| (ms.max(0.0) * 1e6) as u64);
+    let checker = Checker { dialect, scenarios: &scenarios, limits, tolerance_ns };
     let results = in_parallel(&files, arguments.limits.worker_count(), |path| checker.check(path));
     let status = results.iter().map(|checked| checked.status).max().unwrap_or(Status::Good);
     if arguments.json {
@@ -205,6 +212,7 @@ struct Checker<'a> {
     dialect: Option<&'static Dialect>,
     scenarios: &'a Scenarios,
     limits: Limits,
+    tolerance_ns: Option<u64>,
 }
 
 impl Checker<'_> {
@@ -219,6 +227,7 @@ impl Checker<'_> {
                 .unwrap_or(Status::Good),
             Report::Trace(Replay::Same { .. }) => Status::Good,
             Report::Trace(Replay::Different(_)) => Status::Finding,
+            Report::ApiTrace(judged) => super::api_trace::status_of(judged),
             Report::Unsupported(_) => Status::Undecided,
             Report::Failed(_) => Status::BadInput,
         };
@@ -229,7 +238,7 @@ impl Checker<'_> {
         Ok(match alertable_traces::document_kind_of_file(path)? {
             DocumentKind::Scenario => self.scenario(path)?,
             DocumentKind::Observation => self.observations(path)?,
-            DocumentKind::Trace => Self::trace(path)?,
+            DocumentKind::Trace => self.trace(path)?,
             DocumentKind::Outcome => Report::Unsupported(
                 "an outcome alone says nothing that could be checked".to_owned(),
             ),
@@ -277,16 +286,29 @@ impl Checker<'_> {
         Ok(Report::Observations { judged })
     }
 
-    fn trace(path: &Path) -> Result<Report, Failure> {
+    fn trace(&self, path: &Path) -> Result<Report, Failure> {
         let file = path.display().to_string();
         let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
         let level = TraceReader::new(BufReader::new(opened), Some(&file))?.header().level;
         Ok(match level {
             Level::Full => Report::Trace(replay_file(path)?),
-            Level::Api | Level::Object => Report::Unsupported(
+            Level::Api => Report::ApiTrace(self.api_trace(path)?),
+            Level::Object => Report::Unsupported(
                 "captured traces cannot be searched for an explanation yet".to_owned(),
             ),
         })
+    }
+}
+
+impl Checker<'_> {
+    fn api_trace(&self, path: &Path) -> Result<Judged, Failure> {
+        let dialect = self.dialect.unwrap_or(&alertable_models::deviation::DIALECTS[0]);
+        let options = Options {
+            deviations: dialect.deviations,
+            tolerance_ns: self.tolerance_ns,
+            step_count_max: self.limits.state_count_max,
+        };
+        Ok(judge_file(path, dialect, &options)?)
     }
 }
 
@@ -370,6 +392,7 @@ fn json_of(path: &Path, checked: &Checked) -> Value {
             "same": matches!(replay, Replay::Same { .. }),
             "events": replay.event_count(),
         }),
+        Report::ApiTrace(judged) => super::api_trace::json_of(&file, judged),
         Report::Unsupported(why) => json!({ "file": file, "undecided": why }),
         Report::Failed(Failure::Input(error)) => {
             json!({ "file": file, "error": error.to_string() })
@@ -391,6 +414,7 @@ fn print_notable(path: &Path, checked: &Checked, single: bool) {
         Report::Trace(Replay::Different(difference)) => {
             say!("{}  {file}:{}", styled(BAD, "different"), difference.line);
         }
+        Report::ApiTrace(judged) => super::api_trace::print(path, judged, single),
         Report::Scenario { title, model, exploration } => {
             if single || checked.status != Status::Good {
                 say!("{}  {title}", status_word(checked.status));
@@ -457,6 +481,9 @@ fn print_summary(results: &[Checked], status: Status) {
             }
             Report::Trace(Replay::Different(_)) => {
                 *counts.entry("trace# different").or_default() += 1;
+            }
+            Report::ApiTrace(judged) => {
+                *counts.entry(super::api_trace::count_word(judged)).or_default() += 1;
             }
             Report::Unsupported(_) => *counts.entry("document# undecided").or_default() += 1,
             Report::Failed(_) => *counts.entry("document# with errors").or_default() += 1,
