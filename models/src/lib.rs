@@ -15,6 +15,7 @@
 //! policy. Whatever could go two ways is a [`machine::Transition`] that somebody else picks.
 
 pub mod deviation;
+mod due;
 pub mod event;
 pub mod ids;
 pub mod invariant;

@@ -140,7 +140,7 @@ pub fn event_subject<'a>(program: &'a Program, event: &Event) -> &'a str {
 }
 
 /// A routine and what it is about, without what its status block will read.
-fn kapc_text(program: &Program, kapc: Kapc) -> String {
+pub(crate) fn kapc_text(program: &Program, kapc: Kapc) -> String {
     match kapc.block().and_then(|block| program.io().block_name(block)) {
         Some(block) => format!("{}({block})", program.routine_name(kapc.routine)),
         None => apc_text(&apc_entry(program, kapc, IoResult::NONE)),
@@ -292,7 +292,7 @@ pub fn event_text(program: &Program, event: &Event, received: &[Packet]) -> Stri
 }
 
 /// A call with its arguments, as the scenario gives them.
-fn call_text(call: &alertable_traces::call::Call) -> String {
+pub(crate) fn call_text(call: &alertable_traces::call::Call) -> String {
     let json = serde_json::to_value(call).unwrap_or_default();
     let arguments = json.as_object().into_iter().flatten().filter(|(name, _)| *name != "call");
     let arguments: Vec<String> = arguments

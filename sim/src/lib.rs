@@ -6,6 +6,7 @@
 //!   real systems, full traces.
 //! - [`models`] and [`traces`] are the crates below, for whoever writes properties of their own.
 
+pub mod api;
 pub mod deadlock;
 pub mod describe;
 pub mod engine;
@@ -17,6 +18,7 @@ pub mod nt;
 pub mod object;
 pub mod replay;
 pub mod run;
+pub mod state_text;
 pub mod system;
 pub mod trace;
 

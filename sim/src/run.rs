@@ -90,6 +90,8 @@ pub struct Run {
     pub picks: Vec<usize>,
     /// What the last step violates.
     pub violations: Vec<Violation>,
+    /// The transitions that it took.
+    pub transitions: Vec<Transition>,
     /// The full trace, if it was wanted.
     pub trace: Option<Vec<u8>>,
 }
@@ -184,6 +186,7 @@ fn run_with<'a>(
     let mut recorder = Recorder::new(&model.program);
     let mut timeline = Vec::new();
     let mut picks = Vec::new();
+    let mut transitions = Vec::new();
     let mut time_ms = 0;
     let settings = TraceSettings::new(model, options);
     let mut tracer =
@@ -193,6 +196,7 @@ fn run_with<'a>(
             if enabled.len() > 1 {
                 picks.push(pick);
             }
+            transitions.push(enabled[pick]);
             if let Some(tracer) = &mut tracer {
                 tracer.step(enabled, pick, &step.events);
             }
@@ -211,6 +215,7 @@ fn run_with<'a>(
         time_ms,
         timeline,
         picks,
+        transitions,
         violations: run.violations.into_iter().map(|(_, violation)| violation).collect(),
         trace: tracer.map(Tracer::finish),
     }

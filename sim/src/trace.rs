@@ -69,6 +69,11 @@ impl TraceSettings {
         }
     }
 
+    /// What the header's `source` says.
+    pub(crate) fn source(&self) -> &Map<String, Value> {
+        &self.source
+    }
+
     /// What the header of a trace says.
     pub(crate) fn of_header(header: &TraceHeader) -> Self {
         TraceSettings { source: header.source.clone() }

@@ -172,6 +172,8 @@ struct Reference {
 #[derive(Debug)]
 pub(crate) struct Context {
     is_strict: bool,
+    /// Names must refer to something.
+    refers: bool,
     declared: IndexMap<String, Declared>,
     labels: IndexMap<String, Span>,
     references: Vec<Reference>,
@@ -186,6 +188,7 @@ impl Context {
     pub(crate) fn scenario() -> Self {
         Context {
             is_strict: true,
+            refers: true,
             declared: IndexMap::new(),
             labels: IndexMap::new(),
             references: Vec::new(),
@@ -198,7 +201,22 @@ impl Context {
 
     /// For what was seen somewhere: names mean nothing here.
     pub(crate) fn captured() -> Self {
-        Context { is_strict: false, ..Self::scenario() }
+        Context { is_strict: false, refers: false, ..Self::scenario() }
+    }
+
+    /// For what was seen of a scenario: its names must be those that the scenario declares.
+    pub(crate) fn captured_of(names: impl Iterator<Item = (String, Kind, Option<String>)>) -> Self {
+        let declared = names.map(|(name, kind, of)| {
+            let of = of.map(|of| (of, Span::new(0, 0)));
+            (name, Declared { kind, of })
+        });
+        Context { is_strict: false, declared: declared.collect(), ..Self::scenario() }
+    }
+
+    /// Looks up what was referred to since this was last done.
+    pub(crate) fn resolve_references(&mut self) -> Result<(), Fault> {
+        let references = std::mem::take(&mut self.references);
+        references.iter().try_for_each(|reference| self.look_up(reference))
     }
 
     pub(crate) fn is_strict(&self) -> bool {
@@ -263,7 +281,7 @@ impl Context {
 
     /// As [`refer`](Self::refer), for the key of an object.
     pub(crate) fn refer_by_name(&mut self, name: &str, span: Span, wanted: Kinds) {
-        if self.is_strict {
+        if self.refers {
             self.references.push(Reference { name: name.to_owned(), span, wanted });
         }
     }
@@ -271,7 +289,7 @@ impl Context {
     /// Notes that a node names an OVERLAPPED or status block and declares it, unless the name
     /// is declared. Objects are read before steps.
     pub(crate) fn refer_or_declare(&mut self, node: &Node<'_>, wanted: Kinds) -> Result<(), Fault> {
-        if !self.is_strict {
+        if !self.refers {
             return Ok(());
         }
         let name = node.text()?;

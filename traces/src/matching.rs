@@ -50,21 +50,42 @@ impl Pattern {
     }
 }
 
+fn open<T: PartialEq>(wanted: Option<&T>, got: Option<&T>) -> bool {
+    wanted.is_none() || wanted == got
+}
+
+/// Whether a routine's run has the fields of another one.
+pub(crate) fn agrees_entry(wanted: &ApcEntry, got: &ApcEntry) -> bool {
+    wanted.routine == got.routine
+        && open(wanted.data.as_ref(), got.data.as_ref())
+        && open(wanted.error.as_ref(), got.error.as_ref())
+        && open(wanted.bytes.as_ref(), got.bytes.as_ref())
+        && open(wanted.overlapped.as_ref(), got.overlapped.as_ref())
+        && open(wanted.timer.as_ref(), got.timer.as_ref())
+}
+
 /// Whether a result has the fields of another one.
 pub(crate) fn agrees(wanted: &CallResult, got: &CallResult) -> bool {
-    fn open<T: PartialEq>(wanted: Option<&T>, got: Option<&T>) -> bool {
-        wanted.is_none() || wanted == got
-    }
     wanted.ret == got.ret
         && open(wanted.error.as_ref(), got.error.as_ref())
         && open(wanted.bytes.as_ref(), got.bytes.as_ref())
         && open(wanted.previous.as_ref(), got.previous.as_ref())
         && open(wanted.key.as_ref(), got.key.as_ref())
         && open(wanted.overlapped.as_ref(), got.overlapped.as_ref())
-        && open(wanted.entries.as_ref(), got.entries.as_ref())
+        && agrees_entries(wanted.entries.as_deref(), got.entries.as_deref())
         && open(wanted.value.as_ref(), got.value.as_ref())
         && open(wanted.status.as_ref(), got.status.as_ref())
         && open(wanted.information.as_ref(), got.information.as_ref())
+}
+
+/// Whether packets agree in all that is known of the wanted ones: their status can be unknown.
+fn agrees_entries(wanted: Option<&[PortEntry]>, got: Option<&[PortEntry]>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    let agree = |(wanted, got): (&PortEntry, &PortEntry)| {
+        let status = wanted.status.as_ref().or(got.status.as_ref()).cloned();
+        PortEntry { status, ..wanted.clone() } == *got
+    };
+    got.is_some_and(|got| wanted.len() == got.len() && wanted.iter().zip(got).all(agree))
 }
 
 /// How the lists of a section are spoken of.

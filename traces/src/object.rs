@@ -251,7 +251,7 @@ tagged! {
 }
 
 impl Object {
-    fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
             Object::Event { .. } => Kind::Event,
             Object::Mutex { .. } => Kind::Mutex,

@@ -163,6 +163,11 @@ record! {
 }
 
 impl ApcEntry {
+    /// Whether another entry agrees with this one in every field that this one has.
+    pub fn matches(&self, other: &ApcEntry) -> bool {
+        crate::matching::agrees_entry(self, other)
+    }
+
     /// An entry that has nothing but the routine.
     pub fn of(routine: impl Into<String>) -> Self {
         ApcEntry {

@@ -19,7 +19,7 @@ use crate::service::{ServiceOutcome, ServiceReturn};
 use alertable_traces::status::NtStatus;
 
 /// What a packet tells beside its result (ApcContext).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PacketValue {
     /// NULL.
     Null,

@@ -26,7 +26,7 @@ use alertable_traces::trace::ProcessorMode;
 pub const QUEUED_APC_COUNT_MAX: usize = 60_000;
 
 /// Where a user APC comes from.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ApcSource {
     /// `QueueUserAPC`: a record of its own for each call (APC-U-15).
     Queued,

@@ -416,6 +416,7 @@ impl Machine {
         model.program.instruction(entry) == Instruction::End
             && matches!(kapc.source, ApcSource::Queued | ApcSource::Io(_))
             && model.watch(thread).only_queued_to()
+            && !model.watch(thread).traced
     }
 
     /// A routine that has a frame returns: the next APC follows, or the interrupted call returns.

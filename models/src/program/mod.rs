@@ -13,10 +13,12 @@ mod interpreter;
 mod kernel;
 mod pool;
 mod state;
+mod traced;
 
 pub use compile::{CompileError, compile};
 pub use history::History;
 pub use state::{Frame, ProgramState};
+pub use traced::Place;
 
 use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
 use crate::io::setup::IoSetup;
@@ -102,6 +104,8 @@ pub struct Watch {
     pub reported: bool,
     /// A kernel APC of code in kernel mode can interrupt it.
     pub kernel_apcs: bool,
+    /// Somebody writes down when each of its routines begins and ends, and when it ends itself.
+    pub traced: bool,
 }
 
 impl Watch {
@@ -117,7 +121,7 @@ impl Watch {
 
     /// Whether nobody can tell when it ends.
     pub(crate) fn ends_unseen(self) -> bool {
-        self.only_queued_to() && !self.awaited && !self.reported
+        self.only_queued_to() && !self.awaited && !self.reported && !self.traced
     }
 }
 

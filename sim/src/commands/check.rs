@@ -5,6 +5,7 @@ use super::input::{self, LimitArguments};
 use super::objects::{self, ObjectCheck};
 use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
+use alertable::api::{Judged, Options, judge_file};
 use alertable::engine::explore::{Control, Limits};
 use alertable::exploration::{Exploration, explore_model};
 use alertable::judge::{Judgement, OutcomeSource, judge};
@@ -41,6 +42,10 @@ pub(super) struct Arguments {
     keep_going: bool,
     #[command(flatten)]
     limits: LimitArguments,
+    /// How much too early a time-out of an `api` trace may seem, in milliseconds; by its source
+    /// by default
+    #[arg(long, value_name = "MS")]
+    tolerance: Option<f64>,
     /// One JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -58,6 +63,7 @@ enum Report {
     Observations { judged: Vec<(Observation, Judgement)> },
     Trace(Replay),
     Objects(Box<ObjectCheck>),
+    ApiTrace(Judged),
     Unsupported(String),
     Failed(Failure),
 }
@@ -71,7 +77,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let scenarios = Scenarios::find(&files, arguments.scenario.as_deref())?;
     let limits = Limits { worker_count: 1, ..arguments.limits.limits() };
     let keeps_going = arguments.keep_going;
-    let checker = Checker { dialect, scenarios: &scenarios, limits, keeps_going };
+    let tolerance_ns = arguments.tolerance.map(|ms| (ms.max(0.0) * 1e6) as u64);
+    let checker = Checker { dialect, scenarios: &scenarios, limits, keeps_going, tolerance_ns };
     let results = in_parallel(&files, arguments.limits.worker_count(), |path| checker.check(path));
     let status = results.iter().map(|checked| checked.status).max().unwrap_or(Status::Good);
     if arguments.json {
@@ -216,6 +223,7 @@ struct Checker<'a> {
     scenarios: &'a Scenarios,
     limits: Limits,
     keeps_going: bool,
+    tolerance_ns: Option<u64>,
 }
 
 impl Checker<'_> {
@@ -231,6 +239,7 @@ impl Checker<'_> {
             Report::Trace(Replay::Same { .. }) => Status::Good,
             Report::Trace(Replay::Different(_)) => Status::Finding,
             Report::Objects(check) => check.status(),
+            Report::ApiTrace(judged) => super::api_trace::status_of(judged),
             Report::Unsupported(_) => Status::Undecided,
             Report::Failed(_) => Status::BadInput,
         };
@@ -304,10 +313,20 @@ impl Checker<'_> {
         Ok(match level {
             Level::Full => Report::Trace(replay_file(path)?),
             Level::Object => self.objects(path)?,
-            Level::Api => Report::Unsupported(
-                "captured traces cannot be searched for an explanation yet".to_owned(),
-            ),
+            Level::Api => Report::ApiTrace(self.api_trace(path)?),
         })
+    }
+}
+
+impl Checker<'_> {
+    fn api_trace(&self, path: &Path) -> Result<Judged, Failure> {
+        let dialect = self.dialect.unwrap_or(&alertable_models::deviation::DIALECTS[0]);
+        let options = Options {
+            deviations: dialect.deviations,
+            tolerance_ns: self.tolerance_ns,
+            step_count_max: self.limits.state_count_max,
+        };
+        Ok(judge_file(path, dialect, &options)?)
     }
 }
 
@@ -392,6 +411,7 @@ fn json_of(path: &Path, checked: &Checked) -> Value {
             "events": replay.event_count(),
         }),
         Report::Objects(check) => objects::json_of(&file, check),
+        Report::ApiTrace(judged) => super::api_trace::json_of(&file, judged),
         Report::Unsupported(why) => json!({ "file": file, "undecided": why }),
         Report::Failed(Failure::Input(error)) => {
             json!({ "file": file, "error": error.to_string() })
@@ -414,6 +434,7 @@ fn print_notable(path: &Path, checked: &Checked, single: bool) {
         Report::Trace(Replay::Different(difference)) => {
             say!("{}  {file}:{}", styled(BAD, "different"), difference.line);
         }
+        Report::ApiTrace(judged) => super::api_trace::print(path, judged, single),
         Report::Scenario { title, model, exploration } => {
             if single || checked.status != Status::Good {
                 say!("{}  {title}", status_word(checked.status));
@@ -490,6 +511,8 @@ fn print_summary(results: &[Checked], status: Status) {
                 };
                 *counts.entry(word).or_default() += 1;
                 *counts.entry("event# followed").or_default() += check.event_count();
+            Report::ApiTrace(judged) => {
+                *counts.entry(super::api_trace::count_word(judged)).or_default() += 1;
             }
             Report::Unsupported(_) => *counts.entry("document# undecided").or_default() += 1,
             Report::Failed(_) => *counts.entry("document# with errors").or_default() += 1,

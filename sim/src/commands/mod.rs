@@ -1,6 +1,7 @@
 //! The command line: one file a verb, each reads its arguments, makes one call to the library,
 //! and prints what came of it.
 
+mod api_trace;
 mod check;
 mod explore;
 mod import;

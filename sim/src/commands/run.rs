@@ -3,11 +3,13 @@
 use super::input::{self, BehaviourArguments};
 use super::output::{self, BAD, DIM, NAME, STRONG, say, styled};
 use super::{Failure, Status};
+use alertable::api::{Spread, project};
 use alertable::describe::{
     apc_text, blocked_text, event_subject, event_text, result_text, status_block_text,
 };
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::run::{PolicyName, Run, RunOptions, Schedule, run_model};
+use alertable::trace::TraceSettings;
 use alertable_models::event::{Event, IrpChange, KapcChange, ObjectChange, ThreadChange};
 use alertable_models::io::port::Packet;
 use alertable_models::machine::Model;
@@ -15,6 +17,7 @@ use alertable_traces::outcome::{End, Outcome};
 use alertable_traces::scenario::Scenario;
 use clap::ValueEnum;
 use serde_json::json;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -35,9 +38,17 @@ pub(super) struct Arguments {
     /// End the run after so many steps
     #[arg(long, value_name = "N", default_value_t = STEP_COUNT_MAX)]
     limit_steps: u32,
-    /// Write the full trace
+    /// Write a trace
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// How much the trace tells
+    #[arg(long, value_enum, default_value_t = LevelArgument::Full, requires = "trace")]
+    level: LevelArgument,
+    /// In an `api` trace, how many steps a call is written down before it takes effect, and a
+    /// result after it was there, at most
+    #[arg(long, value_name = "STEPS", default_value_t = 4,
+          value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    spread: u64,
     /// One JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -53,6 +64,14 @@ enum PolicyArgument {
     RoundRobin,
     /// As the system's own scheduler decides: priorities, quanta, boosts; nothing is random
     Nt,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum LevelArgument {
+    /// Every step with every choice, for replay
+    Full,
+    /// What the program sees of itself: calls, results, routines, with times that overlap
+    Api,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
@@ -71,12 +90,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let options = RunOptions {
         schedule,
         step_count_max: arguments.limit_steps,
-        with_trace: arguments.trace.is_some(),
+        with_trace: arguments.trace.is_some() && arguments.level == LevelArgument::Full,
     };
     let run = run_model(&model, &scenario, &options)
         .map_err(|error| Failure::Other(error.to_string()))?;
-    if let (Some(path), Some(trace)) = (&arguments.trace, &run.trace) {
-        alertable::file::write_whole(path, trace)
+    if let Some(path) = &arguments.trace {
+        let trace = match &run.trace {
+            Some(trace) => Cow::Borrowed(trace),
+            None => Cow::Owned(project(
+                &model,
+                &scenario,
+                &TraceSettings::new(&model, &options),
+                Spread { steps: arguments.spread, seed: arguments.seed },
+                &run.transitions,
+            )),
+        };
+        alertable::file::write_whole(path, &trace)
             .map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;
     }
     if arguments.json {

@@ -4,6 +4,7 @@
 //! reproduces it byte for byte. One of the level `api` is what can be captured from outside,
 //! and one of the level `object` what a system tells about its objects.
 
+pub mod api;
 mod event;
 mod event_json;
 mod header;

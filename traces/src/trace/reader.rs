@@ -3,7 +3,7 @@
 use super::{EventKind, ObjectTraceEvent, TraceEvent, TraceHeader};
 use crate::context::Context;
 use crate::error::{Error, Fault};
-use crate::json::parse;
+use crate::json::{Node, parse};
 use crate::limits::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX};
 use crate::lines::Lines;
 use crate::read::{Fields, Read};
@@ -47,10 +47,7 @@ impl<R: BufRead> TraceReader<R> {
     /// # Errors
     /// When the line is no event, or its number is not above that of the event before.
     pub fn next_event(&mut self) -> Result<Option<TraceEvent<'static>>, Error> {
-        let Some(line) = self.lines.next(LINE_BYTES_MAX)? else { return Ok(None) };
-        let event = self.event(&line).map_err(|fault| self.lines.locate(&line, fault))?;
-        self.last = Some(event.n);
-        Ok(Some(event))
+        self.next_with(&mut Context::captured(), |event, _, _| Ok(event))
     }
 
     /// The next event of a trace of the level `object`; none at the end of the trace.
@@ -85,9 +82,26 @@ impl<R: BufRead> TraceReader<R> {
         }
     }
 
-    fn event(&self, line: &str) -> Result<TraceEvent<'static>, Fault> {
-        let node = parse(line)?;
-        let event = TraceEvent::read(&node, &mut Context::captured())?;
+    /// The next event, read with a context and turned into something else. Mistakes that `turn`
+    /// finds get their place in the line.
+    pub(super) fn next_with<T>(
+        &mut self,
+        cx: &mut Context,
+        turn: impl FnOnce(TraceEvent<'static>, Fields<'_, '_>, u32) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Error> {
+        let Some(line) = self.lines.next(LINE_BYTES_MAX)? else { return Ok(None) };
+        let number = self.lines.number();
+        let read = parse(&line).and_then(|node| {
+            let event = self.event(&node, cx)?;
+            cx.resolve_references()?;
+            self.last = Some(event.n);
+            turn(event, node.fields()?, number)
+        });
+        read.map(Some).map_err(|fault| self.lines.locate(&line, fault))
+    }
+
+    fn event(&self, node: &Node<'_>, cx: &mut Context) -> Result<TraceEvent<'static>, Fault> {
+        let event = TraceEvent::read(node, cx)?;
         let fields = node.fields()?;
         self.check_number(event.n, fields)?;
         match &event.what {
