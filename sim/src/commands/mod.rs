@@ -4,11 +4,13 @@
 mod check;
 mod explore;
 mod input;
+mod litmus;
 mod output;
 mod replay;
 mod rules;
 mod run;
 mod schema;
+mod wine;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ enum Command {
     Check(check::Arguments),
     /// Re-execute a full trace; it must come out byte for byte
     Replay(replay::Arguments),
+    /// A scenario as a C program for a real system; what that does, beside what is allowed
+    Litmus(litmus::Arguments),
     /// The specification: rules, deviations, invariants, and what exercises them
     Rules(rules::Arguments),
     /// Print the JSON Schema of a kind of document
@@ -87,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explore(arguments) => explore::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Litmus(arguments) => litmus::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Schema(arguments) => Ok(schema::run(arguments)),
     };
