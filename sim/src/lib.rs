@@ -12,6 +12,7 @@ pub mod describe;
 pub mod engine;
 pub mod exploration;
 pub mod file;
+pub mod fuzz;
 pub mod graph;
 pub mod judge;
 pub mod litmus;

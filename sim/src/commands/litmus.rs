@@ -6,7 +6,9 @@ use super::output::{self, BAD, DIM, GOOD, UNSURE, counted, say, styled, wrapped}
 use super::wine::{Host, Ran, RunArguments};
 use super::{Failure, Status};
 use alertable::engine::explore::{Control, Limits};
-use alertable::litmus::{Comparison, Judged, Options, Sightings, compare, emit, timing};
+use alertable::litmus::{
+    Comparison, Judged, Options, Sightings, compare, emit, is_explorable, timing,
+};
 use alertable_models::deviation::{DIALECTS, Deviation, Dialect};
 use alertable_traces::observation::Observation;
 use alertable_traces::scenario::Scenario;
@@ -83,6 +85,8 @@ pub(super) enum Fate {
     Judged(Comparison),
     /// The program or the system failed.
     Failed(String),
+    /// Its outcomes could not all be found within the limits.
+    TooLarge,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
@@ -174,6 +178,9 @@ impl Laboratory<'_> {
         source: &str,
         run: &RunArguments,
     ) -> Fate {
+        if !is_explorable(scenario, self.dialect, &self.limits, self.control) {
+            return Fate::TooLarge;
+        }
         let program = match host.compile(source) {
             Ok(program) => program,
             Err(why) => return Fate::Failed(format!("it does not compile: {why}")),
@@ -240,6 +247,7 @@ fn status_of(fate: &Fate) -> Status {
     match fate {
         Fate::NotRunnable(_) | Fate::Written => Status::Good,
         Fate::Failed(_) => Status::Finding,
+        Fate::TooLarge => Status::Undecided,
         Fate::Judged(comparison) if comparison.has_contradiction() => Status::Finding,
         Fate::Judged(comparison) if comparison.is_undecided() => Status::Undecided,
         Fate::Judged(_) => Status::Good,
@@ -259,6 +267,7 @@ pub(super) fn word_of(fate: &Fate) -> &'static str {
         Fate::NotRunnable(_) => "not runnable",
         Fate::Written => "written",
         Fate::Failed(_) => "failed",
+        Fate::TooLarge => "too large",
         Fate::Judged(comparison) => {
             let ranks = comparison.seen.iter().map(|(_, judged, _)| rank(judged));
             ["agrees", "late", "differs", "undecided", "not allowed"][ranks.max().unwrap_or(0)]
@@ -287,7 +296,7 @@ fn judged_text(judged: &Judged) -> String {
     }
 }
 
-fn print_fate(scenario: &Scenario, fate: &Fate, is_single: bool) {
+pub(super) fn print_fate(scenario: &Scenario, fate: &Fate, is_single: bool) {
     let word = word_of(fate);
     let style = match word {
         "agrees" | "written" => GOOD,
@@ -296,6 +305,7 @@ fn print_fate(scenario: &Scenario, fate: &Fate, is_single: bool) {
     };
     match fate {
         Fate::Written => {}
+        Fate::TooLarge => say!("{}  {}", styled(style, word), scenario.title),
         Fate::NotRunnable(reasons) => {
             say!("{}  {}", styled(style, word), scenario.title);
             reasons.iter().for_each(|reason| say!("{}", wrapped(reason, 2)));
@@ -316,61 +326,121 @@ fn print_fate(scenario: &Scenario, fate: &Fate, is_single: bool) {
 fn print_histogram(comparison: &Comparison) {
     for (observation, judged, _) in &comparison.seen {
         say!("  {} {}", counted(observation.count, "time"), judged_text(judged));
-        say!("{}", styled(DIM, wrapped(&observation_text(observation), 4)));
+        say!("{}", styled(DIM, outcome_text(&observation.to_json())));
     }
     for outcome in comparison.never_seen() {
-        say!("  allowed, not seen");
-        say!("{}", styled(DIM, wrapped(&outcome_text(&outcome.to_json()), 4)));
+        say!("  allowed, never seen");
+        say!("{}", styled(DIM, outcome_text(&outcome.to_json())));
     }
 }
 
-/// What was seen, without what is said of it elsewhere.
-fn observation_text(observation: &Observation) -> String {
-    outcome_text(&observation.to_json())
-}
-
+/// An outcome in short lines, without what is the same for all.
 fn outcome_text(json: &str) -> String {
-    let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(json) else {
+    let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(json) else {
         return json.to_owned();
     };
-    for own in ["alertable", "kind", "scenario", "source", "count"] {
-        fields.shift_remove(own);
+    let end = fields.get("end").and_then(Value::as_str).unwrap_or_default();
+    let blocked = fields.get("blocked").filter(|blocked| **blocked != json!([]));
+    let mut lines = vec![match blocked {
+        Some(blocked) => format!("    {end}: {blocked}"),
+        None => format!("    {end}"),
+    }];
+    for section in ["labels", "apcs", "overlapped"] {
+        let Some(Value::Object(members)) = fields.get(section) else { continue };
+        let members = members.iter().map(|(name, value)| format!("{name} {}", short(value)));
+        let members: Vec<String> = members.collect();
+        if !members.is_empty() {
+            lines.push(format!("    {section}: {}", members.join(", ")));
+        }
     }
-    let is_empty = |value: &Value| {
-        value.as_object().is_some_and(serde_json::Map::is_empty)
-            || value.as_array().is_some_and(Vec::is_empty)
-    };
-    fields.retain(|_, value| !is_empty(value));
-    Value::Object(fields).to_string()
+    lines.join("\n")
+}
+
+/// A value without the names of its fields, where they are plain.
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.len() == 1 => short(&items[0]),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(short).collect();
+            format!("[{}]", items.join("; "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| match name.as_str() {
+                    "ret" | "error" | "routine" | "status" => short(value),
+                    _ => format!("{name} {}", short(value)),
+                })
+                .collect();
+            fields.join(" ")
+        }
+        other => other.to_string(),
+    }
 }
 
 fn print_summary(fates: &[Fate]) {
     if fates.iter().all(|fate| matches!(fate, Fate::Written)) {
         return;
     }
-    let mut words: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut deviations: BTreeMap<&str, u64> = BTreeMap::new();
-    for fate in fates {
-        *words.entry(word_of(fate)).or_default() += 1;
-        if let Fate::Judged(comparison) = fate {
-            let mut named: Vec<&str> = comparison
-                .seen
-                .iter()
-                .flat_map(|(_, judged, _)| match judged {
-                    Judged::Difference(named) | Judged::Late(named) => named.clone(),
-                    _ => Vec::new(),
-                })
-                .map(|deviation| deviation.entry().id)
-                .collect();
-            named.sort_unstable();
-            named.dedup();
-            named.into_iter().for_each(|id| *deviations.entry(id).or_default() += 1);
+    let mut tally = Tally::default();
+    fates.iter().for_each(|fate| tally.add(fate));
+    tally.print();
+}
+
+/// How many scenarios came to what.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    scenarios: u64,
+    runs: u64,
+    words: BTreeMap<&'static str, u64>,
+    /// In how many scenarios each deviation explains something.
+    deviations: BTreeMap<&'static str, u64>,
+    /// Different outcomes that the rules allow, and how many of them were seen.
+    allowed: u64,
+    seen: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, fate: &Fate) {
+        self.scenarios += 1;
+        *self.words.entry(word_of(fate)).or_default() += 1;
+        let Fate::Judged(comparison) = fate else { return };
+        let mut named: Vec<&str> = Vec::new();
+        for (observation, judged, _) in &comparison.seen {
+            self.runs += observation.count;
+            if let Judged::Difference(deviations) | Judged::Late(deviations) = judged {
+                named.extend(deviations.iter().map(|deviation| deviation.entry().id));
+            }
         }
+        self.allowed += comparison.allowed.len() as u64;
+        self.seen += (comparison.allowed.len() - comparison.never_seen().count()) as u64;
+        named.sort_unstable();
+        named.dedup();
+        named.into_iter().for_each(|id| *self.deviations.entry(id).or_default() += 1);
     }
-    let words: Vec<String> = words.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    say!("{}: {}", counted(fates.len() as u64, "scenario"), words.join(", "));
-    for (id, count) in deviations {
-        say!("  {count:>4}  {id}");
+
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "scenarios": self.scenarios, "runs": self.runs, "verdicts": self.words,
+            "deviations": self.deviations, "outcomes_allowed": self.allowed,
+            "outcomes_seen": self.seen,
+        })
+    }
+
+    pub(super) fn print(&self) {
+        let words: Vec<String> =
+            self.words.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        say!("{}: {}", counted(self.scenarios, "scenario"), words.join(", "));
+        say!(
+            "{}, in which {} of {} allowed outcomes were seen",
+            counted(self.runs, "run"),
+            self.seen,
+            self.allowed
+        );
+        for (id, count) in &self.deviations {
+            say!("  {count:>5}  {id}");
+        }
     }
 }
 
@@ -382,7 +452,7 @@ fn json_of(file: &Path, scenario: &Scenario, fate: &Fate) -> Value {
         "verdict": word_of(fate),
     });
     match fate {
-        Fate::Written => {}
+        Fate::Written | Fate::TooLarge => {}
         Fate::NotRunnable(reasons) => report["reasons"] = json!(reasons),
         Fate::Failed(why) => report["error"] = json!(why),
         Fate::Judged(comparison) => {

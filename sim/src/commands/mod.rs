@@ -3,6 +3,7 @@
 
 mod check;
 mod explore;
+mod fuzz;
 mod input;
 mod litmus;
 mod output;
@@ -38,6 +39,8 @@ enum Command {
     Replay(replay::Arguments),
     /// A scenario as a C program for a real system; what that does, beside what is allowed
     Litmus(litmus::Arguments),
+    /// Random scenarios, against every invariant or against a real system
+    Fuzz(fuzz::Arguments),
     /// The specification: rules, deviations, invariants, and what exercises them
     Rules(rules::Arguments),
     /// Print the JSON Schema of a kind of document
@@ -91,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explore(arguments) => explore::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Fuzz(arguments) => fuzz::run(arguments),
         Command::Litmus(arguments) => litmus::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Schema(arguments) => Ok(schema::run(arguments)),

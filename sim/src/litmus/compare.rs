@@ -115,6 +115,17 @@ fn model(scenario: &Scenario, deviations: Deviations, time: Option<Time>) -> Opt
     Some(Model { program: compile(scenario).ok()?, settings })
 }
 
+/// Whether all outcomes of a scenario can be found within the limits.
+pub fn is_explorable(
+    scenario: &Scenario,
+    dialect: &Dialect,
+    limits: &Limits,
+    control: &Control,
+) -> bool {
+    let mut explorer = Explorer { scenario, limits, control, time: None, known: HashMap::new() };
+    explorer.outcomes(dialect.deviations).1
+}
+
 /// Judges what was seen against every outcome of the scenario.
 pub fn compare(
     scenario: &Scenario,

@@ -16,7 +16,7 @@ mod text;
 mod timing;
 mod uses;
 
-pub use compare::{Comparison, Judged, Sightings, compare};
+pub use compare::{Comparison, Judged, Sightings, compare, is_explorable};
 pub use obstacles::obstacles;
 pub use timing::{Timing, timing};
 

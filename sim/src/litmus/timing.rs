@@ -10,6 +10,12 @@ use alertable_traces::scenario::Scenario;
 /// happens at the first is over before the second.
 const GAP_MS: f64 = 20.0;
 
+/// The same for a scenario that would take long otherwise.
+const GAP_MS_MIN: f64 = 10.0;
+
+/// How long a run may take before its moments are moved together, in real milliseconds.
+const RUN_MS_WANTED: f64 = 300.0;
+
 /// The longest that a run may take, in real milliseconds.
 const RUN_MS_MAX: f64 = 10_000.0;
 
@@ -49,8 +55,13 @@ pub fn timing(scenario: &Scenario, scale: Option<f64>) -> Timing {
     let times = Uses::of(scenario).times_ms;
     let step = times.iter().copied().fold(0, greatest_common_divisor);
     let longest = times.iter().copied().max().unwrap_or(0);
-    let chosen = if step == 0 { 1.0 } else { GAP_MS / f64::from(step) };
     let run_ms = sampled_run_ms(scenario).unwrap_or_else(|| u64::from(longest));
+    let chosen = if step == 0 {
+        1.0
+    } else {
+        let [least, most] = [GAP_MS_MIN, GAP_MS].map(|gap| gap / f64::from(step));
+        (RUN_MS_WANTED / (run_ms as f64).max(1.0)).clamp(least, most)
+    };
     Timing {
         scale: scale.unwrap_or(chosen),
         longest_ms: longest.min(u32::try_from(run_ms).unwrap_or(u32::MAX)),
