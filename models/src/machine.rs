@@ -179,6 +179,12 @@ impl Model {
                 due |= irp.remaining_ms == 0;
                 out.push(Transition::Complete(irp.id));
             }
+            if self.settings.deviations.contains(Deviation::OrphansFinishLate) {
+                let before = out.len();
+                let orphans = io.irps().iter().filter(|irp| machine.kernel.is_orphan(irp));
+                out.extend(orphans.map(|irp| Transition::Complete(irp.id)));
+                thread_can_step |= out.len() > before;
+            }
         }
         let free = self.settings.time == Time::Free;
         if !due && (free || !thread_can_step) && self.time_can_pass(machine, thread_can_step) {
@@ -201,7 +207,13 @@ impl Model {
             Transition::Run(thread) => machine.run(self, &mut cx, thread),
             Transition::Interrupt(thread) => machine.interrupt(self, &mut cx, thread),
             Transition::TimeOut(thread) => machine.time_out(self, &mut cx, thread),
-            Transition::Complete(irp) => machine.kernel.device_completes(&mut cx, irp),
+            Transition::Complete(irp) => {
+                if machine.kernel.is_orphan(machine.kernel.irp(irp)) {
+                    machine.kernel.finish_orphan(&mut cx, irp);
+                } else {
+                    machine.kernel.device_completes(&mut cx, irp);
+                }
+            }
             Transition::Expire(timer) => machine.kernel.expire_timer(&mut cx, timer),
             Transition::Retire(thread) => machine.retire(self, &mut cx, thread),
             Transition::PassTime => {

@@ -64,7 +64,11 @@ fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
     if from < to { Ok(from..to) } else { Err(format!("there is no seed in {text}")) }
 }
 
+/// How many smaller scenarios are tried for one that fails.
+const SHRINK_EXPERIMENTS_MAX: u32 = 60;
+
 /// A scenario that fails, and what is to be kept of it.
+#[derive(Clone)]
 struct Found {
     seed: u64,
     scenario: Scenario,
@@ -194,7 +198,7 @@ fn litmus(arguments: &Arguments, budget: &Budget<'_>) -> Result<Status, Failure>
         }
         let scenario = generate(*seed, Kind::Runnable);
         let fate = trial.fate(&scenario, arguments.n);
-        let found = trial.found(*seed, scenario, &fate);
+        let found = found(*seed, scenario, &fate);
         budget.advance();
         Some((*seed, fate, found))
     });
@@ -203,6 +207,11 @@ fn litmus(arguments: &Arguments, budget: &Budget<'_>) -> Result<Status, Failure>
     results.iter().for_each(|(_, fate, _)| tally.add(fate));
     let verdicts: Vec<_> = results.iter().map(|(seed, fate, _)| (*seed, word_of(fate))).collect();
     let found: Vec<Found> = results.into_iter().filter_map(|(.., found)| found).collect();
+    // What was found is safe before it is made smaller.
+    keep(&arguments.out, &found)?;
+    let found = in_parallel(&found, arguments.limits.worker_count(), |found| {
+        if budget.goes_on() { trial.smaller(found.clone()) } else { found.clone() }
+    });
     keep(&arguments.out, &found)?;
     if arguments.json {
         let unusual = verdicts.iter().filter(|(_, word)| *word != "agrees");
@@ -216,6 +225,22 @@ fn litmus(arguments: &Arguments, budget: &Budget<'_>) -> Result<Status, Failure>
         tally.print();
     }
     Ok(if found.is_empty() { Status::Good } else { Status::Finding })
+}
+
+/// What is to be kept of a scenario that nothing explains.
+fn found(seed: u64, scenario: Scenario, fate: &Fate) -> Option<Found> {
+    let what = word_of(fate).to_owned();
+    let observations = match fate {
+        _ if what != "not allowed" && what != "failed" => return None,
+        Fate::Judged(comparison) => {
+            comparison.seen.iter().map(|(seen, ..)| format!("{}\n", seen.to_json())).collect()
+        }
+        Fate::Failed(why) => {
+            return Some(Found { seed, scenario, what: what + ": " + why, observations: String::new() });
+        }
+        _ => String::new(),
+    };
+    Some(Found { seed, scenario, what, observations })
 }
 
 /// How scenarios are held against a real system.
@@ -241,33 +266,40 @@ impl Trial<'_> {
         self.laboratory.experiment(self.host, scenario, &source, &run)
     }
 
-    /// What is to be kept of a scenario that nothing explains: a smaller one.
-    fn found(&self, seed: u64, scenario: Scenario, fate: &Fate) -> Option<Found> {
-        let word = word_of(fate);
-        if word != "not allowed" && word != "failed" {
-            return None;
-        }
-        // A race is not seen every time.
-        let rounds = self.arguments.n.saturating_mul(2);
-        let same = |smaller: &Scenario| word_of(&self.fate(smaller, rounds)) == word;
-        let smaller = shrink(&scenario, same);
-        let last = self.fate(&smaller, rounds);
-        let (scenario, last) = if word_of(&last) == word {
-            (smaller, last)
-        } else {
-            let again = self.fate(&scenario, rounds);
-            (scenario, again)
-        };
+    /// The smallest scenario found that nothing explains either, and what was seen of it.
+    fn smaller(&self, found: Found) -> Found {
+        let mut left = SHRINK_EXPERIMENTS_MAX;
+        let mut last = None;
+        let scenario = shrink(&found.scenario, |smaller| {
+            if left == 0 {
+                return false;
+            }
+            left -= 1;
+            let fate = self.until_seen(smaller, &found.what);
+            let is_same = word_of(&fate) == found.what;
+            if is_same {
+                last = Some(fate);
+            }
+            is_same
+        });
         let observations = match &last {
-            Fate::Judged(comparison) => {
+            Some(Fate::Judged(comparison)) => {
                 comparison.seen.iter().map(|(seen, ..)| format!("{}\n", seen.to_json())).collect()
             }
-            _ => String::new(),
+            _ => found.observations,
         };
-        if !self.arguments.json {
-            print_fate(&scenario, &last, true);
+        if let (Some(fate), false) = (&last, self.arguments.json) {
+            print_fate(&scenario, fate, true);
         }
-        Some(Found { seed, scenario, what: word.to_owned(), observations })
+        Found { scenario, observations, ..found }
+    }
+
+    /// Runs a scenario a few times, and more often as long as nothing is wrong: a race is not
+    /// seen every time.
+    fn until_seen(&self, scenario: &Scenario, word: &str) -> Fate {
+        let first = self.fate(scenario, 2);
+        let is_decided = !matches!(first, Fate::Judged(_));
+        if is_decided || word_of(&first) == word { first } else { self.fate(scenario, self.arguments.n) }
     }
 }
 

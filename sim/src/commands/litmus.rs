@@ -10,7 +10,6 @@ use alertable::litmus::{
     Comparison, Judged, Options, Sightings, compare, emit, is_explorable, timing,
 };
 use alertable_models::deviation::{DIALECTS, Deviation, Dialect};
-use alertable_traces::observation::Observation;
 use alertable_traces::scenario::Scenario;
 use clap::ValueEnum;
 use serde_json::{Value, json};

@@ -32,6 +32,10 @@ pub(super) struct Steps<'a> {
     pub(super) table: Vec<String>,
     /// The declarations of buffers.
     pub(super) buffers: String,
+    /// For each loop around a step that looks at a label: what leaves it when it has to be left.
+    pub(super) exits: Vec<String>,
+    /// How many loops there were.
+    pub(super) loop_count: usize,
 }
 
 impl Steps<'_> {
@@ -62,7 +66,11 @@ impl Steps<'_> {
         }
         let pad = "    ".repeat(depth);
         let call = Writer { identifiers: self.identifiers, step: number }.call(&step.call);
-        format!("{pad}call({number}); {kept_as}ret({number}, {call});\n")
+        let mut text = format!("{pad}call({number}); {kept_as}ret({number}, {call});\n");
+        for exit in &self.exits {
+            let _ = writeln!(text, "{pad}{exit}");
+        }
+        text
     }
 
     fn repeat(&mut self, repeat: &Repeat, depth: usize) -> String {
@@ -77,7 +85,17 @@ impl Steps<'_> {
         };
         let mut text = head;
         let last = format!("last{depth}");
-        let looks_at_last = condition.as_ref().is_some_and(|condition| condition.label.is_none());
+        let number = self.loop_count;
+        self.loop_count += 1;
+        // After each step, the loops are left whose label has a result that does not match.
+        let condition = condition.as_ref().map(|condition| {
+            (condition.label.is_some(), self.condition(condition, &last))
+        });
+        if let Some((true, (result, wanted))) = &condition {
+            let is_broken = format!("({result}.known & SEEN) && !({wanted})");
+            self.exits.push(format!("if ({is_broken}) goto behind_{number};"));
+        }
+        let looks_at_last = matches!(&condition, Some((false, _)));
         if looks_at_last {
             let _ = writeln!(text, "{pad}    struct result {last};");
         }
@@ -86,16 +104,23 @@ impl Steps<'_> {
             let kept_as = if is_last { format!("{last} = ") } else { String::new() };
             text.push_str(&self.step(step, depth + 1, &kept_as));
         }
-        if let Some(condition) = condition {
-            let wanted = self.condition(condition, &last);
-            let _ = writeln!(text, "{pad}    if (!({wanted}))\n{pad}        break;");
+        match &condition {
+            Some((true, _)) => {
+                self.exits.pop();
+                let _ = writeln!(text, "{pad}}}\n{pad}behind_{number}: ;");
+            }
+            Some((false, (_, wanted))) => {
+                let _ = writeln!(text, "{pad}    if (!({wanted}))\n{pad}        break;\n{pad}}}");
+            }
+            None => {
+                let _ = writeln!(text, "{pad}}}");
+            }
         }
-        let _ = writeln!(text, "{pad}}}");
         text
     }
 
-    /// Whether a result is what the condition asks for.
-    fn condition(&self, condition: &Condition, kept: &str) -> String {
+    /// Where the result is that a condition looks at, and whether it is what is asked for.
+    fn condition(&self, condition: &Condition, kept: &str) -> (String, String) {
         let known = condition.label.as_ref();
         let label = known.and_then(|label| self.uses.labels.iter().position(|other| other == label));
         let result = label.map_or_else(|| kept.to_owned(), |label| format!("last[{label}]"));
@@ -139,7 +164,7 @@ impl Steps<'_> {
         if let Some(previous) = previous {
             parts.push(format!("({result}.known & PREVIOUS) && {result}.previous == {previous}"));
         }
-        parts.join(" && ")
+        (result.clone(), parts.join(" && "))
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
         uses: &uses,
         table: Vec::new(),
         buffers: String::new(),
+        exits: Vec::new(),
+        loop_count: 0,
     };
     let routines = routines(scenario, &uses, &mut steps);
     let threads = threads(scenario, &mut steps);

@@ -74,5 +74,11 @@ static struct result remove_packet(HANDLE port, double time_ms)
 static struct result native_entry(const char *routine, struct iosb *iosb)
 {
     DWORD error = rtl_nt_status_to_dos_error(iosb->u.status);
+    if (iosb->u.pointer == UNTOUCHED) {
+        struct result entry = named(routine);
+        entry.known = OVERLAPPED_OF;
+        entry.value = (ULONG_PTR)iosb;
+        return entry;
+    }
     return io_entry(routine, error, iosb->information, iosb);
 }

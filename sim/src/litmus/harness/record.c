@@ -8,7 +8,8 @@ enum known {
     STATUS = 1,         /* what it returned is the status in `number` */
     ERROR_CODE = 2, BYTES = 4, PREVIOUS = 8, KEY = 16, OVERLAPPED_OF = 32, ENTRIES = 64,
     PACKET = 128,       /* value, status and information, as the system service gives them */
-    DATA = 256, TIMER = 512
+    DATA = 256, TIMER = 512,
+    SEEN = 1024         /* there is a result */
 };
 
 struct result {
@@ -98,8 +99,10 @@ static void call(int step)
 static struct result ret(int step, struct result result)
 {
     record(RETURN, step, &result);
-    if (steps[step].label >= 0)
+    if (steps[step].label >= 0) {
         last[steps[step].label] = result;
+        last[steps[step].label].known |= SEEN;
+    }
     if (noise)
         make_noise();
     return result;

@@ -190,15 +190,20 @@ static void put_routines(FILE *out)
     }
 }
 
-static void put_blocks(FILE *out)
+/* Requests that are pending when every thread has ended are over when the process ends: nobody
+   can see from within it how. */
+static void put_blocks(FILE *out, BOOL finished)
 {
     int i, shown = 0;
     for (i = 0; blocks[i].name; i++) {
         const OVERLAPPED *block = blocks[i].block;
-        if (!blocks[i].is_overlapped && (DWORD)block->Internal == 0xCCCCCCCC)
+        DWORD status = (DWORD)block->Internal;
+        if (finished && status == STATUS_PENDING)
+            continue;
+        if (!blocks[i].is_overlapped && status == 0xCCCCCCCC)
             continue;
         fprintf(out, "%s\"%s\":{\"status\":", shown++ ? "," : "", blocks[i].name);
-        put_status(out, (DWORD)block->Internal);
+        put_status(out, status);
         fprintf(out, ",\"bytes\":%llu}", (ULONGLONG)block->InternalHigh);
     }
 }
@@ -215,7 +220,7 @@ static BOOL has_begun(int thread)
     return threads[thread].is_released || event_counts[thread] > 0;
 }
 
-static void put_ends(FILE *out)
+static void put_ends(FILE *out, BOOL finished)
 {
     int thread, shown = 0;
     fprintf(out, "\"blocked\":[");
@@ -223,7 +228,7 @@ static void put_ends(FILE *out)
         if (has_begun(thread) && !has_ended(thread))
             fprintf(out, "%s\"%s\"", shown++ ? "," : "", threads[thread].name);
     fprintf(out, "],\"overlapped\":{");
-    put_blocks(out);
+    put_blocks(out, finished);
     fprintf(out, "},\"exits\":{");
     for (thread = 0, shown = 0; thread < THREAD_COUNT; thread++) {
         DWORD code = 0;
@@ -260,7 +265,7 @@ static void put_observation(FILE *out, BOOL finished)
     fprintf(out, "},\"apcs\":{");
     put_routines(out);
     fprintf(out, "},");
-    put_ends(out);
+    put_ends(out, finished);
     fprintf(out, ",\"scenario\":\"%s\",\"source\":", title);
     put_source(out);
     fprintf(out, ",\"count\":1}\n");
