@@ -20,7 +20,12 @@ use alertable_traces::scenario::Scenario;
 use std::path::{Path, PathBuf};
 
 /// A run's `api` trace.
-pub(crate) fn traced(scenario: &Scenario, time: Time, seed: u64, steps: u64) -> (Vec<u8>, Deviations) {
+pub(crate) fn traced(
+    scenario: &Scenario,
+    time: Time,
+    seed: u64,
+    steps: u64,
+) -> (Vec<u8>, Deviations) {
     let dialect = scenario.dialect.as_deref().unwrap_or("windows");
     let deviations = deviation::dialect(dialect).unwrap().deviations;
     let processors = scenario.machine.processors.unwrap_or(2);
@@ -61,7 +66,10 @@ fn scenario_files(folder: &Path, out: &mut Vec<PathBuf>) {
 #[test]
 fn runs_of_the_corpus_are_explained() {
     let mut files = Vec::new();
-    scenario_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/corpus/scenarios"), &mut files);
+    scenario_files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/corpus/scenarios"),
+        &mut files,
+    );
     files.sort();
     let mut failures = Vec::new();
     for file in &files {
@@ -70,18 +78,25 @@ fn runs_of_the_corpus_are_explained() {
             for seed in 0..4 {
                 for steps in [0, 6] {
                     let (trace, deviations) = traced(&scenario, time, seed, steps);
-                    let r = std::panic::catch_unwind(|| explained(&trace, deviations)).unwrap_or(Err("panic".into()));
+                    let r = std::panic::catch_unwind(|| explained(&trace, deviations))
+                        .unwrap_or(Err("panic".into()));
                     if let Err(message) = r {
                         let trace = String::from_utf8(trace).unwrap();
                         let body: Vec<&str> = trace.lines().skip(1).take(60).collect();
-                        failures.push(format!("{} {time:?} {seed} {steps}\n{message}\n{}", file.display(), body.join("\n")));
+                        failures.push(format!(
+                            "{} {time:?} {seed} {steps}\n{message}\n{}",
+                            file.display(),
+                            body.join("\n")
+                        ));
                         break 'runs;
                     }
                 }
             }
         }
     }
-    for failure in failures.iter().take(6) { println!("{failure}"); }
+    for failure in failures.iter().take(6) {
+        println!("{failure}");
+    }
     let names: Vec<&str> = failures.iter().map(|f| f.lines().next().unwrap()).collect();
     assert!(failures.is_empty(), "{} of {}\n{}", failures.len(), files.len(), names.join("\n"));
 }
@@ -89,7 +104,8 @@ fn runs_of_the_corpus_are_explained() {
 #[test]
 fn runs_of_generated_scenarios_are_explained() {
     use generator::Topic::*;
-    let cases: u32 = std::env::var("PROPTEST_CASES").ok().and_then(|c| c.parse().ok()).unwrap_or(64);
+    let cases: u32 =
+        std::env::var("PROPTEST_CASES").ok().and_then(|c| c.parse().ok()).unwrap_or(64);
     let topics: [&[generator::Topic]; 5] = [
         &[Apcs, SpecialApcs, Alerts, Sleeps, Waits],
         &[Events, Waits, WaitsForAll, Mutexes, Semaphores],
@@ -98,8 +114,15 @@ fn runs_of_generated_scenarios_are_explained() {
         &[Io],
     ];
     for topics in topics {
-        let config = proptest::test_runner::Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Default::default() };
-        let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
+        let config = proptest::test_runner::Config {
+            cases,
+            failure_persistence: None,
+            max_shrink_iters: 500,
+            ..Default::default()
+        };
+        let rng = proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        );
         let mut runner = proptest::test_runner::TestRunner::new_with_rng(config, rng);
         let result = runner.run(&generator::scenarios(topics), |scenario| {
             for time in [Time::Urgent, Time::Free] {
@@ -108,13 +131,17 @@ fn runs_of_generated_scenarios_are_explained() {
                         let (trace, deviations) = traced(&scenario, time, seed, steps);
                         explained(&trace, deviations).map_err(|message| {
                             let trace = String::from_utf8(trace).unwrap();
-                            proptest::test_runner::TestCaseError::fail(format!("{message}\n{trace}"))
+                            proptest::test_runner::TestCaseError::fail(format!(
+                                "{message}\n{trace}"
+                            ))
                         })?;
                     }
                 }
             }
             Ok(())
         });
-        if let Err(e) = result { panic!("{topics:?} {e}"); }
+        if let Err(e) = result {
+            panic!("{topics:?} {e}");
+        }
     }
 }

@@ -386,6 +386,13 @@ impl Model {
                     here.due |= irp.remaining_ms == 0;
                     out.push(Transition::Complete(irp.id));
                 }
+                if self.settings.deviations.contains(Deviation::OrphansFinishLate) {
+                    let irps = machine.kernel.irps_of_block(block);
+                    for irp in irps.filter(|irp| machine.kernel.is_orphan(irp)) {
+                        here.thread_can_step = true;
+                        out.push(Transition::Complete(irp.id));
+                    }
+                }
             }
             Source::Time => {
                 let free = self.settings.time == Time::Free;
@@ -516,7 +523,13 @@ impl Model {
             Transition::Run(thread) => machine.run(self, &mut cx, thread),
             Transition::Interrupt(thread) => machine.interrupt(self, &mut cx, thread),
             Transition::TimeOut(thread) => machine.time_out(self, &mut cx, thread),
-            Transition::Complete(irp) => machine.kernel.device_completes(&mut cx, irp),
+            Transition::Complete(irp) => {
+                if machine.kernel.is_orphan(machine.kernel.irp(irp)) {
+                    machine.kernel.finish_orphan(&mut cx, irp);
+                } else {
+                    machine.kernel.device_completes(&mut cx, irp);
+                }
+            }
             Transition::Expire(timer) => machine.kernel.expire_timer(&mut cx, timer),
             Transition::Retire(thread) => machine.retire(self, &mut cx, thread),
             Transition::PassTime => {

@@ -13,7 +13,7 @@ pub enum Judgement {
     Difference {
         /// That dialect.
         dialect: &'static str,
-        /// The deviations that explain it: one that suffices by itself, or all of the dialect.
+        /// The deviations that explain it: one that suffices by itself, or several together.
         deviations: Vec<Deviation>,
     },
     /// No dialect does. How it disagrees with the outcome that it is nearest to.
@@ -49,17 +49,35 @@ pub fn judge(
     if let Some(own) = own.filter(|own| own.name != dialect.name)
         && allows(&source.outcomes(own.deviations).0)
     {
-        let alone = own
-            .deviations
-            .iter()
-            .find(|deviation| allows(&source.outcomes(dialect.deviations.with(*deviation)).0));
-        let deviations = alone.map_or_else(|| own.deviations.iter().collect(), |d| vec![d]);
+        let mut suffices = |deviations| allows(&source.outcomes(deviations).0);
+        let deviations = explaining(dialect.deviations, own.deviations, &mut suffices);
         return Judgement::Difference { dialect: own.name, deviations };
     }
     if !complete {
         return Judgement::Undecided;
     }
     Judgement::NotAllowed(nearest(observation, &outcomes))
+}
+
+/// The deviations of a dialect that it takes beside those of another: one that suffices by itself,
+/// or some of which none can be left out.
+fn explaining(
+    base: Deviations,
+    own: Deviations,
+    suffices: &mut impl FnMut(Deviations) -> bool,
+) -> Vec<Deviation> {
+    let further = || own.iter().filter(move |deviation| !base.contains(*deviation));
+    if let Some(alone) = further().find(|deviation| suffices(base.with(*deviation))) {
+        return vec![alone];
+    }
+    let mut needed = own;
+    for deviation in further() {
+        let fewer = needed.without(deviation);
+        if suffices(fewer) {
+            needed = fewer;
+        }
+    }
+    needed.iter().filter(|deviation| !base.contains(*deviation)).collect()
 }
 
 /// The disagreement with the outcome that ends alike, or with the first one.

@@ -2,6 +2,7 @@
 //!
 //! - [`engine`]: searching and sampling any transition system; knows nothing of Windows.
 //! - [`system`]: the machine of `alertable-models` as such a system, with its invariants.
+//! - [`litmus`]: a scenario as a C program for a real system, and what that was seen to do.
 //! - [`run`], [`exploration`], [`judge`], [`replay`]: one run, every schedule, observations of
 //!   real systems, full traces.
 //! - [`models`] and [`traces`] are the crates below, for whoever writes properties of their own.
@@ -12,8 +13,10 @@ pub mod describe;
 pub mod engine;
 pub mod exploration;
 pub mod file;
+pub mod fuzz;
 pub mod graph;
 pub mod judge;
+pub mod litmus;
 pub mod nt;
 pub mod object;
 pub mod replay;

@@ -37,7 +37,11 @@ fn thread_text(program: &Program, machine: &Machine, thread: ThreadId) -> String
         ThreadState::User => "runs its program".to_owned(),
         ThreadState::Waiting | ThreadState::Restarting => {
             let how = if record.wait.alertable { "waits alertably" } else { "waits" };
-            if objects.is_empty() { how.to_owned() } else { format!("{how} for {}", objects.join(", ")) }
+            if objects.is_empty() {
+                how.to_owned()
+            } else {
+                format!("{how} for {}", objects.join(", "))
+            }
         }
         ThreadState::Woken(status) => format!("its wait has ended with {status}"),
         ThreadState::Returning(result) => format!("its call is done, with {}", result.status),

@@ -103,6 +103,25 @@ deviations! {
         "An alertable removal takes a packet before it looks for APCs, whatever port the thread          used before."
     ClosedPortKeepsWaiters "closed-port-keeps-waiters" System [IOCP_42, IOCP_43]
         "Threads go on waiting when the last handle of their port is closed (Windows before          Vista, Wine)."
+    RemoversFetchPackets "removers-fetch-packets" System [IOCP_25, IOCP_26, IOCP_33, IOCP_39, IOCP_41]
+        "A packet stays in its port and wakes one waiter, of whichever kind; a thread that waits \
+         for packets takes it when it runs, unless another one was faster, and then waits again."
+    LateTerminationSetsCode "late-termination-sets-code" System [THR_29]
+        "TerminateThread of a thread that has ended changes its exit code."
+    SynchronousErrorNotifies "synchronous-error-notifies" System [IO_23, IRP_45, IRP_57]
+        "A synchronous request that fails after it has blocked sets its event and queues its \
+         routine, though it leaves the status block alone."
+    SkipModeSkipsWarnings "skip-mode-skips-warnings" System [IO_43]
+        "With skip-port-on-success a warning that comes at once is not posted."
+    FileClearedWhenPending "file-cleared-when-pending" System [IO_07, IO_08, IO_17]
+        "A request clears its file's event when it pends, not when it is issued: one that fails \
+         at once leaves it set."
+    RefusedRoutineClearsEvent "refused-routine-clears-event" System [IO_10, IO_12]
+        "A routine on a file with a port is refused only after the event has been cleared."
+    OrphansFinishLate "orphans-finish-late" System
+        [IRP_37, EXIT_01, EXIT_03, EXIT_04, EXIT_08, EXIT_10, EXIT_24, THR_35]
+        "A thread does not wait for its requests when it ends; what tells of their end comes \
+         some time later."
     PortWakesOneWaiter "port-wakes-one-waiter" System [IOCP_40]
         "A packet releases one of the threads that wait for the port itself."
 
@@ -234,6 +253,13 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::PacketBeforeApc)
     .with(Deviation::ClosedPortKeepsWaiters)
     .with(Deviation::PortWakesOneWaiter)
+    .with(Deviation::RemoversFetchPackets)
+    .with(Deviation::LateTerminationSetsCode)
+    .with(Deviation::SynchronousErrorNotifies)
+    .with(Deviation::SkipModeSkipsWarnings)
+    .with(Deviation::FileClearedWhenPending)
+    .with(Deviation::RefusedRoutineClearsEvent)
+    .with(Deviation::OrphansFinishLate)
     .with(Deviation::CancelIoReturnsAtOnce);
 
 const _: () = assert!(Deviation::ALL.len() <= 128, "a set of deviations has 128 bits");

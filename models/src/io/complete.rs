@@ -184,6 +184,9 @@ impl Kernel {
             return self.close_if_unreferenced(cx, file);
         }
         let issuer = record.issuer;
+        if record.pended && self.finishes_late(cx, issuer) {
+            return;
+        }
         if record.agnostic && record.pended {
             cx.rule(iocp::IOCP_46);
         }
@@ -202,6 +205,28 @@ impl Kernel {
             return self.second_stage(cx, id);
         }
         self.queue_io_apc(cx, issuer, id);
+    }
+
+    /// Whether what tells of a request's end comes some time later, since its thread has ended
+    /// or is about to.
+    pub(crate) fn finishes_late<O>(&self, cx: &Context<'_, O>, issuer: ThreadId) -> bool {
+        let state = self.thread(issuer).state;
+        cx.deviates(Deviation::OrphansFinishLate)
+            && matches!(state, ThreadState::Terminated | ThreadState::Exiting(_))
+    }
+
+    /// Whether a request is over and its thread, which would tell of it, has ended; only with
+    /// [`Deviation::OrphansFinishLate`].
+    pub(crate) fn is_orphan(&self, irp: &super::irp::Irp) -> bool {
+        let state = self.thread(irp.issuer).state;
+        irp.place == IrpPlace::Completed
+            && matches!(state, ThreadState::Terminated | ThreadState::Exiting(_))
+            && !self.io().kernel_apcs.get(irp.issuer.index()).contains(&irp.id)
+    }
+
+    /// Somebody else runs the second stage of a request whose thread has ended.
+    pub(crate) fn finish_orphan<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
+        self.second_stage(cx, id);
     }
 
     /// Whether nobody can tell the second stage of a request from the step that completes it,
@@ -296,8 +321,29 @@ impl Kernel {
         self.unlink_irp(cx, id);
         self.file_mut(file).final_status = record.status;
         self.signal_file(cx, file);
+        if cx.deviates(Deviation::SynchronousErrorNotifies) {
+            return self.notify_of_broken_request(cx, id);
+        }
         self.irp_event(cx, id, IrpChange::Finished { notified: false });
         self.free_irp(cx, id);
+    }
+
+    /// What [`Deviation::SynchronousErrorNotifies`] does beside.
+    fn notify_of_broken_request<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
+        let issuer = self.irp(id).issuer;
+        let (request, ..) = self.request_of(cx, id);
+        if let Some(event) = request.event {
+            let event = cx.handles[event.index()];
+            self.set_event(cx, event);
+        }
+        self.irp_event(cx, id, IrpChange::Finished { notified: true });
+        match request.routine {
+            Some(routine) => {
+                let kapc = Kapc { source: ApcSource::Io(id), routine, context: DatumId(0) };
+                self.queue_completion_apc(cx, issuer, kapc, id);
+            }
+            None => self.free_irp(cx, id),
+        }
     }
 
     /// Tells of a completion in full.
@@ -348,7 +394,9 @@ impl Kernel {
         if let Some((port, key)) = self.file(file).port
             && request.context != RequestContext::Null
         {
-            let skips = self.file(file).skip_port && !record.pended && record.status.is_success();
+            let is_skipped = record.status.is_success()
+                || (record.status.is_warning() && cx.deviates(Deviation::SkipModeSkipsWarnings));
+            let skips = self.file(file).skip_port && !record.pended && is_skipped;
             if !skips {
                 cx.rules([irp::IRP_51, irp::IRP_55, rule::IO_39, rule::IO_40, iocp::IOCP_11]);
                 self.update_irp(id, |irp| irp.place = IrpPlace::Port);

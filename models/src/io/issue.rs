@@ -85,6 +85,12 @@ impl Kernel {
         }
         if request.routine.is_some() && self.file(file).port.is_some() {
             cx.rules([rule::IO_12, rule::IO_32, rule::IO_47]);
+            if let Some(event) = request.event
+                && cx.deviates(Deviation::RefusedRoutineClearsEvent)
+                && let Ok(event) = self.reference(cx, event, ObjectType::Event)
+            {
+                self.reset_event(cx, event);
+            }
             return Err(NtStatus::INVALID_PARAMETER);
         }
         if let Some(event) = request.event {
@@ -116,7 +122,9 @@ impl Kernel {
             self.release_file_lock(cx, file);
             return ServiceOutcome::Returned(status);
         }
-        self.reset_file(cx, file);
+        if !cx.deviates(Deviation::FileClearedWhenPending) {
+            self.reset_file(cx, file);
+        }
         let block = request.block.unwrap_or_else(|| cx.io.private_block(thread));
         let agnostic = setup.overlapped
             && self.file(file).port.is_some()
@@ -141,6 +149,11 @@ impl Kernel {
         }
         if status != NtStatus::PENDING {
             self.finish_inline(cx, irp);
+        } else if cx.deviates(Deviation::FileClearedWhenPending)
+            && self.has_irp(irp)
+            && self.irp(irp).place == IrpPlace::Driver
+        {
+            self.reset_file(cx, file);
         }
         if setup.overlapped {
             self.return_from_asynchronous(cx, thread, request, file, status)

@@ -142,7 +142,7 @@ impl Entry for DriverIrp {
 }
 
 /// Which routine of a driver runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum DriverRoutine {
     /// The dispatch routine, for a system service.
     ServiceDispatch,

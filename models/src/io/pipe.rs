@@ -60,6 +60,9 @@ fn peer(end: usize) -> usize {
     end ^ 1
 }
 
+/// What a peek returns before the data (FILE_PIPE_PEEK_BUFFER), in bytes.
+const PEEK_HEAD_BYTES: u32 = 16;
+
 impl Kernel {
     /// The dispatch routine of the named pipe file system.
     pub(crate) fn dispatch_to_pipe<O: Observer>(
@@ -372,7 +375,13 @@ impl Kernel {
                 let length = self.request_of(cx, id).0.length;
                 let there: u32 =
                     self.io().pipe_data.get(peer(end)).iter().map(|chunk| chunk.bytes).sum();
-                self.finish_pipe_request(cx, thread, id, status, there.min(length))
+                // FILE_PIPE_PEEK_BUFFER: a head, and the data behind it.
+                let (status, information) = match length.checked_sub(PEEK_HEAD_BYTES) {
+                    Some(room) => (status, PEEK_HEAD_BYTES + there.min(room)),
+                    None if status == NtStatus::SUCCESS => (NtStatus::INVALID_PARAMETER, 0),
+                    None => (status, 0),
+                };
+                self.finish_pipe_request(cx, thread, id, status, information)
             }
             ControlCode::PipeTransceive => self.pipe_transceive(cx, thread, id, end),
             ControlCode::Other => {

@@ -11,7 +11,7 @@ use crate::event::{Event, IrpChange, ObjectChange, Observer, PacketChange, Threa
 use crate::ids::{BlockId, DatumId, IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, Kthread, ThreadRole, ThreadState};
-use crate::ke::wait::WaitRequest;
+use crate::ke::wait::{WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::parts::{Entry, Key};
 use crate::rule::{cancel as can, exit, io, iocp as rule, irp};
@@ -239,7 +239,8 @@ impl Kernel {
         let is_idly_alertable = is_worker && cx.deviates(Deviation::IdleWorkersAreAlertable);
         let wait = WaitRequest { alertable: wait.alertable || is_idly_alertable, ..wait };
         let base = self.io().received(thread).len() as u16;
-        self.thread_mut(thread).service = InService::Removal { max, base };
+        let (alertable, timeout_ms) = (wait.alertable, wait.remaining_ms);
+        self.thread_mut(thread).service = InService::Removal { max, base, alertable, timeout_ms };
         self.thread_mut(thread).wait = wait;
         if let Some(other) = self.thread(thread).queue
             && !was_associated
@@ -302,6 +303,11 @@ impl Kernel {
             return Some(NtStatus::TIMEOUT);
         }
         cx.rules([rule::IOCP_26, rule::IOCP_38]);
+        if cx.deviates(Deviation::RemoversFetchPackets) {
+            let WaitRequest { alertable, remaining_ms, .. } = here.wait;
+            let wait = WaitRequest { kind: WaitKind::Any, alertable, remaining_ms };
+            return self.begin_wait(cx, thread, std::iter::once(port), wait);
+        }
         self.thread_mut(thread).state = ThreadState::Waiting;
         if !self.io().removers.get(slot).contains(&thread) {
             self.io_mut().removers.push(slot, thread);
@@ -362,7 +368,7 @@ impl Kernel {
             cx.rules([rule::IOCP_14, rule::IOCP_20, rule::IOCP_33]);
             return ServiceOutcome::Returned(status.into());
         }
-        let InService::Removal { max, base } = here.service else {
+        let InService::Removal { max, base, alertable, timeout_ms } = here.service else {
             unreachable!("only removals end so")
         };
         let count = |kernel: &Self| kernel.io().received(thread).len() - usize::from(base);
@@ -371,6 +377,16 @@ impl Kernel {
         {
             // The batch of a thread that had to wait begins with the packet it was handed.
             self.take_packets(cx, thread, port, max - count(self) as u16);
+            if count(self) == 0 && cx.deviates(Deviation::RemoversFetchPackets) {
+                // Another thread was faster.
+                self.thread_mut(thread).service = here.service;
+                self.thread_mut(thread).wait =
+                    WaitRequest { kind: WaitKind::Queue, alertable, remaining_ms: timeout_ms };
+                return match self.enter_removal(cx, thread) {
+                    None => ServiceOutcome::InWait,
+                    Some(status) => self.removal_over(cx, thread, status),
+                };
+            }
         }
         cx.rules([rule::IOCP_14, rule::IOCP_15]);
         for packet in &self.io().received(thread)[usize::from(base)..] {

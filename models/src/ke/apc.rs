@@ -60,7 +60,7 @@ pub enum ApcSource {
 }
 
 /// Which routine of an APC object runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum KapcStage {
     /// The kernel routine.
     Kernel,

@@ -71,6 +71,10 @@ pub enum InService {
         max: u16,
         /// How many packets calls of its that are not over had got before.
         base: u16,
+        /// Whether user APCs end it.
+        alertable: bool,
+        /// How long it waits for the first packet.
+        timeout_ms: u32,
     },
     /// A Win32 function waits in user mode and looks at a status block afterwards.
     Wrapper,
@@ -84,7 +88,7 @@ impl InService {
             InService::Request(file) => 2 | u64::from(file.0) << 4,
             InService::Aborting(file) => 3 | u64::from(file.0) << 4,
             InService::Cancel(file) => 4 | u64::from(file.0) << 4,
-            InService::Removal { max, base } => 5 | u64::from(max) << 4 | u64::from(base) << 20,
+            InService::Removal { max, base, .. } => 5 | u64::from(max) << 4 | u64::from(base) << 20,
             InService::Wrapper => 6,
         }
     }

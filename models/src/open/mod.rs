@@ -26,6 +26,7 @@ use crate::io::Io;
 use crate::io::setup::IoSetup;
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::event::Kevent;
+use crate::ke::kmode::KernelSetup;
 use crate::ke::mutant::Kmutant;
 use crate::ke::semaphore::Ksemaphore;
 use crate::ke::thread::{Kthread, ThreadState};
@@ -85,6 +86,8 @@ impl Observer for Watcher {
 pub struct OpenWorld {
     kernel: Kernel,
     setup: IoSetup,
+    /// There is no code in kernel mode to follow.
+    kernel_mode: KernelSetup,
     deviations: Deviations,
     /// See [`OpenWorld::follow_server_steps`].
     queues_timer_apc_first: bool,
@@ -118,6 +121,7 @@ impl OpenWorld {
         let mut world = OpenWorld {
             kernel: Kernel::new(vec![no_thread; THREAD_COUNT_MAX], objects),
             setup: IoSetup::default(),
+            kernel_mode: KernelSetup::default(),
             deviations,
             queues_timer_apc_first: false,
             threads: Slots::new(THREAD_COUNT_MAX),
@@ -368,6 +372,7 @@ impl OpenWorld {
             deviations: self.deviations,
             handles: &[],
             io: &self.setup,
+            kernel_mode: &self.kernel_mode,
             timers: &self.timers,
             processors: 1,
             observer: &mut watcher,

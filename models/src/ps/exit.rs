@@ -24,7 +24,12 @@ impl Kernel {
         let next = match self.pending_phase(cx, thread, phase) {
             ExitPhase::CancelIrps => {
                 self.cancel_thread_irps(cx, thread);
-                ExitPhase::AwaitIrps
+                if cx.deviates(Deviation::OrphansFinishLate) {
+                    self.thread_mut(thread).wait.remaining_ms = crate::ke::wait::NEVER;
+                    ExitPhase::CancelTimers
+                } else {
+                    ExitPhase::AwaitIrps
+                }
             }
             ExitPhase::AwaitIrps => {
                 self.dissociate_irps(cx, thread);

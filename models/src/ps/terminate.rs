@@ -49,6 +49,9 @@ impl Kernel {
         let here = *self.thread(target);
         if here.terminated || !here.is_alive() {
             cx.rule(rule::THR_29);
+            if !here.is_alive() && cx.deviates(Deviation::LateTerminationSetsCode) {
+                self.thread_mut(target).exit_code = code;
+            }
             return;
         }
         cx.rules([rule::THR_25, rule::THR_26, rule::THR_27]);

@@ -254,7 +254,10 @@ impl<'a> Stepper<'a> {
                 let since = match config.machine.kernel().thread(thread).role {
                     ThreadRole::Program => progress.thread(thread).since(),
                     // Nobody writes down when a pool's wait began.
-                    ThreadRole::Worker(_) | ThreadRole::PoolWaiter => progress.first(),
+                    ThreadRole::Worker(_)
+                    | ThreadRole::PoolWaiter
+                    | ThreadRole::System
+                    | ThreadRole::Dpc => progress.first(),
                 };
                 since.saturating_add(u64::from(ms).saturating_mul(self.ns_per_ms))
             }
@@ -325,7 +328,12 @@ impl<'a> Stepper<'a> {
     }
 
     /// The rules that take effect in a move.
-    pub(super) fn rules(&mut self, from: &Config, chosen: Move, progress: &Progress) -> Vec<RuleId> {
+    pub(super) fn rules(
+        &mut self,
+        from: &Config,
+        chosen: Move,
+        progress: &Progress,
+    ) -> Vec<RuleId> {
         self.notes.rules = Some(Vec::new());
         if let Some((config, _)) = self.step(from, chosen, progress) {
             self.recycle(config);

@@ -167,7 +167,8 @@ impl<'a, W: Write> Projector<'a, W> {
     /// Makes a step that is possible.
     pub fn step(&mut self, transition: Transition) {
         self.now += STEP_NS;
-        let could_end: Vec<bool> = self.threads().map(|thread| self.could_end(thread, transition)).collect();
+        let could_end: Vec<bool> =
+            self.threads().map(|thread| self.could_end(thread, transition)).collect();
         self.noted.0.clear();
         self.model.step(&mut self.machine, transition, &mut self.noted);
         let events = std::mem::take(&mut self.noted.0);

@@ -140,7 +140,8 @@ fn allowed(session: &mut Session<'_>, thread: ThreadId, event: &ApiEvent) -> Vec
     let program = &session.stepper.model.program;
     let text = |config: &Config| {
         let output = config.output(thread)?;
-        let result = output.result(program).map(|result| format!("returns {}", result_text(&result)));
+        let result =
+            output.result(program).map(|result| format!("returns {}", result_text(&result)));
         result.or_else(|| output.entry(program).map(|entry| format!("runs {}", apc_text(&entry))))
     };
     for config in seen.values() {

@@ -11,8 +11,8 @@ use super::progress::Progress;
 use crate::engine::memo::SlotSet;
 use alertable_models::ids::ThreadId;
 use alertable_models::program::Place;
-use alertable_traces::outcome::{ApcEntry, CallResult};
 use alertable_traces::call::Call;
+use alertable_traces::outcome::{ApcEntry, CallResult};
 use alertable_traces::trace::api::ApiEventKind;
 use std::collections::{HashMap, HashSet};
 

@@ -91,7 +91,11 @@ pub(super) fn print(path: &Path, judged: &Judged, single: bool) {
         Verdict::Unexplained(report) => print_event(report),
         Verdict::Undecided(report) if report.line == 0 => {
             let count = report.explained_count;
-            say!("{}  {file}: {} after {count} events", styled(UNSURE, "undecided"), report.message);
+            say!(
+                "{}  {file}: {} after {count} events",
+                styled(UNSURE, "undecided"),
+                report.message
+            );
         }
         Verdict::Undecided(report) => {
             let line = report.line;

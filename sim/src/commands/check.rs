@@ -94,21 +94,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     Ok(status)
 }
 
-/// Applies a function to every path with several threads; the results are in the paths' order.
-fn in_parallel<T: Send>(
-    paths: &[PathBuf],
+/// Applies a function to every item with several threads; the results are in the items' order.
+pub(super) fn in_parallel<T: Send, I: Sync>(
+    items: &[I],
     worker_count: usize,
-    work: impl Fn(&Path) -> T + Sync,
+    work: impl Fn(&I) -> T + Sync,
 ) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results: Mutex<BTreeMap<usize, T>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..worker_count.min(paths.len()) {
+        for _ in 0..worker_count.min(items.len()) {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(path) = paths.get(index) else { break };
-                    let result = work(path);
+                    let Some(item) = items.get(index) else { break };
+                    let result = work(item);
                     results.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
                 }
             });
@@ -511,6 +511,7 @@ fn print_summary(results: &[Checked], status: Status) {
                 };
                 *counts.entry(word).or_default() += 1;
                 *counts.entry("event# followed").or_default() += check.event_count();
+            }
             Report::ApiTrace(judged) => {
                 *counts.entry(super::api_trace::count_word(judged)).or_default() += 1;
             }

@@ -4,14 +4,17 @@
 mod api_trace;
 mod check;
 mod explore;
+mod fuzz;
 mod import;
 mod input;
+mod litmus;
 mod objects;
 mod output;
 mod replay;
 mod rules;
 mod run;
 mod schema;
+mod wine;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -39,6 +42,10 @@ enum Command {
     Import(import::Arguments),
     /// Re-execute a full trace; it must come out byte for byte
     Replay(replay::Arguments),
+    /// A scenario as a C program for a real system; what that does, beside what is allowed
+    Litmus(litmus::Arguments),
+    /// Random scenarios, against every invariant or against a real system
+    Fuzz(fuzz::Arguments),
     /// The specification: rules, deviations, invariants, and what exercises them
     Rules(rules::Arguments),
     /// Print the JSON Schema of a kind of document
@@ -93,6 +100,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Fuzz(arguments) => fuzz::run(arguments),
+        Command::Litmus(arguments) => litmus::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Schema(arguments) => Ok(schema::run(arguments)),
     };

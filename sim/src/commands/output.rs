@@ -178,3 +178,8 @@ fn rendered(error: &alertable_traces::Error) -> String {
     let place = |column: u32| format!("{file}:{}:{column}", error.line);
     rendered.replacen(&place(shown), &place(error.column), 1)
 }
+
+/// Writes a text as it is.
+pub(super) fn print_text(text: &str) {
+    finish(&io::stdout().lock().write_all(text.as_bytes()));
+}

@@ -272,10 +272,12 @@ impl ThreadLog {
             | EventKind::Irp { .. }
             | EventKind::Packet { .. }
             | EventKind::Timer { .. }
+            | EventKind::Irql { .. }
+            | EventKind::Dpc { .. }
+            | EventKind::Stop { .. }
             | EventKind::Object { .. }
             | EventKind::Choice { .. } => {
-                let message =
-                    format!("a trace of level \"api\" has no event \"{}\"", what.name());
+                let message = format!("a trace of level \"api\" has no event \"{}\"", what.name());
                 return Err(("ev", message));
             }
         })
