@@ -2,7 +2,7 @@
 
 use super::{Frame, Instruction, Pc, ProgramCall};
 use crate::deviation::Deviation;
-use crate::event::{Event, Observer};
+use crate::event::{Event, IoResult, Observer};
 use crate::ids::{CallId, ThreadId};
 use crate::ke::Context;
 use crate::ke::apc::{ApcSource, Kapc};
@@ -317,7 +317,11 @@ impl Machine {
             if self.program.frames(thread).len() > 1 {
                 cx.rule(apc::APC_U_10);
             }
-            let result = self.kernel.completion_of(kapc);
+            let result = if O::LOOKS || model.program.keeps_history {
+                self.kernel.completion_of(kapc)
+            } else {
+                IoResult::NONE
+            };
             if model.program.keeps_history {
                 self.program.record_routine(&model.program, thread, kapc, result);
             }
