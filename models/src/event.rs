@@ -13,6 +13,9 @@ use alertable_traces::status::NtStatus;
 /// Is told what a step does. Every method does nothing unless it is written, so that an
 /// observer that looks at nothing costs nothing.
 pub trait Observer {
+    /// Whether it looks at events: what is there for them alone need not be found out otherwise.
+    const LOOKS: bool = true;
+
     /// Something happened.
     fn event(&mut self, event: Event) {
         let _ = event;
@@ -25,7 +28,9 @@ pub trait Observer {
 }
 
 /// Nobody looks.
-impl Observer for () {}
+impl Observer for () {
+    const LOOKS: bool = false;
+}
 
 /// One thing that happened. Threads, objects and calls are those of the model.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

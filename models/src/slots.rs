@@ -2,7 +2,7 @@
 //!
 //! What a step does depends on the slots that it looks at and on nothing else. Who explores many
 //! states need make a step once for all those that agree in these slots. A thread with its queues
-//! and frames is a slot, so is an object with its wait list, or a status block with its requests.
+//! and frames is a slot, so is an object with its wait list, a status block, or its requests.
 
 use crate::ids::{LabelId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
@@ -125,8 +125,9 @@ impl<'a> Builder<'a> {
     fn set_io(&mut self, objects: &[u8]) {
         let io = &self.program.io;
         let blocks: Vec<u8> = (0..io.block_count()).map(|_| self.next()).collect();
-        self.set(Part::StatusBlocks, blocks.clone());
-        self.set(Part::Irps, blocks);
+        self.set(Part::StatusBlocks, blocks);
+        let irps = (0..io.block_count()).map(|_| self.next()).collect();
+        self.set(Part::Irps, irps);
         let files = io.files.iter().map(|file| objects[file.object.index()]);
         self.set(Part::FileIrps, files.collect());
         let devices = io.devices.iter().map(|device| objects[device.object.index()]);

@@ -424,7 +424,11 @@ impl Kernel {
         id: IrpId,
     ) {
         cx.rules([irp::IRP_51, irp::IRP_52, irp::IRP_53, irp::IRP_54, rule::IO_13, rule::IO_36]);
-        self.update_irp(id, |irp| irp.place = IrpPlace::Apc);
+        self.update_irp(id, |irp| {
+            irp.place = IrpPlace::Apc;
+            // They are in the status block now.
+            (irp.status, irp.information) = (NtStatus::SUCCESS, 0);
+        });
         if cx.deviates(Deviation::CompletionApcTwice) {
             let _ = self.insert_user_apc(cx, issuer, kapc);
         }

@@ -3,7 +3,7 @@
 use super::driver::DriverOutcome;
 use super::{Frame, Instruction, Pc, ProgramCall};
 use crate::deviation::Deviation;
-use crate::event::{Event, Observer, ThreadChange};
+use crate::event::{Event, IoResult, Observer, ThreadChange};
 use crate::ids::{CallId, ThreadId};
 use crate::ke::Context;
 use crate::ke::apc::{ApcSource, Kapc};
@@ -389,7 +389,11 @@ impl Machine {
             if self.enter_user_kernel_routine(model, cx, thread, kapc, interrupted, test_alert) {
                 return;
             }
-            let result = self.kernel.completion_of(kapc);
+            let result = if O::LOOKS || model.program.keeps_history {
+                self.kernel.completion_of(kapc)
+            } else {
+                IoResult::NONE
+            };
             if model.program.keeps_history {
                 self.program.record_routine(&model.program, thread, kapc, result);
             }
