@@ -1,11 +1,13 @@
 //! What happens in a step, for whoever looks on.
 
-use crate::ids::{BlockId, CallId, IrpId, ObjectId, RequestId, ThreadId};
+use crate::ids::{BlockId, CallId, DpcId, IrpId, ObjectId, RequestId, ThreadId};
 use crate::io::BugCheck;
 use crate::io::port::Packet;
 use crate::ke::apc::Kapc;
+use crate::ke::kapc::KernelApc;
 use crate::rule::RuleId;
 use crate::service::ServiceReturn;
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 /// Is told what a step does. Every method does nothing unless it is written, so that an
@@ -129,6 +131,54 @@ pub enum Event {
         /// Which of them.
         change: FileChange,
     },
+    /// A thread's list of kernel APCs changes.
+    KernelApc {
+        /// Whose list.
+        thread: ThreadId,
+        /// The APC.
+        apc: KernelApc,
+        /// How.
+        change: KapcChange,
+    },
+    /// A thread runs at another level.
+    Irql {
+        /// Which thread.
+        thread: ThreadId,
+        /// The level.
+        irql: Irql,
+    },
+    /// A DPC moves.
+    Dpc {
+        /// Which one.
+        dpc: DpcId,
+        /// How.
+        change: DpcChange,
+    },
+    /// A thread calls what may not be called at its level.
+    CalledTooHigh {
+        /// Who.
+        thread: ThreadId,
+        /// What.
+        call: &'static str,
+        /// Its level.
+        irql: Irql,
+        /// The highest one for that call.
+        max: Irql,
+    },
+    /// Code in kernel mode does what none may do, in words.
+    ContractBroken {
+        /// In whose context.
+        thread: ThreadId,
+        /// What it did.
+        how: &'static str,
+    },
+    /// The system stops.
+    Stop {
+        /// In whose context.
+        thread: ThreadId,
+        /// Why.
+        bug_check: BugCheck,
+    },
     /// Time passes.
     TimePassed {
         /// How much, in milliseconds.
@@ -245,6 +295,15 @@ pub enum KapcChange {
     Removed,
     /// It is discarded at the end of its thread.
     RunDown,
+}
+
+/// How a DPC moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DpcChange {
+    /// It joins the queue.
+    Queued,
+    /// It is taken back.
+    Removed,
 }
 
 /// What becomes of a timer.

@@ -65,6 +65,18 @@ id!(
     BlockId(u16), "B"
 );
 id!(
+    /// An APC object of the program.
+    KapcId(u8), "K"
+);
+id!(
+    /// A DPC object.
+    DpcId(u8), "P"
+);
+id!(
+    /// A spin lock.
+    SpinLockId(u8), "S"
+);
+id!(
     /// A place in the program that issues requests.
     RequestId(u16), "Q"
 );

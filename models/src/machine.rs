@@ -8,6 +8,7 @@ use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
 use crate::ids::{BlockId, IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::kservice::KernelService;
 use crate::ke::thread::{ExitPhase, Kthread, ThreadRole, ThreadState};
 use crate::ke::wait::NEVER;
 use crate::ke::{Context, Kernel};
@@ -361,7 +362,9 @@ impl Model {
         match self.source(source) {
             Source::System => {
                 let io = machine.kernel.io.as_deref();
-                here.stopped = io.is_some_and(|io| io.bug_check().is_some());
+                let km = machine.kernel.kernel_mode();
+                here.stopped = io.is_some_and(|io| io.bug_check().is_some())
+                    || km.is_some_and(|km| km.stop().is_some());
             }
             Source::Thread(thread) => {
                 let first = out.len();
@@ -404,6 +407,70 @@ impl Model {
         out: &mut Vec<Transition>,
     ) -> bool {
         let record = machine.kernel.thread(thread);
+        if machine.kernel.has_kernel_mode() {
+            return self.enabled_in_kernel_mode(machine, thread, record, out);
+        }
+        self.enabled_of_record(machine, thread, record, out)
+    }
+
+    /// As [`Model::enabled_of_thread`], in a program with code in kernel mode.
+    fn enabled_in_kernel_mode(
+        &self,
+        machine: &Machine,
+        thread: ThreadId,
+        record: &Kthread,
+        out: &mut Vec<Transition>,
+    ) -> bool {
+        let kernel = &machine.kernel;
+        let processors = self.settings.processors;
+        let can_run = kernel.has_processor(thread, processors);
+        if record.role == ThreadRole::Dpc && record.state == ThreadState::Waiting {
+            let dpc = self.program.kernel_mode.dpc_of(thread).expect("its record says so");
+            let begins = can_run && kernel.can_begin_dpc(dpc, processors);
+            if begins {
+                out.push(Transition::Run(thread));
+            }
+            return begins;
+        }
+        let waits = record.state == ThreadState::Waiting
+            || record.state == ThreadState::Exiting(ExitPhase::AwaitIrps);
+        if !waits && (!can_run || self.spins(machine, thread)) {
+            return false;
+        }
+        if !kernel.is_kernel_apc_due(self.settings.deviations, thread) {
+            return self.enabled_of_record(machine, thread, record, out);
+        }
+        out.push(Transition::Interrupt(thread));
+        let in_flight = record.state == ThreadState::User
+            && !record.stopped
+            && self.can_finish_call_in_flight(machine, thread, record);
+        if in_flight {
+            out.push(Transition::Run(thread));
+        }
+        true
+    }
+
+    /// Whether a thread spins: it is about to acquire a spin lock that somebody else holds.
+    fn spins(&self, machine: &Machine, thread: ThreadId) -> bool {
+        let service = machine.program.pc(thread).map(|pc| self.program.instruction(pc));
+        let Some(Instruction::Call(call)) = service else { return false };
+        match self.program.call(call).service {
+            Service::Kernel(KernelService::AcquireSpinLock { lock }) => {
+                machine.kernel.thread(thread).state == ThreadState::User
+                    && machine.kernel.is_spin_lock_held_by_another(lock, thread)
+            }
+            _ => false,
+        }
+    }
+
+    /// The transitions of a thread, by its record.
+    fn enabled_of_record(
+        &self,
+        machine: &Machine,
+        thread: ThreadId,
+        record: &Kthread,
+        out: &mut Vec<Transition>,
+    ) -> bool {
         if machine.kernel.has_io_apc(thread) {
             // IRP-37: before anything else that the thread does, stopped or not.
             out.push(Transition::Interrupt(thread));
@@ -412,7 +479,7 @@ impl Model {
             self.runnable(machine, thread, record, out)
         } else if record.state == ThreadState::Waiting {
             let can_step = self.waiting(machine, thread, record, out);
-            if record.role != ThreadRole::Program && machine.kernel.can_retire(thread) {
+            if matches!(record.role, ThreadRole::Worker(_)) && machine.kernel.can_retire(thread) {
                 out.push(Transition::Retire(thread));
             }
             can_step
@@ -431,9 +498,9 @@ impl Model {
         observer: &mut O,
     ) {
         let deviations = self.settings.deviations;
-        let Program { handles, timers, io, .. } = &self.program;
+        let Program { handles, timers, io, kernel_mode, .. } = &self.program;
         let processors = self.settings.processors;
-        let mut cx = Context { deviations, handles, timers, io, processors, observer };
+        let mut cx = Context { deviations, handles, timers, io, kernel_mode, processors, observer };
         match transition {
             Transition::Run(thread) => machine.run(self, &mut cx, thread),
             Transition::Interrupt(thread) => machine.interrupt(self, &mut cx, thread),
@@ -461,7 +528,7 @@ impl Model {
             return false;
         }
         let interrupted = record.state == ThreadState::User
-            && (record.has_kernel_apc()
+            && (machine.kernel.is_asked_to_stop(record)
                 || (self.watch(thread).alertable && machine.kernel.has_special_apc(thread)));
         if !interrupted {
             out.push(Transition::Run(thread));
@@ -491,11 +558,13 @@ impl Model {
         match self.program.instruction(pc) {
             Instruction::Call(call) => match self.program.call(call).service {
                 Service::DelayExecution { .. } | Service::WaitForObjects { .. } => {
-                    !record.has_kernel_apc()
+                    !record.has_kernel_apc() && !machine.kernel.has_kernel_mode()
                 }
+                // WAIT-19: a wait begins with the APCs that are there.
+                Service::Kernel(KernelService::Wait { .. } | KernelService::Delay { .. }) => false,
                 _ => true,
             },
-            _ => machine.program.frames(thread).len() == 1,
+            _ => machine.program.frames(thread).len() == 1 && !machine.kernel.has_kernel_mode(),
         }
     }
 
@@ -550,7 +619,11 @@ impl Model {
         waits
             || kernel.next_completion_ms() != NEVER
             || self.program.io.pool_timers.iter().any(|pool| kernel.is_active_timer(pool.timer))
-            || self.program.timers.iter().any(|timer| kernel.timer_can_wake(*timer))
+            || self.program.timers.iter().any(|timer| {
+                kernel.timer_can_wake(*timer)
+                    || (kernel.is_active_timer(*timer)
+                        && kernel.timer_dpc(&self.program.timers, *timer).is_some())
+            })
     }
 
     /// How far the clock moves: to the next due moment, or by one unit if threads could run.
@@ -614,6 +687,9 @@ impl Kernel {
             {
                 timer.remaining_ms -= ms;
             }
+        }
+        if let Some(km) = self.kernel_mode.as_deref_mut() {
+            km.pass_time(ms);
         }
         if let Some(io) = self.io.as_deref_mut() {
             for block in 0..io.blocks.len() {

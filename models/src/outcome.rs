@@ -4,7 +4,7 @@ use crate::event::{Event, IoResult, Observer};
 use crate::ids::{LabelId, ThreadId};
 use crate::io::port::Packet;
 use crate::ke::Kernel;
-use crate::ke::apc::{ApcSource, Kapc};
+use crate::ke::apc::{ApcSource, Kapc, KapcStage};
 use crate::ke::thread::{ThreadRole, ThreadState};
 use crate::machine::{Machine, Model};
 use crate::program::Program;
@@ -57,7 +57,9 @@ impl<'a> Recorder<'a> {
         let ended = kernel
             .thread_ids()
             .filter(|thread| kernel.thread(*thread).state == ThreadState::Terminated)
-            .filter(|thread| kernel.thread(*thread).role == ThreadRole::Program);
+            .filter(|thread| {
+                matches!(kernel.thread(*thread).role, ThreadRole::Program | ThreadRole::System)
+            });
         let mut blocked: Vec<String> = match end {
             End::Blocked => unfinished(kernel).map(name).collect(),
             _ => Vec::new(),
@@ -122,9 +124,13 @@ fn status_blocks(program: &Program, kernel: &Kernel) -> BTreeMap<String, StatusB
 pub fn apc_entry(program: &Program, kapc: Kapc, result: IoResult) -> ApcEntry {
     let routine = program.routine_name(kapc.routine).to_owned();
     match kapc.source {
-        ApcSource::Queued | ApcSource::Special | ApcSource::Work => {
+        ApcSource::Queued
+        | ApcSource::Special
+        | ApcSource::Work
+        | ApcSource::Object { stage: KapcStage::Normal | KapcStage::User, .. } => {
             ApcEntry { data: Some(program.datum(kapc.context)), ..ApcEntry::of(routine) }
         }
+        ApcSource::Object { .. } | ApcSource::Dpc(_) => ApcEntry::of(routine),
         ApcSource::Timer(timer) | ApcSource::WorkTimer(timer) => {
             let timer = program.object_name(timer).to_owned();
             ApcEntry { timer: Some(timer), ..ApcEntry::of(routine) }

@@ -10,6 +10,7 @@ use crate::io::overlapped::ResultWait;
 use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::kservice::KernelService;
 use crate::ke::thread::ThreadState;
 use crate::ke::timer::TimerApc;
 use crate::ke::wait::{WaitKind, WaitRequest};
@@ -17,6 +18,7 @@ use crate::ke::{Context, Kernel};
 use crate::ob::ObjectType;
 use crate::rule::{apc, iocp, wait};
 use alertable_traces::status::NtStatus;
+use alertable_traces::trace::ProcessorMode;
 
 /// A system call with its arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -253,6 +255,8 @@ pub enum Service {
     },
     /// What StartThreadpoolIo does, which tells the pool alone.
     StartPoolIo,
+    /// A function of the driver kit.
+    Kernel(KernelService),
     /// A device completes a request on demand: no system service, but a step of the scenario.
     CompleteRequest {
         /// Which device.
@@ -311,6 +315,9 @@ impl Kernel {
         thread: ThreadId,
         service: &Service,
     ) -> ServiceOutcome {
+        if self.has_kernel_mode() {
+            self.km_thread_mut(thread).wait_mode = ProcessorMode::User;
+        }
         match service {
             Service::DelayExecution { alertable, timeout_ms } => {
                 let kind = WaitKind::Delay;
@@ -400,6 +407,10 @@ impl Kernel {
         match service {
             Service::QueueApcThread { thread: target, routine, context, special } => {
                 let target = self.reference_thread(cx, *target)?;
+                if self.is_system_thread(target) {
+                    cx.rule(apc::APC_U_20);
+                    return Err(NtStatus::INVALID_HANDLE);
+                }
                 let source = if *special { ApcSource::Special } else { ApcSource::Queued };
                 if *special && cx.deviates(Deviation::NoSpecialApcs) {
                     return Err(NtStatus::NOT_IMPLEMENTED);

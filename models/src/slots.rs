@@ -86,6 +86,10 @@ impl<'a> Builder<'a> {
             Part::Received,
             Part::Frames,
             Part::Loops,
+            Part::KernelThreads,
+            Part::KernelLists,
+            Part::Contexts,
+            Part::ContextObjects,
         ] {
             self.set(part, threads.clone());
         }
@@ -102,6 +106,7 @@ impl<'a> Builder<'a> {
         let of_handles = program.handles.iter().map(|object| objects[object.index()]);
         self.set(Part::ClosedHandles, of_handles.collect());
         self.set_io(&objects);
+        self.set_kernel_mode(&objects);
         self.set_seen(&threads);
         self.map.count = (self.taken + 1).min(SLOT_COUNT_MAX);
         self.map
@@ -140,6 +145,18 @@ impl<'a> Builder<'a> {
         self.set(Part::Removers, ports);
         let activity = io.ports.iter().map(|_| self.next()).collect();
         self.set(Part::Activity, activity);
+    }
+
+    fn set_kernel_mode(&mut self, objects: &[u8]) {
+        let setup = &self.program.kernel_mode;
+        let kapcs = setup.kapcs.iter().map(|_| self.next()).collect();
+        self.set(Part::Kapcs, kapcs);
+        let dpcs = setup.dpcs.iter().map(|dpc| objects[dpc.thread.index()]).collect();
+        self.set(Part::Dpcs, dpcs);
+        let timers = self.program.timers.iter().map(|timer| objects[timer.index()]).collect();
+        self.set(Part::TimerDpcs, timers);
+        let spin_locks = setup.spin_locks.iter().map(|_| self.next()).collect();
+        self.set(Part::SpinLocks, spin_locks);
     }
 
     /// Results of one thread's calls belong to that thread.

@@ -2,13 +2,14 @@
 
 use crate::deadlock::{WaitsFor, wait_for_cycles};
 use alertable_models::event::{
-    Event, FileChange, IoResult, IrpChange, KapcChange, ObjectChange, PacketChange, ThreadChange,
-    TimerChange,
+    DpcChange, Event, FileChange, IoResult, IrpChange, KapcChange, ObjectChange, PacketChange,
+    ThreadChange, TimerChange,
 };
 use alertable_models::ids::IrpId;
 use alertable_models::io::BugCheck;
 use alertable_models::io::port::{Packet, PacketValue};
 use alertable_models::ke::apc::Kapc;
+use alertable_models::ke::kapc::KernelApc;
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::program::Program;
@@ -128,6 +129,12 @@ pub fn event_subject<'a>(program: &'a Program, event: &Event) -> &'a str {
         Event::StatusBlock { block } => program.io().block_name(*block).unwrap_or("a request"),
         Event::Packet { port, .. } => program.object_name(*port),
         Event::File { file, .. } => program.object_name(*file),
+        Event::KernelApc { thread, .. }
+        | Event::Irql { thread, .. }
+        | Event::CalledTooHigh { thread, .. }
+        | Event::ContractBroken { thread, .. }
+        | Event::Stop { thread, .. } => program.thread_name(*thread),
+        Event::Dpc { dpc, .. } => &program.kernel_mode().dpcs[dpc.index()].name,
         Event::TimePassed { .. } => "",
     }
 }
@@ -162,6 +169,25 @@ fn irp_text(change: IrpChange) -> String {
         IrpChange::BugCheck(BugCheck::CancelStateInCompletedIrp) => {
             "is complete with a cancel routine: bug check 0x48".to_owned()
         }
+        IrpChange::BugCheck(other) => stop_text(other),
+    }
+}
+
+fn stop_text(bug_check: BugCheck) -> String {
+    let (name, code) = bug_check.entry();
+    format!("stops the system: {name} (bug check 0x{code:02X})")
+}
+
+/// A kernel APC by its kind, and by its name where the program has given one.
+fn kernel_apc_text(program: &Program, apc: KernelApc) -> String {
+    match apc {
+        KernelApc::Object { kapc, special } => {
+            let name = &program.kernel_mode().kapcs[kapc.index()].name;
+            format!("{} kernel APC {name}", if special { "special" } else { "normal" })
+        }
+        KernelApc::Io(irp) => format!("completion of {}", block_name(program, irp)),
+        KernelApc::Suspend => "APC that suspends it".to_owned(),
+        KernelApc::Exit => "APC that ends it".to_owned(),
     }
 }
 
@@ -241,6 +267,23 @@ pub fn event_text(program: &Program, event: &Event, received: &[Packet]) -> Stri
             FileChange::Closed => "is closed: nothing refers to it any more",
         }
         .to_owned(),
+        Event::KernelApc { apc, change, .. } => {
+            let apc = kernel_apc_text(program, *apc);
+            match change {
+                KapcChange::Queued => format!("gets the {apc}"),
+                KapcChange::Delivered => format!("is delivered the {apc}"),
+                KapcChange::Removed => format!("loses the {apc}, taken back"),
+                KapcChange::RunDown => format!("loses the {apc}, discarded"),
+            }
+        }
+        Event::Irql { irql, .. } => format!("is at {irql}"),
+        Event::Dpc { change: DpcChange::Queued, .. } => "is queued".to_owned(),
+        Event::Dpc { change: DpcChange::Removed, .. } => "is taken back".to_owned(),
+        Event::CalledTooHigh { call, irql, max, .. } => {
+            format!("calls {call} at {irql}, which is for {max} and below")
+        }
+        Event::ContractBroken { how, .. } => (*how).to_owned(),
+        Event::Stop { bug_check, .. } => stop_text(*bug_check),
         Event::TimePassed { ms } => format!("{ms} ms pass"),
     }
 }

@@ -3,20 +3,21 @@
 use crate::describe::transition_name;
 use crate::run::{PCT_DEPTH, PCT_STEP_COUNT, PolicyName, RunOptions, Schedule};
 use alertable_models::event::{
-    Event, FileChange, IoResult, IrpChange, KapcChange, ObjectChange, PacketChange, ThreadChange,
-    TimerChange,
+    DpcChange, Event, FileChange, IoResult, IrpChange, KapcChange, ObjectChange, PacketChange,
+    ThreadChange, TimerChange,
 };
 use alertable_models::ids::{IrpId, RequestId, ThreadId};
 use alertable_models::io::port::{Packet, PacketValue};
 use alertable_models::ke::apc::Kapc;
+use alertable_models::ke::kapc::KernelApc;
 use alertable_models::machine::{Model, Time, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::program::Program;
 use alertable_traces::outcome::ApcEntry;
 use alertable_traces::scenario::Scenario;
 use alertable_traces::trace::{
-    ApcKind, EventKind, IrpEvent, KapcEvent, Level, ObjectEvent, PacketEvent, ProcessorMode,
-    ThreadEvent, TimerEvent, TraceEvent, TraceHeader, TraceWriter,
+    ApcKind, DpcEvent, EventKind, IrpEvent, KapcEvent, Level, ObjectEvent, PacketEvent,
+    ProcessorMode, ThreadEvent, TimerEvent, TraceEvent, TraceHeader, TraceWriter,
 };
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -221,6 +222,27 @@ impl<'a, W: Write> Tracer<'a, W> {
                 let object = Cow::Borrowed(program.object_name(file));
                 self.write(None, EventKind::Object { object, what });
             }
+            Event::KernelApc { thread, apc, change } => {
+                let kind = kernel_apc_event(program, apc, change);
+                self.write(Some(program.thread_name(thread)), kind);
+            }
+            Event::Irql { thread, irql } => {
+                self.write(Some(program.thread_name(thread)), EventKind::Irql { irql });
+            }
+            Event::Dpc { dpc, change } => {
+                let dpc = Cow::Borrowed(program.kernel_mode().dpcs[dpc.index()].name.as_str());
+                let what = match change {
+                    DpcChange::Queued => DpcEvent::Queued,
+                    DpcChange::Removed => DpcEvent::Removed,
+                };
+                self.write(None, EventKind::Dpc { dpc, what });
+            }
+            Event::Stop { thread, bug_check } => {
+                let bug_check = Cow::Borrowed(bug_check.entry().0);
+                self.write(Some(program.thread_name(thread)), EventKind::Stop { bug_check });
+            }
+            // What code in kernel mode does wrong is told by the invariants.
+            Event::CalledTooHigh { .. } | Event::ContractBroken { .. } => {}
             // The lock of a file has no name, and is no object of the program.
             Event::Object { object, .. } if program.object_name(object).is_empty() => {}
             Event::Object { object, change } => {
@@ -312,13 +334,34 @@ fn thread_event(change: ThreadChange) -> ThreadEvent {
     }
 }
 
-fn kapc_event(program: &Program, kapc: Kapc, change: KapcChange) -> EventKind<'_> {
-    let what = match change {
+fn kernel_apc_event(program: &Program, apc: KernelApc, change: KapcChange) -> EventKind<'_> {
+    let routine = match apc {
+        KernelApc::Object { kapc, .. } => {
+            let setup = &program.kernel_mode().kapcs[kapc.index()];
+            setup.normal.or(setup.kernel).map(|routine| program.routine_name(routine))
+        }
+        KernelApc::Io(_) | KernelApc::Suspend | KernelApc::Exit => None,
+    };
+    EventKind::Kapc {
+        what: kapc_change(change),
+        mode: ProcessorMode::Kernel,
+        kind: if apc.is_special() { ApcKind::Special } else { ApcKind::Normal },
+        routine: routine.map(Cow::Borrowed),
+        data: None,
+    }
+}
+
+fn kapc_change(change: KapcChange) -> KapcEvent {
+    match change {
         KapcChange::Queued => KapcEvent::Queued,
         KapcChange::Delivered => KapcEvent::Delivered,
         KapcChange::Removed => KapcEvent::Removed,
         KapcChange::RunDown => KapcEvent::Rundown,
-    };
+    }
+}
+
+fn kapc_event(program: &Program, kapc: Kapc, change: KapcChange) -> EventKind<'_> {
+    let what = kapc_change(change);
     let entry = apc_entry(program, kapc, IoResult::NONE);
     let is_special = matches!(kapc.source, alertable_models::ke::apc::ApcSource::Special);
     EventKind::Kapc {

@@ -4,8 +4,10 @@ pub use crate::timeout::Timeout;
 
 use crate::context::kinds;
 use crate::declare::tagged;
+use crate::kernel::Irql;
 use crate::outcome::Value;
-use crate::reader::{Block, Flags, NameSet, OrNull, StatusName, To};
+use crate::reader::{Between, Block, Flags, NameSet, OrNull, StatusName, To};
+use crate::trace::ProcessorMode;
 
 type Thread = To<{ kinds::THREAD }>;
 type Routine = To<{ kinds::ROUTINE }>;
@@ -20,6 +22,9 @@ type Pool = To<{ kinds::POOL }>;
 type PoolTimer = To<{ kinds::POOL_TIMER }>;
 type PoolWait = To<{ kinds::POOL_WAIT }>;
 type PoolIo = To<{ kinds::POOL_IO }>;
+type Kapc = To<{ kinds::KAPC }>;
+type Dpc = To<{ kinds::DPC }>;
+type SpinLock = To<{ kinds::SPIN_LOCK }>;
 type Handle = To<{ kinds::HANDLE }>;
 type Handled = To<{ kinds::HANDLED }>;
 type Waitable = To<{ kinds::WAITABLE }>;
@@ -509,6 +514,191 @@ tagged! {
         StartThreadpoolIo = "StartThreadpoolIo" {
             /// The file's place in the pool.
             io: String => PoolIo,
+        },
+        /// Initialises an APC object for a thread.
+        KeInitializeApc = "KeInitializeApc" {
+            /// The APC object, which says the routines and the mode.
+            apc: String => Kapc,
+            /// The thread to which it will be queued.
+            thread: String => Thread,
+        },
+        /// Queues an APC object to its thread.
+        KeInsertQueueApc = "KeInsertQueueApc" {
+            /// The APC object.
+            apc: String => Kapc,
+            /// The boost of a thread that this wakes.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Takes an APC object back.
+        KeRemoveQueueApc = "KeRemoveQueueApc" {
+            /// The APC object.
+            apc: String => Kapc,
+        },
+        /// Takes all APC objects of a list back.
+        KeFlushQueueApc = "KeFlushQueueApc" {
+            /// Whose list.
+            thread: String => Thread,
+            /// Which of its two lists.
+            mode: ProcessorMode,
+        },
+        /// A kernel routine writes through the pointer that it has to the normal routine: no
+        /// function, but something that it does.
+        ReplaceNormalRoutine = "ReplaceNormalRoutine" {
+            /// What runs instead; null for nothing.
+            routine: Option<String> => OrNull<Routine>,
+            /// What that is given.
+            data: u64 = 0,
+        },
+        /// Begins a critical region.
+        KeEnterCriticalRegion = "KeEnterCriticalRegion",
+        /// Ends a critical region.
+        KeLeaveCriticalRegion = "KeLeaveCriticalRegion",
+        /// Begins a guarded region.
+        KeEnterGuardedRegion = "KeEnterGuardedRegion",
+        /// Ends a guarded region.
+        KeLeaveGuardedRegion = "KeLeaveGuardedRegion",
+        /// Whether the thread is in a critical or guarded region.
+        KeAreApcsDisabled = "KeAreApcsDisabled",
+        /// Whether no APC at all can be delivered.
+        KeAreAllApcsDisabled = "KeAreAllApcsDisabled",
+        /// The level at which the caller runs.
+        KeGetCurrentIrql = "KeGetCurrentIrql",
+        /// Raises the level and returns what it was.
+        KeRaiseIrql = "KeRaiseIrql" {
+            /// The new level, not below the one that it is.
+            irql: Irql,
+        },
+        /// Lowers the level.
+        KeLowerIrql = "KeLowerIrql" {
+            /// The new level, not above the one that it is.
+            irql: Irql,
+        },
+        /// Acquires a spin lock and raises to DISPATCH_LEVEL.
+        KeAcquireSpinLock = "KeAcquireSpinLock" {
+            /// The lock.
+            lock: String => SpinLock,
+        },
+        /// Releases a spin lock and goes back to the level before.
+        KeReleaseSpinLock = "KeReleaseSpinLock" {
+            /// The lock.
+            lock: String => SpinLock,
+        },
+        /// Waits for one object, in kernel code.
+        KeWaitForSingleObject = "KeWaitForSingleObject" {
+            /// What to wait for.
+            object: String => Waitable,
+            /// How long.
+            ms: Timeout = Timeout::Infinite,
+            /// On whose behalf: only UserMode waits are ended by user APCs.
+            mode: ProcessorMode = ProcessorMode::Kernel,
+            /// Whether alerts, and in UserMode user APCs, end it.
+            alertable: bool = false,
+        },
+        /// Waits for one or all of several objects, in kernel code.
+        KeWaitForMultipleObjects = "KeWaitForMultipleObjects" {
+            /// What to wait for, in order.
+            objects: Vec<String> => Waitable,
+            /// Whether all must be signaled at once.
+            all: bool,
+            /// How long.
+            ms: Timeout = Timeout::Infinite,
+            /// On whose behalf: only UserMode waits are ended by user APCs.
+            mode: ProcessorMode = ProcessorMode::Kernel,
+            /// Whether alerts, and in UserMode user APCs, end it.
+            alertable: bool = false,
+        },
+        /// Waits for a time, in kernel code.
+        KeDelayExecutionThread = "KeDelayExecutionThread" {
+            /// How long.
+            ms: Timeout,
+            /// On whose behalf: only UserMode waits are ended by user APCs.
+            mode: ProcessorMode = ProcessorMode::Kernel,
+            /// Whether alerts, and in UserMode user APCs, end it.
+            alertable: bool = false,
+        },
+        /// Signals an event and returns what it was.
+        KeSetEvent = "KeSetEvent" {
+            /// The event.
+            event: String => Event,
+            /// The boost of a thread that this wakes.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Unsignals an event and returns what it was.
+        KeResetEvent = "KeResetEvent" {
+            /// The event.
+            event: String => Event,
+        },
+        /// Releases the waiters of an event, unsignals it and returns what it was.
+        KePulseEvent = "KePulseEvent" {
+            /// The event.
+            event: String => Event,
+            /// The boost of a thread that this wakes.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Whether an event is signaled.
+        KeReadStateEvent = "KeReadStateEvent" {
+            /// The event.
+            event: String => Event,
+        },
+        /// Gives up a mutex once.
+        KeReleaseMutex = "KeReleaseMutex" {
+            /// The mutex.
+            mutex: String => Mutex,
+        },
+        /// Adds to a semaphore's count and returns what it was.
+        KeReleaseSemaphore = "KeReleaseSemaphore" {
+            /// The semaphore.
+            semaphore: String => Semaphore,
+            /// How much to add.
+            count: i32 = 1,
+        },
+        /// Takes back an alert, or makes queued user APCs due.
+        KeTestAlertThread = "KeTestAlertThread" {
+            /// Which alert.
+            mode: ProcessorMode,
+        },
+        /// Alerts a thread and returns whether it was alerted.
+        KeAlertThread = "KeAlertThread" {
+            /// The thread to alert.
+            thread: String => Thread,
+            /// Which alert.
+            mode: ProcessorMode,
+        },
+        /// Sets a timer, and returns whether it was set before.
+        KeSetTimerEx = "KeSetTimerEx" {
+            /// The timer.
+            timer: String => Timer,
+            /// When it is due, in milliseconds from now.
+            due_ms: u32,
+            /// The period in milliseconds; 0 for once.
+            period_ms: u32 = 0,
+            /// What is queued each time.
+            dpc: Option<String> => OrNull<Dpc>,
+        },
+        /// Stops a timer and returns whether it was set.
+        KeCancelTimer = "KeCancelTimer" {
+            /// The timer.
+            timer: String => Timer,
+        },
+        /// Queues a DPC.
+        KeInsertQueueDpc = "KeInsertQueueDpc" {
+            /// The DPC.
+            dpc: String => Dpc,
+        },
+        /// Takes a DPC back.
+        KeRemoveQueueDpc = "KeRemoveQueueDpc" {
+            /// The DPC.
+            dpc: String => Dpc,
+        },
+        /// Starts a system thread whose `start` is `later`.
+        PsCreateSystemThread = "PsCreateSystemThread" {
+            /// The thread.
+            thread: String => Thread,
+        },
+        /// Ends the calling system thread.
+        PsTerminateSystemThread = "PsTerminateSystemThread" {
+            /// Its exit status.
+            status: String = "STATUS_SUCCESS".to_owned() => StatusName,
         },
         /// Takes packets from a completion port.
         GetQueuedCompletionStatusEx = "GetQueuedCompletionStatusEx" {

@@ -28,10 +28,13 @@ pub(crate) enum Kind {
     PoolTimer,
     PoolWait,
     PoolIo,
+    Kapc,
+    Dpc,
+    SpinLock,
 }
 
 impl Kind {
-    const ALL: [Kind; 18] = [
+    const ALL: [Kind; 21] = [
         Kind::Thread,
         Kind::Routine,
         Kind::Label,
@@ -50,6 +53,9 @@ impl Kind {
         Kind::PoolTimer,
         Kind::PoolWait,
         Kind::PoolIo,
+        Kind::Kapc,
+        Kind::Dpc,
+        Kind::SpinLock,
     ];
 
     /// The kind with its article.
@@ -73,6 +79,9 @@ impl Kind {
             Kind::PoolTimer => "a pool-timer",
             Kind::PoolWait => "a pool-wait",
             Kind::PoolIo => "a pool-io",
+            Kind::Kapc => "a kapc",
+            Kind::Dpc => "a dpc",
+            Kind::SpinLock => "a spin-lock",
         }
     }
 }
@@ -125,6 +134,9 @@ pub(crate) mod kinds {
     pub(crate) const ANY_TIMER: u32 = TIMER | POOL_TIMER;
     pub(crate) const POOL_WAIT: u32 = Kinds::of(Kind::PoolWait);
     pub(crate) const POOL_IO: u32 = Kinds::of(Kind::PoolIo);
+    pub(crate) const KAPC: u32 = Kinds::of(Kind::Kapc);
+    pub(crate) const DPC: u32 = Kinds::of(Kind::Dpc);
+    pub(crate) const SPIN_LOCK: u32 = Kinds::of(Kind::SpinLock);
     /// An OVERLAPPED begins with its status block, so either will do.
     pub(crate) const BLOCK: u32 = OVERLAPPED | Kinds::of(Kind::Iosb);
     pub(crate) const WAITABLE: u32 = THREAD | EVENT | MUTEX | SEMAPHORE | TIMER | PORT | FILE;

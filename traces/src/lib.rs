@@ -22,6 +22,7 @@ mod document;
 mod error;
 mod files;
 mod json;
+pub mod kernel;
 mod layout;
 mod lines;
 mod matching;

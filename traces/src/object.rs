@@ -6,6 +6,7 @@ use crate::error::{Fault, Span};
 use crate::json::Node;
 use crate::read::{Fields, Read, Record};
 use crate::reader::{Between, Flags, NameSet, OrNull, Reader, StatusName, To};
+use crate::trace::ProcessorMode;
 use indexmap::IndexMap;
 use schemars::{Schema, SchemaGenerator};
 use std::collections::HashMap;
@@ -102,6 +103,8 @@ tagged! {
         Mutex = "mutex" {
             /// The thread that owns it at first, once.
             owner: Option<String> => OrNull<To<{ kinds::THREAD }>>,
+            /// Whether it is a kernel mutex (KMUTEX), whose owner is in a critical region.
+            kernel: bool = false,
         },
         /// A semaphore.
         Semaphore = "semaphore" {
@@ -204,6 +207,29 @@ tagged! {
             /// The callback.
             routine: String => To<{ kinds::ROUTINE }>,
         },
+        /// An APC object (KAPC), for kernel code to initialise and insert.
+        Kapc = "kapc" {
+            /// Whose list it goes to. One without a normal routine is a kernel APC whatever is
+            /// said here.
+            mode: ProcessorMode = ProcessorMode::Kernel,
+            /// The routine that runs first, at APC_LEVEL; one that does nothing when left out.
+            kernel: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// The normal routine; a special kernel APC has none.
+            normal: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// The routine that runs instead of the others when its thread ends before it.
+            rundown: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// What the normal routine is given (NormalContext).
+            data: u64 = 0,
+            /// The thread for which it is initialised from the start.
+            thread: Option<String> => OrNull<To<{ kinds::THREAD }>>,
+        },
+        /// A deferred procedure call, which runs at DISPATCH_LEVEL on whatever thread is there.
+        Dpc = "dpc" {
+            /// What it runs.
+            routine: String => To<{ kinds::ROUTINE }>,
+        },
+        /// A spin lock.
+        SpinLock = "spin-lock",
         /// A further handle of an object.
         Handle = "handle" {
             /// The object, or another handle of it.
@@ -231,6 +257,9 @@ impl Object {
             Object::PoolTimer { .. } => Kind::PoolTimer,
             Object::PoolWait { .. } => Kind::PoolWait,
             Object::PoolIo { .. } => Kind::PoolIo,
+            Object::Kapc { .. } => Kind::Kapc,
+            Object::Dpc { .. } => Kind::Dpc,
+            Object::SpinLock => Kind::SpinLock,
             Object::Handle { .. } => Kind::Handle,
         }
     }

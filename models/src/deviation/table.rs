@@ -179,6 +179,26 @@ deviations! {
         "A cancel routine completes the request and leaves it with its device."
     IrpNotFreed "irp-not-freed" Mistake [IRP_44, IRP_53, IRP_55]
         "A request packet is not freed when nothing needs it any more."
+    KernelApcFifo "kernel-apc-fifo" Mistake [APC_I_05]
+        "Special kernel APCs queue up behind normal ones."
+    KapcInsertedTwice "kapc-inserted-twice" Mistake [APC_I_01]
+        "An APC object that is queued can be queued again."
+    CriticalRegionIgnored "critical-region-ignored" Mistake [APC_K_04, APC_K_12]
+        "Normal kernel APCs are delivered in critical regions."
+    CriticalRegionMasksSpecial "critical-region-masks-special" Mistake [APC_K_03, APC_K_12]
+        "Critical regions hold special kernel APCs back too."
+    GuardedRegionIgnored "guarded-region-ignored" Mistake [APC_K_02, APC_K_13]
+        "Kernel APCs are delivered in guarded regions."
+    ApcLevelIgnored "apc-level-ignored" Mistake [APC_K_18]
+        "Kernel APCs are delivered at APC_LEVEL."
+    NormalApcsNest "normal-apcs-nest" Mistake [APC_K_04, APC_K_06]
+        "A normal kernel APC interrupts the normal routine of another."
+    NormalRoutineAtApcLevel "normal-routine-at-apc-level" Mistake [APC_K_05, APC_S_03]
+        "Normal routines of kernel APCs run at APC_LEVEL."
+    UserApcsFirst "user-apcs-first" Mistake [APC_K_01, APC_K_21]
+        "A user APC that is due comes before the kernel APCs."
+    MaskedApcWakes "masked-apc-wakes" Mistake [APC_I_11, APC_I_12]
+        "A kernel APC takes its thread out of a wait although it cannot be delivered."
     ExitRunsApcs "exit-runs-apcs" Mistake [APC_U_23, THR_34]
         "A thread that ends by itself runs its queued APCs on the way out."
 }

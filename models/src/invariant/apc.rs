@@ -4,12 +4,14 @@ use super::{Broken, Concern, Invariant, Step};
 use crate::event::{Event, KapcChange};
 use crate::ids::{CallId, ThreadId};
 use crate::ke::apc::Kapc;
+use crate::ke::kservice::KernelService;
 use crate::ke::thread::ThreadState;
 use crate::program::Frame;
 use crate::rule::apc::*;
 use crate::rule::wait::{WAIT_02, WAIT_04, WAIT_07, WAIT_10, WAIT_11};
 use crate::service::Service;
 use alertable_traces::status::NtStatus;
+use alertable_traces::trace::ProcessorMode;
 
 pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
@@ -56,6 +58,10 @@ fn is_alertable(step: &Step<'_>, service: &Service) -> bool {
         | Service::SignalAndWait { alertable, .. }
         | Service::RemoveIoCompletion { alertable, .. } => *alertable,
         Service::TestAlert => true,
+        Service::Kernel(
+            KernelService::Wait { alertable, mode, .. }
+            | KernelService::Delay { alertable, mode, .. },
+        ) => *alertable && *mode == ProcessorMode::User,
         Service::OverlappedResult { wait, .. } => wait.is_some_and(|wait| wait.alertable),
         Service::Io { request } => step.model.program.io().is_alertable(
             step.model.program.handle_target(step.model.program.io().request(*request).file),
@@ -91,6 +97,7 @@ fn only_when_alertable(step: &Step<'_>) -> Result<(), Broken> {
         if let Event::ApcEntered { thread, kapc, .. } = event
             && !kapc.is_special()
             && !kapc.is_callback()
+            && !kapc.runs_in_kernel_mode()
             && !was_alertable(step, *thread)
         {
             let name = step.thread_name(*thread);
@@ -107,7 +114,10 @@ fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
     let kernel = &step.after.kernel;
     for event in step.events {
         let (Event::Thread { thread, .. } | Event::Kapc { thread, .. }) = event else { continue };
-        if kernel.thread(*thread).waits_alertably() && !kernel.user_apcs(*thread).is_empty() {
+        if kernel.thread(*thread).waits_alertably()
+            && !kernel.waits_in_kernel_mode(*thread)
+            && !kernel.user_apcs(*thread).is_empty()
+        {
             let name = step.thread_name(*thread);
             return Err(Broken(format!(
                 "`{name}` is blocked in an alertable wait with a user APC queued"

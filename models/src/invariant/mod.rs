@@ -5,6 +5,7 @@
 
 mod apc;
 mod io;
+mod kernel;
 mod object;
 mod thread;
 mod timer;
@@ -70,6 +71,8 @@ impl Concern {
     const ALWAYS: Concern = Concern(32);
     /// Requests and packets.
     const IO: Concern = Concern(64);
+    /// Kernel APCs, levels, and what code in kernel mode does wrong.
+    const KERNEL: Concern = Concern(128);
 
     const fn and(self, other: Concern) -> Concern {
         Concern(self.0 | other.0)
@@ -89,6 +92,12 @@ impl Concern {
             Event::Thread { .. } => Concern::THREAD,
             Event::Timer { .. } => Concern::TIMER,
             Event::Irp { .. } | Event::StatusBlock { .. } | Event::Packet { .. } => Concern::IO,
+            Event::KernelApc { .. }
+            | Event::Irql { .. }
+            | Event::CalledTooHigh { .. }
+            | Event::ContractBroken { .. }
+            | Event::Stop { .. } => Concern::KERNEL,
+            Event::Dpc { .. } => Concern(0),
             Event::Received { .. } | Event::File { .. } | Event::TimePassed { .. } => Concern(0),
         }
     }
@@ -139,8 +148,14 @@ pub struct Violation {
 }
 
 /// The invariants of each subject.
-const SUBJECTS: [&[Invariant]; 5] =
-    [apc::INVARIANTS, object::INVARIANTS, thread::INVARIANTS, timer::INVARIANTS, io::INVARIANTS];
+const SUBJECTS: [&[Invariant]; 6] = [
+    apc::INVARIANTS,
+    object::INVARIANTS,
+    thread::INVARIANTS,
+    timer::INVARIANTS,
+    io::INVARIANTS,
+    kernel::INVARIANTS,
+];
 
 /// The invariants, by subject.
 pub fn all() -> impl Iterator<Item = &'static Invariant> {

@@ -8,6 +8,7 @@ use crate::deviation::Deviation;
 use crate::event::{Event, IrpChange, Observer};
 use crate::ids::{BlockId, DatumId, IrpId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc};
+use crate::ke::kapc::KernelApc;
 use crate::ke::thread::{ExitPhase, InService, ThreadState};
 use crate::ke::wait::{NEVER, WaitKind};
 use crate::ke::{Context, Kernel};
@@ -183,6 +184,9 @@ impl Kernel {
     /// its thread being where a kernel APC changes nothing else; see
     /// [`IoSetup::private_requests`](super::setup::IoSetup::private_requests).
     fn is_finished_unseen<O>(&self, cx: &Context<'_, O>, id: IrpId) -> bool {
+        if self.has_kernel_mode() {
+            return false;
+        }
         let record = self.irp(id);
         let issuer = self.thread(record.issuer);
         let is_elsewhere = match issuer.state {
@@ -203,6 +207,9 @@ impl Kernel {
     ///
     /// IRP-38: a waiting thread leaves its wait for it and resumes it afterwards.
     fn queue_io_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, issuer: ThreadId, id: IrpId) {
+        if self.has_kernel_mode() {
+            return self.insert_kernel_apc(cx, issuer, KernelApc::Io(id));
+        }
         self.io_mut().kernel_apcs.push(issuer.index(), id);
         if self.thread(issuer).state == ThreadState::Waiting {
             cx.rules([irp::IRP_38, apc::APC_I_11]);
@@ -217,6 +224,16 @@ impl Kernel {
         thread: ThreadId,
     ) {
         let id = self.io_mut().kernel_apcs.remove(thread.index(), 0);
+        self.run_io_apc(cx, thread, id);
+    }
+
+    /// The second stage of a request runs on its thread.
+    pub(crate) fn run_io_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        id: IrpId,
+    ) {
         cx.rules([irp::IRP_37, irp::IRP_40]);
         if matches!(self.thread(thread).service, InService::Removal { .. }) {
             cx.rule(iocp::IOCP_31);

@@ -57,6 +57,47 @@ pub enum BugCheck {
     /// CANCEL_STATE_IN_COMPLETED_IRP (0x48): a completed request still had a cancel routine
     /// (CAN-07).
     CancelStateInCompletedIrp,
+    /// APC_INDEX_MISMATCH (0x01): a thread returned to user mode with APCs disabled (APC-K-24).
+    ApcIndexMismatch,
+    /// IRQL_NOT_GREATER_OR_EQUAL (0x09): a level was raised to a lower one.
+    IrqlNotGreaterOrEqual,
+    /// IRQL_NOT_LESS_OR_EQUAL (0x0A): something was called at too high a level.
+    IrqlNotLessOrEqual,
+    /// SPIN_LOCK_ALREADY_OWNED (0x0F): a spin lock was acquired by who holds it.
+    SpinLockAlreadyOwned,
+    /// SPIN_LOCK_NOT_OWNED (0x10): a spin lock was released by who does not hold it.
+    SpinLockNotOwned,
+    /// KERNEL_APC_PENDING_DURING_EXIT (0x20): a thread ended with APCs disabled, or with kernel
+    /// APCs left (APC-K-24, THR-38).
+    KernelApcPendingDuringExit,
+    /// IRQL_GT_ZERO_AT_SYSTEM_SERVICE (0x4A): a thread returned to user mode at a raised level.
+    IrqlGtZeroAtSystemService,
+    /// ATTEMPTED_SWITCH_FROM_DPC (0xB8): a DPC waited.
+    AttemptedSwitchFromDpc,
+    /// IRQL_UNEXPECTED_VALUE (0xC8): a kernel routine returned at another level (APC-K-11).
+    IrqlUnexpectedValue,
+    /// THREAD_TERMINATE_HELD_MUTEX (0x4000008A): a thread ended owning a kernel mutex (WAIT-69).
+    ThreadTerminateHeldMutex,
+}
+
+impl BugCheck {
+    /// Its name and number.
+    pub fn entry(self) -> (&'static str, u32) {
+        match self {
+            BugCheck::MultipleIrpCompleteRequests => ("MULTIPLE_IRP_COMPLETE_REQUESTS", 0x44),
+            BugCheck::CancelStateInCompletedIrp => ("CANCEL_STATE_IN_COMPLETED_IRP", 0x48),
+            BugCheck::ApcIndexMismatch => ("APC_INDEX_MISMATCH", 0x01),
+            BugCheck::IrqlNotGreaterOrEqual => ("IRQL_NOT_GREATER_OR_EQUAL", 0x09),
+            BugCheck::IrqlNotLessOrEqual => ("IRQL_NOT_LESS_OR_EQUAL", 0x0A),
+            BugCheck::SpinLockAlreadyOwned => ("SPIN_LOCK_ALREADY_OWNED", 0x0F),
+            BugCheck::SpinLockNotOwned => ("SPIN_LOCK_NOT_OWNED", 0x10),
+            BugCheck::KernelApcPendingDuringExit => ("KERNEL_APC_PENDING_DURING_EXIT", 0x20),
+            BugCheck::IrqlGtZeroAtSystemService => ("IRQL_GT_ZERO_AT_SYSTEM_SERVICE", 0x4A),
+            BugCheck::AttemptedSwitchFromDpc => ("ATTEMPTED_SWITCH_FROM_DPC", 0xB8),
+            BugCheck::IrqlUnexpectedValue => ("IRQL_UNEXPECTED_VALUE", 0xC8),
+            BugCheck::ThreadTerminateHeldMutex => ("THREAD_TERMINATE_HELD_MUTEX", 0x4000_008A),
+        }
+    }
 }
 
 impl Entry for Option<BugCheck> {

@@ -5,7 +5,7 @@
 
 use crate::deviation::Deviation;
 use crate::event::{Event, KapcChange, Observer};
-use crate::ids::{BlockId, DatumId, IrpId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{BlockId, DatumId, DpcId, IrpId, KapcId, ObjectId, RoutineId, ThreadId};
 use crate::io::irp::IrpPlace;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, ThreadState};
@@ -15,6 +15,7 @@ use crate::rule::{
     apc as rule, cancel, exit, io, irp as irp_rule, thread as thr, timer as tim, wait,
 };
 use alertable_traces::status::NtStatus;
+use alertable_traces::trace::ProcessorMode;
 
 /// The most user APCs that a machine keeps queued, for all threads together.
 ///
@@ -43,6 +44,28 @@ pub enum ApcSource {
     WorkTimer(ObjectId),
     /// As `Work`, of a request on a pool's file.
     WorkIo(BlockId),
+    /// An APC object of code in kernel mode, and which of its routines.
+    Object {
+        /// Which one.
+        kapc: KapcId,
+        /// Which of its routines.
+        stage: KapcStage,
+    },
+    /// No APC, but a DPC.
+    Dpc(DpcId),
+}
+
+/// Which routine of an APC object runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum KapcStage {
+    /// The kernel routine.
+    Kernel,
+    /// The normal routine of a kernel APC.
+    Normal,
+    /// The normal routine of a user APC.
+    User,
+    /// The rundown routine.
+    Rundown,
 }
 
 /// A user APC (KAPC with mode UserMode).
@@ -66,7 +89,39 @@ impl Kapc {
             | ApcSource::Special
             | ApcSource::Timer(_)
             | ApcSource::Work
-            | ApcSource::WorkTimer(_) => None,
+            | ApcSource::WorkTimer(_)
+            | ApcSource::Object { .. }
+            | ApcSource::Dpc(_) => None,
+        }
+    }
+
+    /// The APC object of the program that it is.
+    pub fn object(self) -> Option<KapcId> {
+        match self.source {
+            ApcSource::Object { kapc, .. } => Some(kapc),
+            _ => None,
+        }
+    }
+
+    /// Whether it is this APC object of the program.
+    pub(crate) fn is_of(self, kapc: KapcId) -> bool {
+        self.object() == Some(kapc)
+    }
+
+    /// Which routine of an APC object it is.
+    pub fn stage(self) -> Option<KapcStage> {
+        match self.source {
+            ApcSource::Object { stage, .. } => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// Whether its routine runs in kernel mode.
+    pub fn runs_in_kernel_mode(self) -> bool {
+        match self.source {
+            ApcSource::Object { stage, .. } => stage != KapcStage::User,
+            ApcSource::Dpc(_) => true,
+            _ => false,
         }
     }
 
@@ -86,14 +141,16 @@ impl Kapc {
         let source = match self.source {
             ApcSource::Queued => 0,
             ApcSource::Special => 1,
-            ApcSource::Timer(timer) => 2 | u64::from(timer.0) << 3,
-            ApcSource::Io(irp) => 3 | u64::from(irp.0) << 3,
-            ApcSource::FastIo(block) => 4 | u64::from(block.0) << 3,
+            ApcSource::Timer(timer) => 2 | u64::from(timer.0) << 4,
+            ApcSource::Io(irp) => 3 | u64::from(irp.0) << 4,
+            ApcSource::FastIo(block) => 4 | u64::from(block.0) << 4,
             ApcSource::Work => 5,
-            ApcSource::WorkTimer(timer) => 6 | u64::from(timer.0) << 3,
-            ApcSource::WorkIo(block) => 7 | u64::from(block.0) << 3,
+            ApcSource::WorkTimer(timer) => 6 | u64::from(timer.0) << 4,
+            ApcSource::WorkIo(block) => 7 | u64::from(block.0) << 4,
+            ApcSource::Object { kapc, stage } => 8 | (stage as u64) << 4 | u64::from(kapc.0) << 8,
+            ApcSource::Dpc(dpc) => 9 | u64::from(dpc.0) << 4,
         };
-        source << 32 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
+        source << 42 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
     }
 }
 
@@ -162,7 +219,7 @@ impl Kernel {
         kapc: Kapc,
     ) {
         let here = self.thread(thread);
-        let wakes = here.waits_alertably()
+        let wakes = (here.waits_alertably() && !self.waits_in_kernel_mode(thread))
             || (here.state == ThreadState::Waiting
                 && here.service == InService::None
                 && cx.deviates(Deviation::ApcAtPlainWait));
@@ -203,10 +260,7 @@ impl Kernel {
         cx.rules([rule::APC_I_16, tim::TIMER_24]);
         let kapc = self.user_apcs.remove(thread.index(), position);
         cx.event(Event::Kapc { thread, kapc, change: KapcChange::Removed });
-        if self.user_apcs.is_empty(thread.index()) && self.thread(thread).user_apc_pending {
-            cx.rule(rule::APC_I_17);
-            self.thread_mut(thread).user_apc_pending = false;
-        }
+        self.clear_user_apc_pending(cx, thread);
     }
 
     /// Whether a timer's APC is in its thread's queue.
@@ -243,6 +297,11 @@ impl Kernel {
         let kapc = self.user_apcs.remove(thread.index(), 0);
         if is_followed || !kapc.is_special() || self.user_apcs.is_empty(thread.index()) {
             self.thread_mut(thread).user_apc_pending = false;
+        }
+        if let Some(object) = kapc.object() {
+            // APC-S-11: free to be queued again before any of its routines runs.
+            cx.rule(rule::APC_S_11);
+            self.km_mut().kapcs.get_mut(object.index()).inserted = false;
         }
         if let ApcSource::Timer(timer) = kapc.source {
             self.begin_timer_apc(cx, timer);
@@ -294,12 +353,52 @@ impl Kernel {
     /// ALERT-01, ALERT-02: ends its alertable wait, or else leaves one sticky bit.
     pub(crate) fn alert_thread<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         cx.rule(rule::ALERT_01);
-        if self.thread(thread).waits_alertably() {
+        if self.thread(thread).waits_alertably() && !self.waits_in_kernel_mode(thread) {
             cx.rule(rule::ALERT_02);
             self.end_wait(cx, thread, NtStatus::ALERTED);
         } else {
             self.thread_mut(thread).alerted = true;
         }
+    }
+
+    /// As [`Kernel::test_alert`], for either mode (KeTestAlertThread).
+    pub(crate) fn test_alert_in_mode<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        mode: ProcessorMode,
+    ) -> NtStatus {
+        if mode == ProcessorMode::User {
+            return self.test_alert(cx, thread);
+        }
+        let alerted = std::mem::take(&mut self.km_thread_mut(thread).alerted);
+        if alerted { NtStatus::ALERTED } else { NtStatus::SUCCESS }
+    }
+
+    /// Alerts a thread in one of the modes (KeAlertThread); whether it was alerted before.
+    ///
+    /// ALERT-02: a user alert ends waits on behalf of the user, a kernel alert ends both.
+    pub(crate) fn alert_in_mode<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        mode: ProcessorMode,
+    ) -> bool {
+        cx.rule(rule::ALERT_01);
+        let before = match mode {
+            ProcessorMode::User => self.thread(thread).alerted,
+            ProcessorMode::Kernel => self.km().thread(thread).alerted,
+        };
+        let reaches = mode == ProcessorMode::Kernel || !self.waits_in_kernel_mode(thread);
+        if self.thread(thread).waits_alertably() && reaches {
+            cx.rule(rule::ALERT_02);
+            self.end_wait(cx, thread, NtStatus::ALERTED);
+        } else if mode == ProcessorMode::User {
+            self.thread_mut(thread).alerted = true;
+        } else {
+            self.km_thread_mut(thread).alerted = true;
+        }
+        before
     }
 
     /// Closes a thread's APC queue and discards what is in it (APC-U-23, THR-34).
@@ -315,11 +414,11 @@ impl Kernel {
             cx.rule(exit::EXIT_14);
         }
         while let Some(kapc) = self.user_apcs(thread).first().copied() {
-            if cx.deviates(Deviation::ExitKeepsApcs) {
+            if cx.deviates(Deviation::ExitKeepsApcs) || self.apc_to_run_down(cx, thread).is_some() {
                 break;
             }
             cx.rules([rule::APC_U_21, rule::APC_U_23, rule::APC_I_18]);
-            self.user_apcs.remove(thread.index(), 0);
+            self.take_to_run_down(thread);
             cx.event(Event::Kapc { thread, kapc, change: KapcChange::RunDown });
             if let ApcSource::Io(irp) = kapc.source
                 && self.is_apc_of(irp)
@@ -328,6 +427,25 @@ impl Kernel {
                 self.free_irp(cx, irp);
             }
         }
+    }
+
+    /// The first APC in a thread's queue, if it has a rundown routine.
+    pub(crate) fn apc_to_run_down<O>(
+        &self,
+        cx: &Context<'_, O>,
+        thread: ThreadId,
+    ) -> Option<KapcId> {
+        let kapc = self.user_apcs(thread).first()?.object()?;
+        cx.kernel_mode.kapcs[kapc.index()].rundown.map(|_| kapc)
+    }
+
+    /// Takes the first APC off the queue of a thread that ends.
+    pub(crate) fn take_to_run_down(&mut self, thread: ThreadId) -> Kapc {
+        let kapc = self.user_apcs.remove(thread.index(), 0);
+        if let Some(object) = kapc.object() {
+            self.km_mut().kapcs.get_mut(object.index()).inserted = false;
+        }
+        kapc
     }
 
     /// A timer's APC is about to run: a one-shot timer is done with its thread (TIMER-27).

@@ -5,9 +5,16 @@
 
 pub mod apc;
 pub mod dispatcher;
+pub mod dpc;
 pub mod event;
+pub mod irql;
+pub mod kapc;
+pub mod kmode;
+pub mod kservice;
 pub mod mutant;
+pub mod region;
 pub mod semaphore;
+pub mod spinlock;
 pub mod thread;
 pub mod timer;
 pub mod wait;
@@ -23,6 +30,7 @@ use crate::records::Records;
 use crate::rule::RuleId;
 use apc::Kapc;
 use dispatcher::DispatcherObject;
+use kmode::{KernelMode, KernelSetup};
 use mutant::Kmutant;
 use thread::{Kthread, ThreadRole};
 use wait::WaitBlock;
@@ -44,6 +52,8 @@ pub struct Kernel {
     pub(crate) closed_handles: Records<bool>,
     /// What the I/O manager keeps; nothing in a program without I/O.
     pub(crate) io: Option<Box<Io>>,
+    /// What code in kernel mode needs; nothing in a program without such code.
+    pub(crate) kernel_mode: Option<Box<KernelMode>>,
 }
 
 state_parts!(Kernel {
@@ -63,12 +73,16 @@ impl Kernel {
         if let (Some(io), Some(source)) = (&mut self.io, &source.io) {
             io.copy_parts(source, parts);
         }
+        if let (Some(km), Some(source)) = (&mut self.kernel_mode, &source.kernel_mode) {
+            km.copy_parts(source, parts);
+        }
     }
 
     /// The parts that were changed since this was last asked.
     pub(crate) fn take_touched(&mut self) -> Parts {
         let io = self.io.as_deref_mut().map_or(Parts::NONE, Io::take_touched);
-        self.take_own_touched() | io
+        let km = self.kernel_mode.as_deref_mut().map_or(Parts::NONE, KernelMode::take_touched);
+        self.take_own_touched() | io | km
     }
 
     /// Hashes what was changed in some parts since this was last asked, and tells by how much
@@ -81,6 +95,9 @@ impl Kernel {
         if let Some(io) = self.io.as_deref_mut() {
             io.settle(parts, &mut on_change);
         }
+        if let Some(km) = self.kernel_mode.as_deref_mut() {
+            km.settle(parts, &mut on_change);
+        }
         self.settle_own_parts(parts, on_change);
     }
 
@@ -89,16 +106,22 @@ impl Kernel {
         if let Some(io) = self.io.as_deref() {
             io.take_marks(&mut on_marked);
         }
+        if let Some(km) = self.kernel_mode.as_deref() {
+            km.take_marks(&mut on_marked);
+        }
         self.take_own_marks(on_marked);
     }
 
     /// The sum of the hashes of everything.
     pub(crate) fn digest(&self) -> u64 {
-        self.own_digest().wrapping_add(self.io.as_deref().map_or(0, Io::digest))
+        let km = self.kernel_mode.as_deref().map_or(0, KernelMode::digest);
+        let io = self.io.as_deref().map_or(0, Io::digest);
+        self.own_digest().wrapping_add(io).wrapping_add(km)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.own_heap_bytes() + self.io.as_deref().map_or(0, Io::heap_bytes)
+        let km = self.kernel_mode.as_deref().map_or(0, KernelMode::heap_bytes);
+        self.own_heap_bytes() + self.io.as_deref().map_or(0, Io::heap_bytes) + km
     }
 }
 
@@ -120,6 +143,7 @@ impl Kernel {
             owned_mutants,
             closed_handles: Records::new(Part::ClosedHandles, Vec::new()),
             io: None,
+            kernel_mode: None,
         }
     }
 
@@ -188,6 +212,8 @@ pub struct Context<'a, O> {
     pub(crate) timers: &'a [ObjectId],
     /// What files, devices, ports and requests are.
     pub(crate) io: &'a IoSetup,
+    /// What APC objects, DPCs and spin locks are.
+    pub(crate) kernel_mode: &'a KernelSetup,
     /// How many processors there are.
     pub(crate) processors: u8,
     /// Who is told what happens.

@@ -5,7 +5,7 @@ use crate::event::{Event, ObjectChange, Observer};
 use crate::ids::{ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::{Context, Kernel};
-use crate::rule::{thread as thr, wait as rule};
+use crate::rule::{apc, thread as thr, wait as rule};
 use alertable_traces::status::NtStatus;
 
 /// A mutex.
@@ -47,6 +47,12 @@ impl Kernel {
             return NtStatus::WAIT_0;
         }
         record.owner = Some(thread);
+        if cx.kernel_mode.kernel_mutexes.contains(&mutant) {
+            // Its owner is in a critical region from the first acquisition to the last release.
+            cx.rule(apc::APC_K_22);
+            self.km_thread_mut(thread).kernel_apc_disable -= 1;
+        }
+        let record = self.mutant_mut(mutant);
         let abandoned = std::mem::take(&mut record.abandoned);
         self.owned_mutants.insert(thread.index(), 0, mutant);
         if !abandoned {
@@ -104,6 +110,12 @@ impl Kernel {
         }
     }
 
+    /// Whether a thread owns a mutex that cannot be abandoned (WAIT-69).
+    pub(crate) fn owns_kernel_mutex<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
+        let is_kernel = |mutex| cx.kernel_mode.kernel_mutexes.contains(mutex);
+        self.owned_mutants(thread).iter().any(is_kernel)
+    }
+
     fn free_mutant<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
@@ -112,6 +124,9 @@ impl Kernel {
         change: ObjectChange,
     ) {
         self.mutant_mut(mutant).owner = None;
+        if cx.kernel_mode.kernel_mutexes.contains(&mutant) {
+            self.leave_critical_region(cx, owner);
+        }
         let owned = self.owned_mutants(owner).iter().position(|owned| *owned == mutant);
         let position = owned.expect("an owned mutex is on the list of its owner");
         self.owned_mutants.remove(owner.index(), position);

@@ -77,7 +77,7 @@ pub enum InService {
 }
 
 impl InService {
-    fn word(self) -> u64 {
+    pub(crate) fn word(self) -> u64 {
         match self {
             InService::None => 0,
             InService::Lock(file) => 1 | u64::from(file.0) << 4,
@@ -99,6 +99,10 @@ pub enum ThreadRole {
     Worker(ObjectId),
     /// The system's, which waits for an object on behalf of a pool.
     PoolWaiter,
+    /// The program's, in kernel mode only.
+    System,
+    /// None: a DPC, which runs in no thread's context.
+    Dpc,
 }
 
 /// A thread.
@@ -281,12 +285,20 @@ impl Kernel {
         self.is_idle_worker(thread)
             || (self.role(thread) == ThreadRole::PoolWaiter
                 && self.thread(thread).state == ThreadState::Waiting)
+            || (self.role(thread) == ThreadRole::Dpc
+                && self.thread(thread).state == ThreadState::Waiting)
     }
 
     /// Whether a thread was never created, or was created suspended and has not been let go.
     pub fn never_started(thread: &Kthread) -> bool {
         thread.state == ThreadState::NotCreated
             || (thread.state == ThreadState::Starting && thread.stopped)
+    }
+
+    /// As [`Kthread::has_kernel_apc`], where suspension and termination are not in the thread's
+    /// list of kernel APCs, as they are in programs with code in kernel mode.
+    pub(crate) fn is_asked_to_stop(&self, thread: &Kthread) -> bool {
+        !self.has_kernel_mode() && thread.has_kernel_apc()
     }
 
     /// The thread behind a thread object.

@@ -160,6 +160,7 @@ impl Kernel {
             None => cx.rule(rule::TIMER_29),
         }
         self.queue_timer_callback(cx, timer);
+        self.queue_timer_dpc(cx, timer);
     }
 
     /// Queues a timer's one APC to the thread that set it.

@@ -185,6 +185,9 @@ impl Kernel {
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) -> Option<NtStatus> {
+        if self.has_kernel_mode() {
+            return self.test_alertability_in_mode(cx, thread);
+        }
         let here = self.thread(thread);
         let everywhere = cx.deviates(Deviation::ApcAtPlainWait) && here.service == InService::None;
         if !here.wait.alertable && !everywhere {
@@ -203,6 +206,45 @@ impl Kernel {
         cx.rules([rule::WAIT_04, apc::APC_U_08, apc::APC_U_28]);
         self.thread_mut(thread).user_apc_pending = true;
         Some(NtStatus::USER_APC)
+    }
+
+    /// As [`Kernel::test_alertability`], for waits on behalf of either mode.
+    ///
+    /// WAIT-05, WAIT-06: a kernel-mode alert ranks last; on behalf of the user, a delivery that is
+    /// decided ends even a wait that is not alertable (APC-U-26).
+    fn test_alertability_in_mode<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) -> Option<NtStatus> {
+        let here = *self.thread(thread);
+        let for_kernel = self.waits_in_kernel_mode(thread);
+        if !here.wait.alertable {
+            if !for_kernel && here.user_apc_pending {
+                cx.rules([rule::WAIT_06, rule::WAIT_18, apc::APC_U_26]);
+                return Some(NtStatus::USER_APC);
+            }
+            cx.rule(apc::APC_U_29);
+            return None;
+        }
+        if here.alerted && !for_kernel {
+            cx.rules([rule::WAIT_03, apc::ALERT_03, apc::ALERT_04]);
+            self.thread_mut(thread).alerted = false;
+            return Some(NtStatus::ALERTED);
+        }
+        if for_kernel {
+            cx.rule(apc::APC_U_27);
+        } else if !self.user_apcs.is_empty(thread.index()) || here.user_apc_pending {
+            cx.rules([rule::WAIT_04, apc::APC_U_08, apc::APC_U_28]);
+            self.thread_mut(thread).user_apc_pending = true;
+            return Some(NtStatus::USER_APC);
+        }
+        if self.km().thread(thread).alerted {
+            cx.rules([rule::WAIT_05, apc::ALERT_03]);
+            self.km_thread_mut(thread).alerted = false;
+            return Some(NtStatus::ALERTED);
+        }
+        None
     }
 
     /// WAIT-07: the time-out is looked at last.

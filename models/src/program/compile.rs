@@ -1,17 +1,21 @@
 //! From a scenario to a program.
 
 use super::compile_io::{FILE_LOCK, IoDeclarations};
+use super::compile_kernel::{KernelDeclarations, check_modes, dpc_record};
 use super::{
     Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramRoutine, ProgramThread, Watch,
 };
 use crate::ids::{
-    BlockId, CallId, DatumId, HandleId, LabelId, ObjectId, RequestId, RoutineId, ThreadId,
+    BlockId, CallId, DatumId, DpcId, HandleId, KapcId, LabelId, ObjectId, RequestId, RoutineId,
+    SpinLockId, ThreadId,
 };
 use crate::io::overlapped::ResultWait;
 use crate::io::setup::{IoSetup, Model, Request};
 use crate::ke::Kernel;
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::event::Kevent;
+use crate::ke::kmode::{KernelMode, KernelSetup};
+use crate::ke::kservice::KernelService;
 use crate::ke::mutant::Kmutant;
 use crate::ke::semaphore::Ksemaphore;
 use crate::ke::thread::{Kthread, ThreadRole};
@@ -41,10 +45,21 @@ pub enum CompileError {
         /// The thread or routine whose step it is.
         place: String,
     },
-    /// Threads with `"mode": "system"`.
-    SystemThreadNotSimulated {
-        /// The thread's name.
-        name: String,
+    /// A call that is not there in the mode in which it is made.
+    WrongMode {
+        /// The call's name.
+        call: &'static str,
+        /// The thread or routine whose step it is.
+        place: String,
+        /// It is one of code in kernel mode.
+        is_kernel_call: bool,
+    },
+    /// A thread is created by a call for threads of the other mode.
+    WrongThread {
+        /// The call's name.
+        call: &'static str,
+        /// The thread.
+        thread: String,
     },
 }
 
@@ -54,8 +69,14 @@ impl fmt::Display for CompileError {
             Self::CallNotSimulated { call, place } => {
                 write!(f, "`{place}` calls {call}, which is not simulated yet")
             }
-            Self::SystemThreadNotSimulated { name } => {
-                write!(f, "`{name}` is a system thread, which is not simulated yet")
+            Self::WrongMode { call, place, is_kernel_call: true } => {
+                write!(f, "`{place}` runs in user mode, where there is no {call}")
+            }
+            Self::WrongMode { call, place, is_kernel_call: false } => {
+                write!(f, "`{place}` runs in kernel mode, where there is no {call}")
+            }
+            Self::WrongThread { call, thread } => {
+                write!(f, "`{thread}` is no thread that {call} creates")
             }
         }
     }
@@ -68,16 +89,15 @@ impl std::error::Error for CompileError {}
 /// # Errors
 /// When it uses calls, objects or threads that the machine does not have yet.
 pub fn compile(scenario: &Scenario) -> Result<Program, CompileError> {
+    check_modes(scenario)?;
     let mut compiler = Compiler::new(scenario);
     for (name, thread) in &scenario.threads {
-        if thread.mode != ThreadMode::User {
-            return Err(CompileError::SystemThreadNotSimulated { name: name.clone() });
-        }
         let id = compiler.threads[name];
         compiler.caller = id;
         compiler.program.threads[id.index()].entry = compiler.block(name, &thread.steps)?;
     }
     compiler.pool_threads(scenario);
+    compiler.dpc_records();
     for (index, (name, steps)) in scenario.routines.iter().enumerate() {
         compiler.program.routines[index].entry = compiler.block(name, steps)?;
     }
@@ -103,6 +123,7 @@ struct Compiler {
     data: HashMap<u64, DatumId>,
     loops: Vec<OpenLoop>,
     io: IoDeclarations,
+    kernel_mode: KernelDeclarations,
     /// The label without a name that the last step of the loop about to be compiled gets.
     last_label: Option<LabelId>,
     /// The thread whose steps are being compiled.
@@ -175,16 +196,27 @@ impl Compiler {
             timers: Vec::new(),
             time_unit_ms: 1,
             io: IoSetup::default(),
+            kernel_mode: KernelSetup::default(),
             keeps_history: true,
             slots: SlotMap::default(),
             kernel: Kernel::new(records.into_iter().map(|(_, record)| record).collect(), objects),
         };
         let routines = scenario.routines.keys().enumerate();
+        let routines: HashMap<_, _> =
+            routines.map(|(i, name)| (name.clone(), RoutineId::from_index(i))).collect();
+        let mut kernel_mode = KernelDeclarations::new(scenario, &threads, &routines);
+        for (name, object) in &scenario.objects {
+            if let Object::Mutex { kernel: true, .. } = object {
+                let mutex = program.handles[handle_names[name].index()];
+                kernel_mode.setup.kernel_mutexes.push(mutex);
+            }
+        }
         let compiler = Compiler {
             program,
             threads,
             handles: handle_names,
-            routines: routines.map(|(i, name)| (name.clone(), RoutineId::from_index(i))).collect(),
+            routines,
+            kernel_mode,
             labels: HashMap::new(),
             loops: Vec::new(),
             caller: ThreadId(0),
@@ -222,6 +254,17 @@ impl Compiler {
         }
     }
 
+    /// The records of DPCs have no steps of their own.
+    fn dpc_records(&mut self) {
+        let entry = self.here();
+        if !self.kernel_mode.setup.dpcs.is_empty() {
+            self.program.code.push(Instruction::End);
+        }
+        for dpc in &self.kernel_mode.setup.dpcs {
+            self.program.threads[dpc.thread.index()].entry = entry;
+        }
+    }
+
     /// The keys with which files are associated at first are values like any other.
     fn with_keys(mut self) -> Self {
         for object in 0..self.program.kernel.objects.len() {
@@ -234,6 +277,10 @@ impl Compiler {
                     file.port = Some((port, key));
                 }
             }
+        }
+        for at in 0..self.kernel_mode.data.len() {
+            let data = self.datum(self.kernel_mode.data[at]);
+            self.kernel_mode.setup.kapcs[at].data = data;
         }
         for callback in 0..self.io.callbacks.len() {
             let key = self.datum(self.io.callbacks[callback].routine);
@@ -380,11 +427,33 @@ impl Compiler {
             }
         }
         program.kernel.closed_handles = Records::new(Part::ClosedHandles, closed_handles);
-        let Compiler { io, threads, .. } = self;
+        let Compiler { io, threads, kernel_mode, .. } = self;
         io.finish(&mut self.program, &threads);
+        finish_kernel_mode(&mut self.program, kernel_mode);
         self.program.slots = SlotMap::new(&self.program);
         self.program
     }
+}
+
+/// Completes the part of a program that is for code in kernel mode, if it has such code.
+fn finish_kernel_mode(program: &mut Program, declared: KernelDeclarations) {
+    let is_used = declared.is_used();
+    program.kernel_mode = declared.setup;
+    if !is_used {
+        return;
+    }
+    let thread_count = program.threads.len();
+    let mut km = KernelMode::new(&program.kernel_mode, thread_count, program.timers.len());
+    for thread in program.thread_ids() {
+        program.threads[thread.index()].watch.kernel_apcs = true;
+        let owned = program.kernel.owned_mutants(thread).iter();
+        let regions = owned.filter(|mutex| program.kernel_mode.kernel_mutexes.contains(mutex));
+        let here = km.threads.get_mut(thread.index());
+        here.kernel_apc_disable -= regions.count() as i16;
+        // The APC that suspends it has been delivered.
+        here.kernel_apc_in_progress = program.kernel.thread(thread).stopped;
+    }
+    program.kernel.kernel_mode = Some(Box::new(km));
 }
 
 impl Names for Compiler {
@@ -401,6 +470,18 @@ impl Names for Compiler {
 
     fn pool_wait(&self, name: &str) -> usize {
         self.io.pool_waits[name]
+    }
+
+    fn kapc(&self, name: &str) -> KapcId {
+        self.kernel_mode.kapc(name)
+    }
+
+    fn dpc(&self, name: &str) -> DpcId {
+        self.kernel_mode.dpc(name)
+    }
+
+    fn spin_lock(&self, name: &str) -> SpinLockId {
+        self.kernel_mode.spin_lock(name)
     }
 
     fn request(&mut self, request: Request) -> RequestId {
@@ -489,6 +570,7 @@ fn thread_records(scenario: &Scenario) -> Vec<(String, Kthread)> {
                 let record = Kthread { role: ThreadRole::PoolWaiter, ..Kthread::not_created() };
                 records.push((name.clone(), record));
             }
+            Object::Dpc { .. } => records.push((name.clone(), dpc_record())),
             _ => {}
         }
     }
@@ -508,11 +590,16 @@ fn program_routine(name: &str) -> ProgramRoutine {
 }
 
 fn first_record(thread: &Thread) -> Kthread {
-    match thread.start {
+    let record = match thread.start {
         Start::Now => Kthread::running(),
         Start::Suspended => Kthread::suspended(),
         Start::Later => Kthread::not_created(),
-    }
+    };
+    let role = match thread.mode {
+        ThreadMode::User => ThreadRole::Program,
+        ThreadMode::System => ThreadRole::System,
+    };
+    Kthread { role, ..record }
 }
 
 fn reset_kind(reset: Reset) -> ResetKind {
@@ -531,7 +618,7 @@ fn dispatcher_object(
         Object::Event { reset, signaled } => {
             DispatcherObject::Event(Kevent { kind: reset_kind(*reset), signaled: *signaled })
         }
-        Object::Mutex { owner } => {
+        Object::Mutex { owner, .. } => {
             let owner = owner.as_ref().map(|owner| threads[owner]);
             let recursion = u32::from(owner.is_some());
             DispatcherObject::Mutant(Kmutant { owner, recursion, abandoned: false })
@@ -556,7 +643,13 @@ fn time_unit_ms(calls: &[ProgramCall], io: &IoSetup) -> u32 {
         | Service::RemoveIoCompletion { timeout_ms, .. }
         | Service::SetPoolWait { timeout_ms, .. }
         | Service::OverlappedResult { wait: Some(ResultWait { timeout_ms, .. }), .. }
+        | Service::Kernel(
+            KernelService::Wait { timeout_ms, .. } | KernelService::Delay { timeout_ms, .. },
+        )
         | Service::SignalAndWait { timeout_ms, .. } => [*timeout_ms, 0],
+        Service::Kernel(KernelService::SetTimer { due_ms, period_ms, .. }) => {
+            [*due_ms, u32::try_from(*period_ms).unwrap_or(0)]
+        }
         Service::SetTimer { due_ms, period_ms, .. }
         | Service::SetPoolTimer { due_ms: Some(due_ms), period_ms, .. } => {
             [*due_ms, u32::try_from(*period_ms).unwrap_or(0)]

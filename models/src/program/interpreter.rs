@@ -2,7 +2,7 @@
 
 use super::{Frame, Instruction, Pc, ProgramCall};
 use crate::deviation::Deviation;
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::{CallId, ThreadId};
 use crate::ke::Context;
 use crate::ke::apc::{ApcSource, Kapc};
@@ -22,8 +22,12 @@ impl Machine {
         thread: ThreadId,
     ) {
         cx.rules([apc::APC_U_33, wait::WAIT_98]);
-        if self.kernel.thread(thread).role == ThreadRole::PoolWaiter {
-            return self.run_pool_waiter(cx, thread);
+        match self.kernel.role(thread) {
+            ThreadRole::PoolWaiter => return self.run_pool_waiter(cx, thread),
+            ThreadRole::Dpc if self.kernel.thread(thread).state == ThreadState::Waiting => {
+                return self.run_dpc(model, cx, thread);
+            }
+            _ => {}
         }
         match self.kernel.thread(thread).state {
             ThreadState::Starting => self.start(model, cx, thread),
@@ -55,7 +59,8 @@ impl Machine {
     /// A wait makes its tests again.
     fn restart<O: Observer>(&mut self, model: &Model, cx: &mut Context<'_, O>, thread: ThreadId) {
         let here = *self.kernel.thread(thread);
-        if here.terminated && matches!(here.service, InService::Request(_)) {
+        let is_to_exit = here.terminated && self.kernel.is_to_exit(thread);
+        if is_to_exit && matches!(here.service, InService::Request(_)) {
             // IO-30: the wait is not begun again.
             self.kernel.abandon_wait(thread);
             return self.resume(model, cx, thread, NtStatus::USER_APC);
@@ -123,7 +128,9 @@ impl Machine {
         thread: ThreadId,
     ) {
         let here = *self.kernel.thread(thread);
-        if self.kernel.has_io_apc(thread) {
+        if self.kernel.is_kernel_apc_due(cx.deviations, thread) {
+            self.deliver_kernel_apcs(model, cx, thread);
+        } else if self.kernel.has_io_apc(thread) {
             self.kernel.deliver_io_apc(cx, thread);
         } else if here.terminated {
             self.kernel.begin_exit(cx, thread, here.exit_code);
@@ -138,6 +145,11 @@ impl Machine {
 
     /// THR-03: the APCs queued so far, then the entry point.
     fn start<O: Observer>(&mut self, model: &Model, cx: &mut Context<'_, O>, thread: ThreadId) {
+        if self.kernel.is_system_thread(thread) {
+            cx.event(Event::Thread { thread, change: ThreadChange::Started });
+            self.kernel.thread_mut(thread).state = ThreadState::User;
+            return self.settle(model, thread);
+        }
         self.kernel.start_thread(cx, thread);
         if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread, true) {
             cx.rule(apc::APC_X_13);
@@ -161,7 +173,11 @@ impl Machine {
                 }
                 self.make_call(model, cx, thread, call);
             }
-            _ if self.program.frames(thread).len() > 1 => self.leave_routine(model, cx, thread),
+            _ if self.program.is_in_routine(thread) => self.leave_routine(model, cx, thread),
+            _ if self.kernel.is_system_thread(thread) => {
+                self.kernel.begin_system_exit(cx, thread, 0);
+                self.exit(model, cx, thread, ExitPhase::CancelIrps);
+            }
             _ if cx.deviates(Deviation::ExitRunsApcs)
                 && !self.kernel.user_apcs(thread).is_empty() =>
             {
@@ -186,7 +202,15 @@ impl Machine {
         call: CallId,
     ) {
         let call = model.program.call(call);
-        match self.kernel.system_call(cx, thread, &call.service) {
+        let outcome = match &call.service {
+            Service::Kernel(service) => {
+                let frame = self.program.frames(thread).last();
+                let stage = frame.and_then(|frame| frame.kapc).and_then(Kapc::stage);
+                self.kernel.kernel_call(cx, thread, service, stage)
+            }
+            service => self.kernel.system_call(cx, thread, service),
+        };
+        match outcome {
             ServiceOutcome::Exits => {
                 if self.program.frames(thread).len() > 1 {
                     cx.rules([apc::APC_U_25, thr::THR_37]);
@@ -211,9 +235,12 @@ impl Machine {
         call: &ProgramCall,
         result: ServiceReturn,
     ) {
-        let watched = !model.watch(thread).only_queued_to() && call.label.is_some();
+        let watch = model.watch(thread);
+        let watched = (watch.interruptible || watch.alertable) && call.label.is_some();
         let held = watched && !self.must_leave_user_path(thread);
-        if held || self.kernel.has_io_apc(thread) {
+        let is_interrupted =
+            self.kernel.has_io_apc(thread) || self.kernel.is_kernel_apc_due(cx.deviations, thread);
+        if held || is_interrupted {
             self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
         } else {
             self.return_to_user(model, cx, thread, result);
@@ -233,6 +260,13 @@ impl Machine {
 
     /// A call in flight got as far as a wait: what was asked of the thread comes first.
     fn obey_kernel_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+        if self.kernel.has_kernel_mode() {
+            let due = self.kernel.next_kernel_apc(cx.deviations, thread).is_some();
+            if due && self.kernel.thread(thread).state == ThreadState::Waiting {
+                self.kernel.interrupt_wait(cx, thread);
+            }
+            return;
+        }
         let here = *self.kernel.thread(thread);
         let ends_later = matches!(here.service, InService::Request(_) | InService::Aborting(_));
         if !here.has_kernel_apc() || (here.terminated && ends_later) {
@@ -247,7 +281,9 @@ impl Machine {
 
     fn must_leave_user_path(&self, thread: ThreadId) -> bool {
         let here = self.kernel.thread(thread);
-        here.has_kernel_apc() || here.user_apc_pending || self.kernel.has_special_apc(thread)
+        self.kernel.is_asked_to_stop(here)
+            || here.user_apc_pending
+            || self.kernel.has_special_apc(thread)
     }
 
     /// The exit from a wait that a user APC ended.
@@ -258,6 +294,9 @@ impl Machine {
         thread: ThreadId,
     ) {
         let result = ServiceReturn::status(NtStatus::USER_APC);
+        if self.is_in_kernel_mode(thread) || self.kernel.is_to_exit(thread) {
+            return self.return_to_user(model, cx, thread, result);
+        }
         match self.kernel.deliver_user_apc(cx, thread, true) {
             Some(kapc) => self.enter_routine(model, cx, thread, kapc, Some(result), true),
             // APC-I-17: it was taken back meanwhile.
@@ -273,10 +312,13 @@ impl Machine {
         thread: ThreadId,
         result: ServiceReturn,
     ) {
+        if self.is_in_kernel_mode(thread) {
+            return self.complete(model, cx, thread, result);
+        }
         let here = *self.kernel.thread(thread);
-        if here.terminated {
+        if self.kernel.is_to_exit(thread) {
             self.kernel.begin_exit(cx, thread, here.exit_code);
-        } else if here.suspend_count > 0 {
+        } else if here.suspend_count > 0 && !self.kernel.has_kernel_mode() {
             self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
             self.kernel.stop(cx, thread);
         } else if self.kernel.has_special_apc(thread) {
@@ -302,7 +344,7 @@ impl Machine {
     }
 
     /// A routine is entered, and those after it as long as nobody can look inside them.
-    fn enter_routine<O: Observer>(
+    pub(super) fn enter_routine<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -316,6 +358,9 @@ impl Machine {
         while let Some(kapc) = next {
             if self.program.frames(thread).len() > 1 {
                 cx.rule(apc::APC_U_10);
+            }
+            if self.enter_user_kernel_routine(model, cx, thread, kapc, interrupted, test_alert) {
+                return;
             }
             let result = self.kernel.completion_of(kapc);
             if model.program.keeps_history {
@@ -354,6 +399,9 @@ impl Machine {
         thread: ThreadId,
     ) {
         let frame = self.program.frames.pop(thread.index()).expect("it is in a routine");
+        if let Some(kapc) = frame.kapc.filter(|kapc| kapc.runs_in_kernel_mode()) {
+            return self.leave_kernel_mode_routine(model, cx, thread, (kapc, frame));
+        }
         let Frame { kapc, interrupted, test_alert, .. } = frame;
         let kapc = kapc.expect("only routines are left this way");
         match self.next_apc(cx, thread, kapc, test_alert) {
@@ -388,7 +436,7 @@ impl Machine {
     }
 
     /// The context that routines had interrupted is restored.
-    fn go_on<O: Observer>(
+    pub(super) fn go_on<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -511,6 +559,11 @@ impl Machine {
     ) {
         self.program.leave(thread);
         self.kernel.exit_step(cx, thread, phase);
+        if self.kernel.thread(thread).state == ThreadState::Exiting(ExitPhase::CloseApcQueue)
+            && phase == ExitPhase::CloseApcQueue
+        {
+            return self.run_down(model, cx, thread);
+        }
         let last = ThreadState::Exiting(ExitPhase::SignalThread);
         if self.kernel.thread(thread).state == last && !model.watch(thread).awaited {
             self.kernel.exit_step(cx, thread, ExitPhase::SignalThread);

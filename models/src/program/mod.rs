@@ -5,8 +5,10 @@
 
 mod compile;
 mod compile_io;
+mod compile_kernel;
 mod history;
 mod interpreter;
+mod kernel;
 mod pool;
 mod state;
 
@@ -17,6 +19,7 @@ pub use state::{Frame, ProgramState};
 use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
 use crate::io::setup::IoSetup;
 use crate::ke::Kernel;
+use crate::ke::kmode::KernelSetup;
 use crate::service::Service;
 use crate::slots::SlotMap;
 use crate::win32::Convention;
@@ -95,6 +98,8 @@ pub struct Watch {
     pub awaited: bool,
     /// A call that uses its handle keeps its result.
     pub reported: bool,
+    /// A kernel APC of code in kernel mode can interrupt it.
+    pub kernel_apcs: bool,
 }
 
 impl Watch {
@@ -105,7 +110,7 @@ impl Watch {
     /// have done before it: they cannot have seen it, and an APC that they add is found by the
     /// same test-alert.
     pub(crate) fn only_queued_to(self) -> bool {
-        !self.interruptible && !self.alertable
+        !self.interruptible && !self.alertable && !self.kernel_apcs
     }
 
     /// Whether nobody can tell when it ends.
@@ -152,6 +157,8 @@ pub struct Program {
     pub(crate) time_unit_ms: u32,
     /// What files, devices, pipes, ports and requests are.
     pub(crate) io: IoSetup,
+    /// What APC objects, DPCs and spin locks are.
+    pub(crate) kernel_mode: KernelSetup,
     /// What a run shows is a part of the state; see [`Program::without_history`].
     pub(crate) keeps_history: bool,
     /// The kernel before the first step.
@@ -213,6 +220,11 @@ impl Program {
     /// What files, devices, pipes, ports and requests are.
     pub fn io(&self) -> &IoSetup {
         &self.io
+    }
+
+    /// What APC objects, DPCs and spin locks are.
+    pub fn kernel_mode(&self) -> &KernelSetup {
+        &self.kernel_mode
     }
 
     /// The threads, by id.

@@ -4,7 +4,7 @@ use super::{History, Pc, Program};
 use crate::event::IoResult;
 use crate::ids::{LabelId, ThreadId};
 use crate::io::port::Packet;
-use crate::ke::apc::Kapc;
+use crate::ke::apc::{Kapc, KapcStage};
 use crate::lists::Lists;
 use crate::parts::{Aspect, Entry, Key, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
@@ -26,6 +26,13 @@ pub struct Frame {
     pub interrupted: Option<ServiceReturn>,
     /// Further APCs follow when the routine returns (the test-alert of NtContinue).
     pub test_alert: bool,
+}
+
+impl Frame {
+    /// Whether it is of a normal routine that is about to begin.
+    pub(crate) fn is_to_be_entered(&self) -> bool {
+        self.test_alert && self.kapc.is_some_and(|kapc| kapc.stage() == Some(KapcStage::Normal))
+    }
 }
 
 impl Entry for Frame {
@@ -127,6 +134,11 @@ impl ProgramState {
     /// A thread's frames, the innermost last.
     pub fn frames(&self, thread: ThreadId) -> &[Frame] {
         self.frames.get(thread.index())
+    }
+
+    /// Whether a thread runs a routine.
+    pub(crate) fn is_in_routine(&self, thread: ThreadId) -> bool {
+        self.frames.last(thread.index()).is_some_and(|frame| frame.kapc.is_some())
     }
 
     /// What the program could tell of its run so far.

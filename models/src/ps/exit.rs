@@ -44,7 +44,11 @@ impl Kernel {
             }
             ExitPhase::CloseApcQueue => {
                 self.run_down_user_apcs(cx, thread);
-                ExitPhase::SignalThread
+                if self.apc_to_run_down(cx, thread).is_some() {
+                    ExitPhase::CloseApcQueue
+                } else {
+                    ExitPhase::SignalThread
+                }
             }
             ExitPhase::SignalThread => return self.end_thread(cx, thread),
         };
@@ -53,7 +57,7 @@ impl Kernel {
             // Its second stages come first. It is blocked meanwhile, and so not active at a port.
             return self.give_up_activity(cx, thread);
         }
-        if cx.deviates(Deviation::ExitAtOnce) && !self.has_io_apc(thread) {
+        if cx.deviates(Deviation::ExitAtOnce) && !self.has_io_apc(thread) && next != phase {
             self.exit_step(cx, thread, next);
         }
     }

@@ -7,6 +7,7 @@
 use crate::deviation::Deviation;
 use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::ThreadId;
+use crate::ke::kapc::KernelApc;
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::rule::{thread as rule, wait};
@@ -42,6 +43,10 @@ impl Kernel {
         if previous > 0 {
             return Ok(previous);
         }
+        if self.has_kernel_mode() {
+            self.queue_suspension(cx, caller, target);
+            return Ok(previous);
+        }
         match self.thread(target).state {
             ThreadState::Waiting => {
                 cx.rules([rule::THR_17, rule::THR_18]);
@@ -72,9 +77,30 @@ impl Kernel {
         Ok(previous)
     }
 
+    /// Queues the APC that stops a thread, unless it is still queued (THR-13, THR-15).
+    fn queue_suspension<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        caller: ThreadId,
+        target: ThreadId,
+    ) {
+        if caller == target {
+            cx.rule(rule::THR_16);
+        }
+        let alive = self.thread(target).is_alive();
+        if alive && !self.km().kernel_apcs(target).contains(&KernelApc::Suspend) {
+            self.insert_kernel_apc(cx, target, KernelApc::Suspend);
+        }
+    }
+
     /// The suspension takes effect.
     pub(crate) fn stop<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         self.thread_mut(thread).stopped = !cx.deviates(Deviation::SuspensionIgnored);
+        if self.has_kernel_mode() {
+            // Its normal routine waits for the end of the suspension.
+            let stopped = self.thread(thread).stopped;
+            self.km_thread_mut(thread).kernel_apc_in_progress = stopped;
+        }
         cx.event(Event::Thread { thread, change: ThreadChange::Suspended });
         self.give_up_activity(cx, thread);
     }
@@ -101,8 +127,11 @@ impl Kernel {
         previous
     }
 
-    fn let_go<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+    pub(crate) fn let_go<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         if std::mem::take(&mut self.thread_mut(thread).stopped) {
+            if self.has_kernel_mode() {
+                self.km_thread_mut(thread).kernel_apc_in_progress = false;
+            }
             cx.event(Event::Thread { thread, change: ThreadChange::Resumed });
         }
     }

@@ -3,9 +3,12 @@
 use crate::deviation::Deviation;
 use crate::event::Observer;
 use crate::ids::{HandleId, ThreadId};
+use crate::io::BugCheck;
+use crate::ke::kapc::KernelApc;
 use crate::ke::thread::{ExitPhase, InService, ThreadState};
 use crate::ke::{Context, Kernel};
-use crate::rule::{exit, io, iocp, thread as rule, wait};
+use crate::rule::{apc, exit, io, iocp, thread as rule, wait};
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 impl Kernel {
@@ -24,6 +27,9 @@ impl Kernel {
         if target == caller {
             self.begin_exit(cx, caller, code);
             return Ok(true);
+        }
+        if self.is_system_thread(target) {
+            return Err(NtStatus::ACCESS_DENIED);
         }
         self.terminate_thread(cx, target, code);
         Ok(false)
@@ -51,6 +57,11 @@ impl Kernel {
         target_record.terminated = true;
         target_record.exit_code = code;
         self.force_resume(cx, target);
+        if self.has_kernel_mode() && !(here.state == ThreadState::Starting && was_stopped) {
+            // THR-28: it comes through where other normal kernel APCs do.
+            cx.rule(rule::THR_28);
+            return self.insert_kernel_apc(cx, target, KernelApc::Exit);
+        }
         if matches!(here.service, InService::Request(_) | InService::Aborting(_)) {
             // IO-30: its request has to be over first; the thread sees to that itself.
             cx.rule(io::IO_30);
@@ -70,6 +81,33 @@ impl Kernel {
                 self.begin_exit(cx, target, code);
             }
         }
+    }
+
+    /// A thread in kernel mode ends itself (PsTerminateSystemThread).
+    ///
+    /// APC-K-24, THR-38: not in a region, not in a normal kernel APC; WAIT-69: not with a kernel
+    /// mutex.
+    pub(crate) fn begin_system_exit<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        code: u32,
+    ) {
+        let here = *self.km().thread(thread);
+        if here.irql > Irql::Passive {
+            let max = Irql::Passive;
+            self.check_irql(cx, thread, max, "PsTerminateSystemThread");
+        } else if self.owns_kernel_mutex(cx, thread) {
+            cx.rule(wait::WAIT_69);
+            self.stop_system(cx, thread, BugCheck::ThreadTerminateHeldMutex);
+        } else if here.kernel_apc_disable != 0
+            || here.special_apc_disable != 0
+            || here.kernel_apc_in_progress
+        {
+            cx.rules([apc::APC_K_24, rule::THR_38]);
+            self.stop_system(cx, thread, BugCheck::KernelApcPendingDuringExit);
+        }
+        self.begin_exit(cx, thread, code);
     }
 
     /// The thread enters the exit sequence.

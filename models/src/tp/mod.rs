@@ -84,7 +84,9 @@ impl Kernel {
     pub fn is_idle_worker(&self, thread: ThreadId) -> bool {
         let waits_at = match self.role(thread) {
             ThreadRole::Worker(port) => Some(port),
-            ThreadRole::Program | ThreadRole::PoolWaiter => return false,
+            ThreadRole::Program | ThreadRole::PoolWaiter | ThreadRole::System | ThreadRole::Dpc => {
+                return false;
+            }
         };
         let record = self.thread(thread);
         record.state == ThreadState::Waiting

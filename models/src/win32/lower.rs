@@ -1,7 +1,10 @@
 //! From a call of the format to the system service behind it.
 
 use super::Convention;
-use crate::ids::{BlockId, DatumId, HandleId, RequestId, RoutineId, ThreadId};
+use super::kernel::kernel_service;
+use crate::ids::{
+    BlockId, DatumId, DpcId, HandleId, KapcId, RequestId, RoutineId, SpinLockId, ThreadId,
+};
 use crate::io::overlapped::ResultWait;
 use crate::io::port::{Packet, PacketValue};
 use crate::io::setup::{ControlCode, Interface, Major, Request, RequestContext};
@@ -34,6 +37,12 @@ pub(crate) trait Names {
     fn overlapped(&mut self, name: &str) -> Overlapped;
     /// The number of a pool's wait.
     fn pool_wait(&self, name: &str) -> usize;
+    /// An APC object.
+    fn kapc(&self, name: &str) -> KapcId;
+    /// A DPC object.
+    fn dpc(&self, name: &str) -> DpcId;
+    /// A spin lock.
+    fn spin_lock(&self, name: &str) -> SpinLockId;
     /// Enters a request.
     fn request(&mut self, request: Request) -> RequestId;
 }
@@ -48,7 +57,7 @@ pub(crate) struct Overlapped {
     pub(crate) suppress_port: bool,
 }
 
-fn milliseconds(timeout: Timeout) -> u32 {
+pub(super) fn milliseconds(timeout: Timeout) -> u32 {
     match timeout {
         Timeout::Finite(ms) => ms,
         Timeout::Infinite => NEVER,
@@ -64,6 +73,10 @@ pub(crate) fn lower(call: &Call, names: &mut impl Names) -> Option<Lowered> {
         .or_else(|| file_service(call, names))
         .or_else(|| port_service(call, names))
         .or_else(|| pool_service(call, names))
+        .or_else(|| {
+            let (service, convention) = kernel_service(call, names)?;
+            Some((Service::Kernel(service), convention))
+        })
         .map(|(service, convention)| Lowered { service, convention })
 }
 
@@ -444,6 +457,6 @@ fn pool_service(call: &Call, names: &mut impl Names) -> Option<(Service, Convent
     })
 }
 
-fn status_of(name: &str) -> NtStatus {
+pub(super) fn status_of(name: &str) -> NtStatus {
     NtStatus::from_name(name).expect("the reader has checked the names of statuses")
 }

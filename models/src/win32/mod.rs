@@ -1,6 +1,7 @@
 //! The Win32 side of a call: the service behind it, and what its result looks like.
 
 mod error;
+mod kernel;
 mod lower;
 
 pub use error::win32_error;
@@ -10,6 +11,7 @@ use crate::io::overlapped::NOT_THE_REQUEST;
 use crate::io::port::{Packet, PacketValue};
 use crate::program::Program;
 use crate::service::ServiceReturn;
+use alertable_traces::kernel::Irql;
 use alertable_traces::outcome::{CallResult, PortEntry, Value};
 use alertable_traces::status::{NtStatus, Win32Error, wait_result_name};
 
@@ -48,6 +50,16 @@ pub enum Convention {
     NativePacket,
     /// A callback for a thread of a pool, which no program sees as a result.
     Work,
+    /// `TRUE` or `FALSE`, as a function of the driver kit says.
+    Truth,
+    /// A number, or the status that is raised as an exception instead.
+    Count,
+    /// An IRQL.
+    Level,
+    /// Nothing: `0`.
+    Void,
+    /// The status of a delay, whose end is its success (WAIT-90).
+    Delay,
 }
 
 impl Convention {
@@ -103,7 +115,21 @@ impl Convention {
             }
             Convention::Boolean | Convention::TransferEx => CallResult::of(name("TRUE")),
             Convention::OverlappedResult => overlapped_result(status, value),
-            Convention::HasCompleted => {
+            Convention::Delay if status == NtStatus::TIMEOUT => {
+                CallResult::of(Value::Name(NtStatus::SUCCESS.to_string()))
+            }
+            Convention::Delay => CallResult::of(Value::Name(status.to_string())),
+            Convention::Void => CallResult::of(Value::Number(0)),
+            Convention::Count if status.is_error() => {
+                CallResult::of(Value::Name(status.to_string()))
+            }
+            Convention::Count => CallResult::of(Value::Number(i64::from(value))),
+            Convention::Level => CallResult::of(name(match value {
+                0 => Irql::Passive.name(),
+                1 => Irql::Apc.name(),
+                _ => Irql::Dispatch.name(),
+            })),
+            Convention::HasCompleted | Convention::Truth => {
                 CallResult::of(name(if value == 0 { "FALSE" } else { "TRUE" }))
             }
             Convention::Packet => packet_result(program, status, packets),

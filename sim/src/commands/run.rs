@@ -155,6 +155,7 @@ fn is_told(event: &Event) -> bool {
         Event::Kapc { change, .. } => {
             matches!(change, KapcChange::Removed | KapcChange::RunDown)
         }
+        Event::KernelApc { change, .. } => *change != KapcChange::Queued,
         Event::ApcReturned { .. } | Event::StatusBlock { .. } | Event::TimePassed { .. } => false,
         Event::Irp { change, .. } => {
             !matches!(change, IrpChange::Allocated { .. } | IrpChange::Dispatched { location: 1 })
@@ -165,6 +166,11 @@ fn is_told(event: &Event) -> bool {
         | Event::Packet { .. }
         | Event::Received { .. }
         | Event::File { .. }
+        | Event::Irql { .. }
+        | Event::Dpc { .. }
+        | Event::CalledTooHigh { .. }
+        | Event::ContractBroken { .. }
+        | Event::Stop { .. }
         | Event::Timer { .. } => true,
     }
 }

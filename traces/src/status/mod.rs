@@ -17,6 +17,9 @@ const RESULTS: &[&str] = &[
     "WAIT_TIMEOUT",
     "WAIT_IO_COMPLETION",
     "WAIT_FAILED",
+    "PASSIVE_LEVEL",
+    "APC_LEVEL",
+    "DISPATCH_LEVEL",
 ];
 
 /// `WAIT_OBJECT_0`: the wait was satisfied; the index of the object is added.
@@ -154,9 +157,9 @@ fn canonical_index(digits: &str) -> Option<u32> {
     is_canonical.then_some(index.into())
 }
 
-/// Whether a call can return this by name: TRUE, FALSE, a wait result, a status.
+/// Whether a call can return this by name: TRUE, FALSE, a wait result, an IRQL, a status.
 pub fn is_result_name(name: &str) -> bool {
-    matches!(name, "TRUE" | "FALSE")
+    RESULTS.contains(&name)
         || wait_result_from_name(name).is_some()
         || NtStatus::from_name(name).is_some()
 }

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::declare::names;
+use crate::kernel::Irql;
 use crate::outcome::{ApcEntry, CallResult};
 use std::borrow::Cow;
 
@@ -94,6 +95,23 @@ pub enum EventKind<'a> {
         /// What happens.
         what: ObjectEvent,
     },
+    /// The thread runs at another level.
+    Irql {
+        /// The level.
+        irql: Irql,
+    },
+    /// A DPC enters or leaves its queue.
+    Dpc {
+        /// The DPC.
+        dpc: Cow<'a, str>,
+        /// How.
+        what: DpcEvent,
+    },
+    /// The system stops.
+    Stop {
+        /// The name of the bug check.
+        bug_check: Cow<'a, str>,
+    },
     /// Something could go several ways.
     Choice {
         /// The ways.
@@ -116,6 +134,9 @@ impl EventKind<'_> {
         "packet",
         "timer",
         "object",
+        "irql",
+        "dpc",
+        "stop",
         "choice",
     ];
 
@@ -132,6 +153,9 @@ impl EventKind<'_> {
             EventKind::Packet { .. } => "packet",
             EventKind::Timer { .. } => "timer",
             EventKind::Object { .. } => "object",
+            EventKind::Irql { .. } => "irql",
+            EventKind::Dpc { .. } => "dpc",
+            EventKind::Stop { .. } => "stop",
             EventKind::Choice { .. } => "choice",
         }
     }
@@ -190,6 +214,16 @@ names! {
         Normal = "normal",
         /// A special APC.
         Special = "special",
+    }
+}
+
+names! {
+    /// How a DPC moves.
+    pub enum DpcEvent: "DPC event" {
+        /// It enters the queue.
+        Queued = "queued",
+        /// It is taken back.
+        Removed = "removed",
     }
 }
 

@@ -2,13 +2,15 @@
 
 use super::event::{EventKind, TraceEvent};
 use super::{
-    ApcKind, IrpEvent, KapcEvent, ObjectEvent, PacketEvent, ProcessorMode, ThreadEvent, TimerEvent,
+    ApcKind, DpcEvent, IrpEvent, KapcEvent, ObjectEvent, PacketEvent, ProcessorMode, ThreadEvent,
+    TimerEvent,
 };
 use crate::call::Call;
 use crate::context::Context;
 use crate::declare::read_field;
 use crate::error::Fault;
 use crate::json::Node;
+use crate::kernel::Irql;
 use crate::outcome::{ApcEntry, CallResult};
 use crate::read::{Fields, Members, Properties, Read, Record, TARGET, Targets};
 use crate::reader::{Plain, one_of};
@@ -115,6 +117,21 @@ fn read_kind(fields: Fields<'_, '_>, cx: &mut Context) -> Result<EventKind<'stat
                 what: required::<ObjectEvent>(fields, "what", cx)?,
             }
         }
+        "irql" => {
+            only(&["irql"])?;
+            EventKind::Irql { irql: required::<Irql>(fields, "irql", cx)? }
+        }
+        "dpc" => {
+            only(&["dpc", "what"])?;
+            EventKind::Dpc {
+                dpc: required_text(fields, "dpc", cx)?,
+                what: required::<DpcEvent>(fields, "what", cx)?,
+            }
+        }
+        "stop" => {
+            only(&["bug_check"])?;
+            EventKind::Stop { bug_check: required_text(fields, "bug_check", cx)? }
+        }
         _ => {
             only(&["among", "picked"])?;
             read_choice(fields, cx)?
@@ -187,6 +204,12 @@ fn write_kind<M: SerializeMap>(kind: &EventKind<'_>, map: &mut M) -> Result<(), 
             map.serialize_entry("object", object)?;
             map.serialize_entry("what", what)
         }
+        EventKind::Irql { irql } => map.serialize_entry("irql", irql),
+        EventKind::Dpc { dpc, what } => {
+            map.serialize_entry("dpc", dpc)?;
+            map.serialize_entry("what", what)
+        }
+        EventKind::Stop { bug_check } => map.serialize_entry("bug_check", bug_check),
         EventKind::Choice { among, picked } => {
             map.serialize_entry("among", among)?;
             map.serialize_entry("picked", picked)
@@ -215,7 +238,8 @@ impl JsonSchema for TraceEvent<'_> {
         events.push(record_event::<CallResult>(generator, "return", true));
         events.push(record_event::<ApcEntry>(generator, "apc", false));
         events.push(record_event::<ApcEntry>(generator, "apc-return", false));
-        for name in ["thread", "kapc", "irp", "packet", "timer", "object", "choice"] {
+        let others = EventKind::NAMES.iter().skip_while(|name| **name != "thread");
+        for name in others.copied() {
             let members = described(generator, name);
             let mut properties = Properties::new(generator);
             describe_common(&mut properties, name);
@@ -285,6 +309,11 @@ fn described(generator: &mut SchemaGenerator, event: &str) -> Vec<Described> {
         "object" => {
             vec![("object", text(), true), ("what", generator.subschema_for::<ObjectEvent>(), true)]
         }
+        "irql" => vec![("irql", generator.subschema_for::<Irql>(), true)],
+        "dpc" => {
+            vec![("dpc", text(), true), ("what", generator.subschema_for::<DpcEvent>(), true)]
+        }
+        "stop" => vec![("bug_check", text(), true)],
         _ => vec![
             ("among", json_schema!({ "type": "array", "items": { "type": "string" } }), true),
             ("picked", number(), true),

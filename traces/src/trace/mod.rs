@@ -11,8 +11,8 @@ mod reader;
 mod writer;
 
 pub use event::{
-    ApcKind, EventKind, IrpEvent, KapcEvent, ObjectEvent, PacketEvent, ProcessorMode, ThreadEvent,
-    TimerEvent, TraceEvent,
+    ApcKind, DpcEvent, EventKind, IrpEvent, KapcEvent, ObjectEvent, PacketEvent, ProcessorMode,
+    ThreadEvent, TimerEvent, TraceEvent,
 };
 pub use header::{Level, TraceHeader};
 pub use reader::TraceReader;

@@ -1,0 +1,246 @@
+//! The parts of a scenario that are for code in kernel mode: its objects, and who may call what.
+
+use super::compile::CompileError;
+use crate::ids::{DatumId, DpcId, KapcId, RoutineId, SpinLockId, ThreadId};
+use crate::ke::kmode::{DpcSetup, KapcSetup, KernelSetup};
+use crate::ke::thread::{Kthread, ThreadRole, ThreadState};
+use alertable_traces::call::Call;
+use alertable_traces::scenario::{Object, Scenario, Step, ThreadMode};
+use alertable_traces::trace::ProcessorMode;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What a scenario declares for code in kernel mode, and the numbers of its names.
+#[derive(Default)]
+pub(super) struct KernelDeclarations {
+    pub(super) setup: KernelSetup,
+    kapcs: HashMap<String, KapcId>,
+    dpcs: HashMap<String, DpcId>,
+    spin_locks: HashMap<String, SpinLockId>,
+    /// The data of the APC objects, before they have numbers.
+    pub(super) data: Vec<u64>,
+    /// Some thread or routine runs in kernel mode.
+    is_used: bool,
+}
+
+impl KernelDeclarations {
+    pub(super) fn new(
+        scenario: &Scenario,
+        threads: &HashMap<String, ThreadId>,
+        routines: &HashMap<String, RoutineId>,
+    ) -> Self {
+        let mut this = KernelDeclarations {
+            is_used: scenario.threads.values().any(|thread| thread.mode == ThreadMode::System),
+            ..Self::default()
+        };
+        for (name, object) in &scenario.objects {
+            this.declare(name, object, threads, routines);
+        }
+        this
+    }
+
+    fn declare(
+        &mut self,
+        name: &str,
+        object: &Object,
+        threads: &HashMap<String, ThreadId>,
+        routines: &HashMap<String, RoutineId>,
+    ) {
+        let of = |routine: &Option<String>| routine.as_ref().map(|routine| routines[routine]);
+        match object {
+            Object::Kapc { mode, kernel, normal, rundown, data, thread } => {
+                self.kapcs.insert(name.to_owned(), KapcId::from_index(self.setup.kapcs.len()));
+                self.data.push(*data);
+                self.setup.kapcs.push(KapcSetup {
+                    name: name.to_owned(),
+                    mode: *mode,
+                    kernel: of(kernel),
+                    normal: of(normal),
+                    rundown: of(rundown),
+                    data: DatumId(0),
+                    thread: thread.as_ref().map(|thread| threads[thread]),
+                });
+            }
+            Object::Dpc { routine } => {
+                self.dpcs.insert(name.to_owned(), DpcId::from_index(self.setup.dpcs.len()));
+                let (routine, thread) = (routines[routine], threads[name]);
+                self.setup.dpcs.push(DpcSetup { name: name.to_owned(), routine, thread });
+            }
+            Object::SpinLock => {
+                let id = SpinLockId::from_index(self.setup.spin_locks.len());
+                self.spin_locks.insert(name.to_owned(), id);
+                self.setup.spin_locks.push(name.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn is_used(&self) -> bool {
+        self.is_used
+    }
+
+    pub(super) fn kapc(&self, name: &str) -> KapcId {
+        self.kapcs[name]
+    }
+
+    pub(super) fn dpc(&self, name: &str) -> DpcId {
+        self.dpcs[name]
+    }
+
+    pub(super) fn spin_lock(&self, name: &str) -> SpinLockId {
+        self.spin_locks[name]
+    }
+}
+
+/// The record that stands for the running of a DPC: idle, and no thread.
+pub(super) fn dpc_record() -> Kthread {
+    Kthread {
+        role: ThreadRole::Dpc,
+        state: ThreadState::Waiting,
+        apc_queueable: false,
+        ..Kthread::running()
+    }
+}
+
+/// Who runs a thread's or routine's steps.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Runners {
+    user: bool,
+    kernel: bool,
+}
+
+/// Checks that code calls what is there in its mode: programs the system's interfaces, code in
+/// kernel mode the functions of the driver kit.
+pub(super) fn check_modes(scenario: &Scenario) -> Result<(), CompileError> {
+    let mut runners: BTreeMap<&str, Runners> = BTreeMap::new();
+    for object in scenario.objects.values() {
+        note_object(object, &mut runners);
+    }
+    let blocks = scenario.threads.values().map(|thread| &thread.steps);
+    for steps in blocks.chain(scenario.routines.values()) {
+        for_each_call(steps, &mut |call| note_call(call, scenario, &mut runners));
+    }
+    for (name, thread) in &scenario.threads {
+        let kernel = thread.mode == ThreadMode::System;
+        check_steps(name, &thread.steps, Runners { user: !kernel, kernel })?;
+    }
+    for (name, steps) in &scenario.routines {
+        check_steps(name, steps, runners.get(name.as_str()).copied().unwrap_or_default())?;
+    }
+    check_creation(scenario)
+}
+
+fn note_object<'a>(object: &'a Object, runners: &mut BTreeMap<&'a str, Runners>) {
+    match object {
+        Object::Kapc { mode, kernel, normal, rundown, .. } => {
+            for routine in [kernel, rundown].into_iter().flatten() {
+                runners.entry(routine).or_default().kernel = true;
+            }
+            if let Some(normal) = normal {
+                let runner = runners.entry(normal).or_default();
+                runner.user |= *mode == ProcessorMode::User;
+                runner.kernel |= *mode == ProcessorMode::Kernel;
+            }
+        }
+        Object::Dpc { routine } => runners.entry(routine).or_default().kernel = true,
+        Object::PoolTimer { routine, .. }
+        | Object::PoolWait { routine, .. }
+        | Object::PoolIo { routine, .. } => runners.entry(routine).or_default().user = true,
+        _ => {}
+    }
+}
+
+/// A routine that a call names runs in the mode of who is called with it.
+fn note_call<'a>(call: &'a Call, scenario: &'a Scenario, runners: &mut BTreeMap<&'a str, Runners>) {
+    if let Call::ReplaceNormalRoutine { routine: Some(routine), .. } = call {
+        // It takes the place of the normal routine of whatever APC its kernel routine is of.
+        let modes: BTreeSet<ProcessorMode> = scenario
+            .objects
+            .values()
+            .filter_map(|object| match object {
+                Object::Kapc { mode, kernel: Some(_), .. } => Some(*mode),
+                _ => None,
+            })
+            .collect();
+        let runner = runners.entry(routine).or_default();
+        runner.kernel |= modes.contains(&ProcessorMode::Kernel);
+        runner.user |= !modes.contains(&ProcessorMode::Kernel);
+        return;
+    }
+    if let Some(routine) = routine_of(call) {
+        runners.entry(routine).or_default().user = true;
+    }
+}
+
+fn routine_of(call: &Call) -> Option<&str> {
+    match call {
+        Call::QueueUserApc { routine, .. }
+        | Call::QueueUserApc2 { routine, .. }
+        | Call::ReadFileEx { routine, .. }
+        | Call::WriteFileEx { routine, .. }
+        | Call::TrySubmitThreadpoolCallback { routine, .. }
+        | Call::QueueUserWorkItem { routine, .. } => Some(routine),
+        Call::SetWaitableTimer { routine, .. }
+        | Call::NtReadFile { routine, .. }
+        | Call::NtWriteFile { routine, .. }
+        | Call::NtFsControlFile { routine, .. }
+        | Call::NtDeviceIoControlFile { routine, .. } => routine.as_deref(),
+        _ => None,
+    }
+}
+
+fn check_steps(place: &str, steps: &[Step], runners: Runners) -> Result<(), CompileError> {
+    let mut wrong = None;
+    for_each_call(steps, &mut |call| {
+        let kernel = is_kernel_call(call);
+        if (kernel && runners.user) || (!kernel && runners.kernel && !is_anybodys(call)) {
+            wrong.get_or_insert((call.name(), kernel));
+        }
+    });
+    match wrong {
+        None => Ok(()),
+        Some((call, is_kernel_call)) => {
+            Err(CompileError::WrongMode { call, place: place.to_owned(), is_kernel_call })
+        }
+    }
+}
+
+/// Programs create threads of theirs, code in kernel mode those of the system.
+fn check_creation(scenario: &Scenario) -> Result<(), CompileError> {
+    let mut wrong = None;
+    let blocks = scenario.threads.values().map(|thread| &thread.steps);
+    for steps in blocks.chain(scenario.routines.values()) {
+        for_each_call(steps, &mut |call| {
+            let (thread, mode) = match call {
+                Call::CreateThread { thread } => (thread, ThreadMode::User),
+                Call::PsCreateSystemThread { thread } => (thread, ThreadMode::System),
+                _ => return,
+            };
+            if scenario.threads[thread].mode != mode {
+                wrong.get_or_insert((call.name(), thread.clone()));
+            }
+        });
+    }
+    match wrong {
+        None => Ok(()),
+        Some((call, thread)) => Err(CompileError::WrongThread { call, thread }),
+    }
+}
+
+fn for_each_call<'a>(steps: &'a [Step], visit: &mut impl FnMut(&'a Call)) {
+    for step in steps {
+        match step {
+            Step::Call(step) => visit(&step.call),
+            Step::Repeat(repeat) => for_each_call(&repeat.steps, visit),
+        }
+    }
+}
+
+/// A function of the driver kit.
+fn is_kernel_call(call: &Call) -> bool {
+    ["Ke", "Ps", "Io", "ReplaceNormalRoutine"].iter().any(|prefix| call.name().starts_with(prefix))
+}
+
+/// A step of the scenario that is no call of anybody's.
+fn is_anybodys(call: &Call) -> bool {
+    matches!(call, Call::CompleteRequest { .. })
+}
