@@ -136,6 +136,8 @@ pub(crate) mod kinds {
     pub(crate) const POOL_IO: u32 = Kinds::of(Kind::PoolIo);
     pub(crate) const KAPC: u32 = Kinds::of(Kind::Kapc);
     pub(crate) const DPC: u32 = Kinds::of(Kind::Dpc);
+    /// What runs routines.
+    pub(crate) const RUNNER: u32 = THREAD | DPC;
     pub(crate) const SPIN_LOCK: u32 = Kinds::of(Kind::SpinLock);
     /// An OVERLAPPED begins with its status block, so either will do.
     pub(crate) const BLOCK: u32 = OVERLAPPED | Kinds::of(Kind::Iosb);

@@ -24,7 +24,7 @@ record! {
         /// The results under labels: the whole list, or one that stands for a list of it.
         labels: Option<IndexMap<String, Vec<ResultPattern>>> => Sections<{ kinds::LABEL }>,
         /// The routines that ran on threads: the whole list.
-        apcs: Option<IndexMap<String, Vec<ApcPattern>>> => Sections<{ kinds::THREAD }>,
+        apcs: Option<IndexMap<String, Vec<ApcPattern>>> => Sections<{ kinds::RUNNER }>,
         /// The threads that can never go on, in any order.
         blocked: Option<Vec<String>> => To<{ kinds::THREAD }>,
         /// What OVERLAPPEDs and status blocks read.

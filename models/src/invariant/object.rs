@@ -4,6 +4,7 @@ use super::{Broken, Concern, Invariant, Step};
 use crate::event::{Event, ObjectChange, ThreadChange};
 use crate::ids::{ObjectId, ThreadId};
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
+use crate::ke::kservice::KernelService;
 use crate::ke::thread::ThreadState;
 use crate::ke::wait::WaitKind;
 use crate::machine::Transition;
@@ -176,7 +177,10 @@ fn all_or_nothing(step: &Step<'_>) -> Result<(), Broken> {
             })
             .count();
         let wanted = match step.call_before(thread).map(|call| step.service(call)) {
-            Some(Service::WaitForObjects { objects, all: true, .. }) => objects.len(),
+            Some(
+                Service::WaitForObjects { objects, all: true, .. }
+                | Service::Kernel(KernelService::Wait { objects, all: true, .. }),
+            ) => objects.len(),
             // These wait for the lock of a file, and then for the file.
             Some(Service::Io { .. } | Service::Close { .. }) => continue,
             _ => 1,

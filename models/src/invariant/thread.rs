@@ -55,7 +55,9 @@ fn suspended_takes_no_step(step: &Step<'_>) -> Result<(), Broken> {
     for thread in acquired.chain(ran) {
         let before = step.before.kernel.thread(thread);
         // In user mode it may not have stopped yet; in the kernel it has.
-        let in_flight = before.state == ThreadState::User && !before.stopped;
+        // Where suspension waits in the list of kernel APCs, so does what it holds back.
+        let is_due = step.before.kernel.has_kernel_mode();
+        let in_flight = (before.state == ThreadState::User || is_due) && !before.stopped;
         if before.suspend_count > 0 && before.is_alive() && !in_flight {
             let name = step.thread_name(thread);
             return Err(Broken(format!("`{name}` went on although it is suspended")));
@@ -120,7 +122,10 @@ fn runs_nothing(step: &Step<'_>) -> Result<(), Broken> {
             && step.before.program.frames(*thread).len() == 1
             && at_end.state == ThreadState::User
             && matches!(event, Event::ApcEntered { kapc, .. } if !kapc.is_special());
-        if !at_end.is_alive() || past_end {
+        // Its rundown routines, and kernel APCs on the way out.
+        let of_system =
+            matches!(event, Event::ApcEntered { kapc, .. } if kapc.runs_in_kernel_mode());
+        if !of_system && (!at_end.is_alive() || past_end) {
             let name = step.thread_name(*thread);
             return Err(Broken(format!("`{name}` ran code of its own after its end had begun")));
         }

@@ -363,7 +363,7 @@ impl Kernel {
                 self.release_semaphore(cx, semaphore, *count)?
             }
             KernelService::TestAlertThread { mode } => {
-                return Ok(self.test_alert_in_mode(cx, thread, *mode).into());
+                u32::from(self.test_alert_in_mode(cx, thread, *mode) == NtStatus::ALERTED)
             }
             KernelService::AlertThread { thread: target, mode } => {
                 let target = thread_of(self, target);

@@ -323,6 +323,9 @@ impl Kernel {
         thread: ThreadId,
     ) {
         cx.rules([rule::WAIT_20, rule::WAIT_24, rule::WAIT_25, apc::APC_I_11]);
+        if self.has_kernel_mode() {
+            cx.rule(rule::WAIT_28);
+        }
         if !cx.deviates(Deviation::InterruptedWaitKeepsPlace) {
             self.unlink(thread);
         }

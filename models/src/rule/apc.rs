@@ -7,8 +7,7 @@ use super::{Confidence, Level, Rule, Standing, Subject, rules};
 
 rules! {
     base: 0;
-    APC_S_01 "APC-S-01" Kernel Documented
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_01 "APC-S-01" Kernel Documented {
         statement: "There are four kinds: special kernel (kernel mode, no normal routine), normal \
             kernel (kernel mode, with normal routine), user (user mode, with normal routine) and \
             special user (user mode, delivered without the target's consent); the kind is decided \
@@ -19,8 +18,7 @@ rules! {
         note: "",
         divergence: "Special user APCs exist since Windows 10 version 1809.",
     }
-    APC_S_02 "APC-S-02" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_02 "APC-S-02" Kernel SourceDerived {
         statement: "Initialising an APC without a normal routine forces its mode to KernelMode \
             and its normal context to NULL, whatever the caller passed; hence a \"user APC with a \
             null routine\" is really a special kernel APC.",
@@ -29,8 +27,7 @@ rules! {
         note: "(visible effect tested: APC-U-19)",
         divergence: "",
     }
-    APC_S_03 "APC-S-03" Kernel Documented
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_03 "APC-S-03" Kernel Documented {
         statement: "Every kind has a kernel routine that runs in kernel mode at APC_LEVEL first; \
             a normal kernel APC then runs its normal routine in kernel mode at PASSIVE_LEVEL, a \
             user APC then has its normal routine entered in user mode on return, a special kernel \
@@ -40,8 +37,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_04 "APC-S-04" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_04 "APC-S-04" Kernel SourceDerived {
         statement: "An APC record (KAPC) holds: type and size, target thread, list entry, kernel \
             routine, rundown routine, normal routine, normal context, two system arguments, \
             environment index, mode, and the Inserted flag; the normal routine takes three \
@@ -51,8 +47,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_05 "APC-S-05" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_05 "APC-S-05" Kernel SourceDerived {
         statement: "Initialising sets Inserted to FALSE and does not touch the system arguments; \
             they are set only by a successful insertion.",
         observe: "fields",
@@ -60,8 +55,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_06 "APC-S-06" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_06 "APC-S-06" Kernel SourceDerived {
         statement: "A thread has one APC state in force: a kernel list, a user list, the process \
             it runs in, and the flags KernelApcInProgress, KernelApcPending and UserApcPending \
             (since 1809 also SpecialUserApcPending, kept beside UserApcPending in one byte: bit 0 \
@@ -73,8 +67,7 @@ rules! {
         note: "",
         divergence: "Layout differs by version.",
     }
-    APC_S_07 "APC-S-07" Kernel Tested
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_07 "APC-S-07" Kernel Tested {
         statement: "Besides the APC state a thread has: KernelApcDisable (critical regions) and \
             SpecialApcDisable (guarded regions), both counted downwards from 0, so any non-zero \
             value disables; ApcQueueable; and Alerted[KernelMode], Alerted[UserMode].",
@@ -115,8 +108,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_11 "APC-S-11" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_11 "APC-S-11" Kernel SourceDerived {
         statement: "The record's memory belongs to whoever initialised it and is commonly freed \
             by the kernel routine; delivery therefore copies everything it needs before calling \
             the kernel routine and never touches the record afterwards.",
@@ -126,8 +118,7 @@ rules! {
         divergence: "With a reserve object the record is the object's own and is released instead \
             (APC-X-09).",
     }
-    APC_S_12 "APC-S-12" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_12 "APC-S-12" Kernel SourceDerived {
         statement: "All APC operations of one thread (insert, remove, flush, each dequeue in \
             delivery) are serialised by that thread's APC queue lock; each is one atomic step.",
         observe: "none directly",
@@ -168,8 +159,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_I_05 "APC-I-05" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_I_05 "APC-I-05" Kernel SourceDerived {
         statement: "A special kernel APC goes after the last special APC already in the kernel \
             list and before the first normal one: the kernel list is always [specials in FIFO \
             order][normals in FIFO order].",
@@ -178,8 +168,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_I_06 "APC-I-06" Kernel SourceDerived
-        missing "Delivery by termination is modelled as the exit that it leads to." {
+    APC_I_06 "APC-I-06" Kernel SourceDerived {
         statement: "The thread-termination user APC is inserted at the head of the user list and \
             sets UserApcPending at once, so it is delivered before all other user APCs and \
             without any alertable wait.",
@@ -188,8 +177,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_I_07 "APC-I-07" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_I_07 "APC-I-07" Kernel SourceDerived {
         statement: "Kernel APC for the current thread: KernelApcPending is set and an APC-level \
             software interrupt is requested, so that it is delivered as soon as IRQL allows \
             (before KeInsertQueueApc returns, when called at PASSIVE_LEVEL outside regions that \
@@ -207,8 +195,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_I_09 "APC-I-09" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_I_09 "APC-I-09" Kernel SourceDerived {
         statement: "Kernel APC for another thread that is running: KernelApcPending is set and an \
             APC interrupt is requested on that thread's processor; it preempts that thread's code \
             at PASSIVE_LEVEL, user code included.",
@@ -217,8 +204,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_I_10 "APC-I-10" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_I_10 "APC-I-10" Kernel SourceDerived {
         statement: "Kernel APC for another thread that is Ready, Standby, DeferredReady or \
             Initialized: only list and KernelApcPending change; it is delivered when the thread \
             next gets a processor, before it executes anything else (subject to masks).",
@@ -239,8 +225,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_I_12 "APC-I-12" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_I_12 "APC-I-12" Kernel SourceDerived {
         statement: "If a waiting thread is not eligible, KernelApcPending stays set and the APC \
             is delivered when the masking condition ends (region left, wait finished and IRQL \
             lowered).",
@@ -315,8 +300,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_01 "APC-K-01" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_01 "APC-K-01" Kernel SourceDerived {
         statement: "Delivery processes the kernel list first, head to tail, until it is empty or \
             blocked; only then, if it was entered on the way to user mode, may it process at most \
             one user APC.",
@@ -325,8 +309,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_02 "APC-K-02" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_02 "APC-K-02" Kernel SourceDerived {
         statement: "Delivery clears KernelApcPending on entry; if the thread is in a guarded \
             region it then returns at once, delivering neither kernel nor user APCs.",
         observe: "trace",
@@ -334,8 +317,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_03 "APC-K-03" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_03 "APC-K-03" Kernel Documented {
         statement: "A special kernel APC at the head is dequeued and its kernel routine runs at \
             APC_LEVEL with no lock held; nothing masks it except APC_LEVEL or above and guarded \
             regions. It runs even inside a critical region and even inside a normal kernel APC.",
@@ -344,8 +326,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_04 "APC-K-04" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_04 "APC-K-04" Kernel SourceDerived {
         statement: "A normal kernel APC at the head is delivered only if KernelApcDisable is 0 \
             and no normal kernel APC is in progress; otherwise delivery stops completely — the \
             rest of the kernel list (necessarily normal ones) and the user list too.",
@@ -354,8 +335,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_05 "APC-K-05" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_05 "APC-K-05" Kernel SourceDerived {
         statement: "For a deliverable normal APC: kernel routine at APC_LEVEL; then, if a normal \
             routine is left, KernelApcInProgress is set, IRQL drops to PASSIVE_LEVEL, the normal \
             routine runs, IRQL goes back to APC_LEVEL, the flag is cleared, and the loop \
@@ -365,8 +345,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_06 "APC-K-06" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_06 "APC-K-06" Kernel SourceDerived {
         statement: "Normal kernel APCs never nest: one queued while another's normal routine runs \
             waits until that returns, even if the first one blocks in a wait.",
         observe: "N1 waits on an event that N2 would set: never set (deadlock)",
@@ -374,8 +353,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_07 "APC-K-07" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_07 "APC-K-07" Kernel Documented {
         statement: "A special kernel APC queued while a normal routine runs preempts it and runs \
             nested inside it; this includes interrupting a wait made by the normal routine.",
         observe: "N1 start, S run, N1 end",
@@ -383,8 +361,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_08 "APC-K-08" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_08 "APC-K-08" Kernel SourceDerived {
         statement: "Kernel routines run at APC_LEVEL and therefore are not interrupted by any \
             other APC; an APC queued meanwhile is seen by the same delivery loop afterwards.",
         observe: "S1 queues S2: order S1 start, S1 end, S2",
@@ -392,8 +369,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_09 "APC-K-09" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_09 "APC-K-09" Kernel SourceDerived {
         statement: "The kernel routine gets pointers to local copies of normal routine, context \
             and both arguments and may change them; setting the normal routine to NULL suppresses \
             the second stage of this delivery.",
@@ -402,8 +378,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_10 "APC-K-10" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_10 "APC-K-10" Kernel SourceDerived {
         statement: "If the kernel routine of a user APC nulls the normal routine, delivery \
             behaves as after a test-alert: the remaining user list, if any, is made pending so \
             that the next user APC gets its turn on the same exit to user mode.",
@@ -412,8 +387,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_11 "APC-K-11" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_11 "APC-K-11" Kernel SourceDerived {
         statement: "A kernel routine must return at the IRQL at which it was entered; otherwise \
             the system stops (0xC8). Delivery must also end in the process in which it began \
             (0x05).",
@@ -422,8 +396,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_12 "APC-K-12" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_12 "APC-K-12" Kernel Documented {
         statement: "Entering a critical region subtracts 1 from KernelApcDisable; inside it \
             normal kernel APCs wait, and with them user APCs, suspension and termination, which \
             all start with or follow a normal kernel APC or a return to user mode. Special kernel \
@@ -433,8 +406,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_13 "APC-K-13" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_13 "APC-K-13" Kernel Documented {
         statement: "Entering a guarded region subtracts 1 from SpecialApcDisable; inside it no \
             APC of any kind is delivered.",
         observe: "special APC to self in guarded region: runs when the region is left",
@@ -442,8 +414,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_14 "APC-K-14" Kernel Tested
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_14 "APC-K-14" Kernel Tested {
         statement: "The two counters are independent and nest in any order; KeAreApcsDisabled is \
             TRUE if either is non-zero; KeAreAllApcsDisabled is TRUE if in a guarded region or at \
             IRQL ≥ APC_LEVEL.",
@@ -452,8 +423,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_15 "APC-K-15" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_15 "APC-K-15" Kernel SourceDerived {
         statement: "Leaving the outermost critical region with a non-empty kernel list and no \
             guarded region checks for delivery at once: at PASSIVE_LEVEL the APCs run before the \
             leave call returns; at APC_LEVEL or above KernelApcPending is set and an interrupt \
@@ -463,8 +433,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_16 "APC-K-16" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_16 "APC-K-16" Kernel SourceDerived {
         statement: "Leaving the outermost guarded region does the same check; if a critical \
             region is still held, only special APCs come through.",
         observe: "guarded inside critical, S and N queued, leave guarded: S only; leave critical: \
@@ -473,8 +442,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_17 "APC-K-17" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_17 "APC-K-17" Kernel SourceDerived {
         statement: "Leaving a critical region while still inside a guarded one delivers nothing \
             and requests nothing; leaving the guarded region later does.",
         observe: "as above, reversed",
@@ -482,8 +450,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_18 "APC-K-18" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_18 "APC-K-18" Kernel Documented {
         statement: "At IRQL ≥ APC_LEVEL nothing is delivered; lowering below APC_LEVEL with \
             KernelApcPending takes the APC interrupt immediately, before the lowering call \
             returns.",
@@ -501,8 +468,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_20 "APC-K-20" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_20 "APC-K-20" Kernel SourceDerived {
         statement: "Delivery points are: IRQL falling below APC_LEVEL; leaving the last masking \
             region; each wait entry (WAIT-19); being switched in after a wait or preemption with \
             KernelApcPending; and, for both lists, the return to user mode from a system call, \
@@ -512,8 +478,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_21 "APC-K-21" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_21 "APC-K-21" Kernel SourceDerived {
         statement: "On exit to user mode the check repeats until UserApcPending is clear at the \
             moment of leaving, and Alerted[KernelMode] is cleared.",
         observe: "user APC made pending by a kernel APC during exit is still delivered",
@@ -521,8 +486,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_22 "APC-K-22" Kernel Tested
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_22 "APC-K-22" Kernel Tested {
         statement: "A KMUTEX (kernel mutex) owner is in a critical region from first acquisition \
             to last release; recursive acquisitions add no further level. A user-mode mutex \
             (mutant) disables nothing: its owner can be suspended, terminated or run user APCs.",
@@ -541,8 +505,7 @@ rules! {
         note: "",
         divergence: "From Windows 8 guarded mutexes and fast mutexes share one implementation.",
     }
-    APC_K_24 "APC-K-24" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_24 "APC-K-24" Kernel Documented {
         statement: "Returning from a system service with a non-zero KernelApcDisable or \
             SpecialApcDisable is fatal (0x01); exiting a thread like that is fatal too (0x20).",
         observe: "invariant",
@@ -550,8 +513,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_25 "APC-K-25" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_25 "APC-K-25" Kernel SourceDerived {
         statement: "A thread that waits at APC_LEVEL (for example inside a kernel routine) is not \
             woken by kernel APCs; a thread that waits in a normal routine is woken by special \
             ones only.",
@@ -560,8 +522,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_26 "APC-K-26" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_26 "APC-K-26" Kernel SourceDerived {
         statement: "When a woken thread is switched in, its wait status is fetched before pending \
             kernel APCs are delivered, so whatever those APCs do (signal or reset the object) \
             cannot change the result of the finished wait.",
@@ -749,7 +710,7 @@ rules! {
         divergence: "One article reports that recent Windows 10 builds reject a null routine: \
             doubtful.",
     }
-    APC_U_20 "APC-U-20" NtSyscall SourceDerived missing "System threads are not simulated yet." {
+    APC_U_20 "APC-U-20" NtSyscall SourceDerived {
         statement: "NtQueueApcThread on a system (kernel-only) thread fails with \
             STATUS_INVALID_HANDLE: user APCs exist only for threads with a user mode.",
         observe: "thread of process 4",
@@ -799,8 +760,7 @@ rules! {
         note: "and observed",
         divergence: "",
     }
-    APC_U_26 "APC-U-26" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_U_26 "APC-U-26" Kernel SourceDerived {
         statement: "While UserApcPending is set but not yet delivered — the thread is still in \
             kernel mode — every further UserMode wait of the thread returns STATUS_USER_APC \
             immediately unless the object is already signalled, even if the new wait is not \
@@ -811,8 +771,7 @@ rules! {
         note: "",
         divergence: "Not visible to programs: each of their waits is its own system call.",
     }
-    APC_U_27 "APC-U-27" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_U_27 "APC-U-27" Kernel SourceDerived {
         statement: "Waits made with wait mode KernelMode are not ended by user APCs, alertable or \
             not; a driver that waits like that delays APCs until it returns to user mode — and \
             even then they are delivered only if some step set UserApcPending.",

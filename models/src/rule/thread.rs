@@ -125,8 +125,7 @@ rules! {
         note: "",
         divergence: "Wine stops the thread synchronously.",
     }
-    THR_15 "THR-15" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    THR_15 "THR-15" Kernel Documented {
         statement: "Inside a critical or guarded region, or while a normal kernel APC runs, the \
             suspension takes effect when that ends; a thread in kernel mode is stopped at the \
             next delivery point, possibly inside its wait.",
@@ -245,8 +244,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    THR_28 "THR-28" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    THR_28 "THR-28" Kernel Documented {
         statement: "A critical or guarded region delays termination until left.",
         observe: "",
         sources: "MS \"Critical Regions and Guarded Regions\"",
@@ -333,8 +331,7 @@ rules! {
         note: "and observed",
         divergence: "",
     }
-    THR_38 "THR-38" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    THR_38 "THR-38" Kernel SourceDerived {
         statement: "Exiting with APCs disabled or while a kernel APC is in progress is a fatal \
             error, as is a kernel mutex still owned (WAIT-69).",
         observe: "invariant",

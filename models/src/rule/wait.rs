@@ -41,8 +41,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_05 "WAIT-05" NtSyscall SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_05 "WAIT-05" NtSyscall SourceDerived {
         statement: "Otherwise, if alertable and the kernel-mode alert bit is set, it is consumed \
             and STATUS_ALERTED returned (so in a UserMode wait it ranks after user APCs).",
         observe: "ALERT-04",
@@ -50,8 +49,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_06 "WAIT-06" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_06 "WAIT-06" Kernel SourceDerived {
         statement: "A non-alertable wait tests none of these, except that a UserMode one returns \
             STATUS_USER_APC if UserApcPending is already set, i.e. an APC delivery is already \
             decided (practically: the thread is being terminated).",
@@ -169,8 +167,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_19 "WAIT-19" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_19 "WAIT-19" Kernel SourceDerived {
         statement: "A wait entered below APC_LEVEL with KernelApcPending set and not in a guarded \
             region first lets the kernel APCs run, then begins the tests of WAIT-01; they \
             therefore see the effects of those APCs.",
@@ -475,8 +472,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_53 "WAIT-53" NtSyscall Tested
-        missing "The Nt calls that return a previous state are no calls of the format." {
+    WAIT_53 "WAIT-53" NtSyscall Tested {
         statement: "At NT level set, reset and pulse return the previous state (0 or 1); a set \
             that hands over to a waiter reports previous state 0 although the event is 0 \
             afterwards.",
@@ -616,8 +612,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_69 "WAIT-69" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_69 "WAIT-69" Kernel SourceDerived {
         statement: "The owner of a kernel mutex (KMUTEX) that ends its thread still owning it \
             stops the system; only mutants can be abandoned.",
         observe: "invariant (bugcheck 0x4000008A)",
