@@ -688,7 +688,7 @@ impl Kernel {
                 timer.remaining_ms -= ms;
             }
         }
-        if let Some(km) = self.kernel_mode.as_deref_mut() {
+        if let Some(km) = self.km.as_deref_mut() {
             km.pass_time(ms);
         }
         if let Some(io) = self.io.as_deref_mut() {

@@ -97,8 +97,10 @@ impl Concern {
             | Event::CalledTooHigh { .. }
             | Event::ContractBroken { .. }
             | Event::Stop { .. } => Concern::KERNEL,
-            Event::Dpc { .. } => Concern(0),
-            Event::Received { .. } | Event::File { .. } | Event::TimePassed { .. } => Concern(0),
+            Event::Received { .. }
+            | Event::File { .. }
+            | Event::Dpc { .. }
+            | Event::TimePassed { .. } => Concern(0),
         }
     }
 }

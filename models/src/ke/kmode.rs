@@ -315,21 +315,21 @@ impl KernelMode {
 impl Kernel {
     /// What the system keeps for code in kernel mode.
     pub fn kernel_mode(&self) -> Option<&KernelMode> {
-        self.kernel_mode.as_deref()
+        self.km.as_deref()
     }
 
     /// What the system keeps for code in kernel mode, of which the program has some.
     pub(crate) fn km(&self) -> &KernelMode {
-        self.kernel_mode.as_deref().expect("only programs with kernel-mode code ask for it")
+        self.km.as_deref().expect("only programs with kernel-mode code ask for it")
     }
 
     pub(crate) fn km_mut(&mut self) -> &mut KernelMode {
-        self.kernel_mode.as_deref_mut().expect("only programs with kernel-mode code ask for it")
+        self.km.as_deref_mut().expect("only programs with kernel-mode code ask for it")
     }
 
     /// Whether the program has code in kernel mode.
     pub(crate) fn has_kernel_mode(&self) -> bool {
-        self.kernel_mode.is_some()
+        self.km.is_some()
     }
 
     pub(crate) fn km_thread_mut(&mut self, thread: ThreadId) -> &mut KernelThread {
@@ -338,12 +338,12 @@ impl Kernel {
 
     /// The level at which a thread runs.
     pub(crate) fn irql(&self, thread: ThreadId) -> Irql {
-        self.kernel_mode.as_deref().map_or(Irql::Passive, |km| km.thread(thread).irql)
+        self.km.as_deref().map_or(Irql::Passive, |km| km.thread(thread).irql)
     }
 
     /// Whether a thread's wait is one on behalf of the kernel: no user APC ends it (APC-U-27).
     pub(crate) fn waits_in_kernel_mode(&self, thread: ThreadId) -> bool {
-        let km = self.kernel_mode.as_deref();
+        let km = self.km.as_deref();
         km.is_some_and(|km| km.thread(thread).wait_mode == ProcessorMode::Kernel)
     }
 

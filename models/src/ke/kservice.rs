@@ -331,6 +331,33 @@ impl Kernel {
                 self.release_spin_lock(cx, thread, *lock);
                 0
             }
+            KernelService::TestAlertThread { mode } => {
+                u32::from(self.test_alert_in_mode(cx, thread, *mode) == NtStatus::ALERTED)
+            }
+            KernelService::AlertThread { thread: target, mode } => {
+                let target = thread_of(self, target);
+                u32::from(self.alert_in_mode(cx, target, *mode))
+            }
+            KernelService::InsertQueueDpc { dpc } => u32::from(self.insert_dpc(cx, *dpc)),
+            KernelService::RemoveQueueDpc { dpc } => u32::from(self.remove_dpc(cx, *dpc)),
+            KernelService::CreateSystemThread { thread: target } => {
+                self.create_thread(cx, *target)?;
+                0
+            }
+            other => return self.object_call(cx, thread, other),
+        };
+        Ok(ServiceReturn { status: NtStatus::SUCCESS, value })
+    }
+
+    /// The functions that change an object.
+    fn object_call<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        service: &KernelService,
+    ) -> Result<ServiceReturn, NtStatus> {
+        let of = |handle: &HandleId| cx.handles[handle.index()];
+        let value = match service {
             KernelService::SetEvent { event } => {
                 let event = of(event);
                 let before = self.is_event_set(event);
@@ -362,13 +389,6 @@ impl Kernel {
                 let semaphore = of(semaphore);
                 self.release_semaphore(cx, semaphore, *count)?
             }
-            KernelService::TestAlertThread { mode } => {
-                u32::from(self.test_alert_in_mode(cx, thread, *mode) == NtStatus::ALERTED)
-            }
-            KernelService::AlertThread { thread: target, mode } => {
-                let target = thread_of(self, target);
-                u32::from(self.alert_in_mode(cx, target, *mode))
-            }
             KernelService::SetTimer { timer, due_ms, period_ms, dpc } => {
                 let timer = of(timer);
                 let before = self.is_timer_active(timer);
@@ -382,17 +402,8 @@ impl Kernel {
                 self.cancel_timer(cx, timer);
                 u32::from(before)
             }
-            KernelService::InsertQueueDpc { dpc } => u32::from(self.insert_dpc(cx, *dpc)),
-            KernelService::RemoveQueueDpc { dpc } => u32::from(self.remove_dpc(cx, *dpc)),
-            KernelService::CreateSystemThread { thread: target } => {
-                self.create_thread(cx, *target)?;
-                0
-            }
-            KernelService::Wait { .. }
-            | KernelService::Delay { .. }
-            | KernelService::TerminateSystemThread { .. }
-            | KernelService::ReplaceNormalRoutine { .. } => {
-                unreachable!("kernel_call treats this itself: {service:?}")
+            other => {
+                unreachable!("it is treated before: {other:?}")
             }
         };
         Ok(ServiceReturn { status: NtStatus::SUCCESS, value })

@@ -53,7 +53,7 @@ pub struct Kernel {
     /// What the I/O manager keeps; nothing in a program without I/O.
     pub(crate) io: Option<Box<Io>>,
     /// What code in kernel mode needs; nothing in a program without such code.
-    pub(crate) kernel_mode: Option<Box<KernelMode>>,
+    pub(crate) km: Option<Box<KernelMode>>,
 }
 
 state_parts!(Kernel {
@@ -73,7 +73,7 @@ impl Kernel {
         if let (Some(io), Some(source)) = (&mut self.io, &source.io) {
             io.copy_parts(source, parts);
         }
-        if let (Some(km), Some(source)) = (&mut self.kernel_mode, &source.kernel_mode) {
+        if let (Some(km), Some(source)) = (&mut self.km, &source.km) {
             km.copy_parts(source, parts);
         }
     }
@@ -81,7 +81,7 @@ impl Kernel {
     /// The parts that were changed since this was last asked.
     pub(crate) fn take_touched(&mut self) -> Parts {
         let io = self.io.as_deref_mut().map_or(Parts::NONE, Io::take_touched);
-        let km = self.kernel_mode.as_deref_mut().map_or(Parts::NONE, KernelMode::take_touched);
+        let km = self.km.as_deref_mut().map_or(Parts::NONE, KernelMode::take_touched);
         self.take_own_touched() | io | km
     }
 
@@ -95,7 +95,7 @@ impl Kernel {
         if let Some(io) = self.io.as_deref_mut() {
             io.settle(parts, &mut on_change);
         }
-        if let Some(km) = self.kernel_mode.as_deref_mut() {
+        if let Some(km) = self.km.as_deref_mut() {
             km.settle(parts, &mut on_change);
         }
         self.settle_own_parts(parts, on_change);
@@ -106,7 +106,7 @@ impl Kernel {
         if let Some(io) = self.io.as_deref() {
             io.take_marks(&mut on_marked);
         }
-        if let Some(km) = self.kernel_mode.as_deref() {
+        if let Some(km) = self.km.as_deref() {
             km.take_marks(&mut on_marked);
         }
         self.take_own_marks(on_marked);
@@ -114,13 +114,13 @@ impl Kernel {
 
     /// The sum of the hashes of everything.
     pub(crate) fn digest(&self) -> u64 {
-        let km = self.kernel_mode.as_deref().map_or(0, KernelMode::digest);
+        let km = self.km.as_deref().map_or(0, KernelMode::digest);
         let io = self.io.as_deref().map_or(0, Io::digest);
         self.own_digest().wrapping_add(io).wrapping_add(km)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let km = self.kernel_mode.as_deref().map_or(0, KernelMode::heap_bytes);
+        let km = self.km.as_deref().map_or(0, KernelMode::heap_bytes);
         self.own_heap_bytes() + self.io.as_deref().map_or(0, Io::heap_bytes) + km
     }
 }
@@ -143,7 +143,7 @@ impl Kernel {
             owned_mutants,
             closed_handles: Records::new(Part::ClosedHandles, Vec::new()),
             io: None,
-            kernel_mode: None,
+            km: None,
         }
     }
 

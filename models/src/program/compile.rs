@@ -449,11 +449,11 @@ fn finish_kernel_mode(program: &mut Program, declared: KernelDeclarations) {
         let owned = program.kernel.owned_mutants(thread).iter();
         let regions = owned.filter(|mutex| program.kernel_mode.kernel_mutexes.contains(mutex));
         let here = km.threads.get_mut(thread.index());
-        here.kernel_apc_disable -= regions.count() as i16;
+        here.kernel_apc_disable -= i16::try_from(regions.count()).unwrap_or(i16::MAX);
         // The APC that suspends it has been delivered.
         here.kernel_apc_in_progress = program.kernel.thread(thread).stopped;
     }
-    program.kernel.kernel_mode = Some(Box::new(km));
+    program.kernel.km = Some(Box::new(km));
 }
 
 impl Names for Compiler {
@@ -647,10 +647,8 @@ fn time_unit_ms(calls: &[ProgramCall], io: &IoSetup) -> u32 {
             KernelService::Wait { timeout_ms, .. } | KernelService::Delay { timeout_ms, .. },
         )
         | Service::SignalAndWait { timeout_ms, .. } => [*timeout_ms, 0],
-        Service::Kernel(KernelService::SetTimer { due_ms, period_ms, .. }) => {
-            [*due_ms, u32::try_from(*period_ms).unwrap_or(0)]
-        }
         Service::SetTimer { due_ms, period_ms, .. }
+        | Service::Kernel(KernelService::SetTimer { due_ms, period_ms, .. })
         | Service::SetPoolTimer { due_ms: Some(due_ms), period_ms, .. } => {
             [*due_ms, u32::try_from(*period_ms).unwrap_or(0)]
         }

@@ -90,7 +90,7 @@ impl Convention {
             Convention::Sleep if status == NtStatus::USER_APC => {
                 CallResult::of(name("WAIT_IO_COMPLETION"))
             }
-            Convention::Sleep => CallResult::of(Value::Number(0)),
+            Convention::Sleep | Convention::Void => CallResult::of(Value::Number(0)),
             Convention::Boolean | Convention::PreviousCount | Convention::TransferEx
                 if status.is_error() =>
             {
@@ -100,7 +100,12 @@ impl Convention {
                 CallResult { previous: Some(i64::from(value)), ..CallResult::of(name("TRUE")) }
             }
             Convention::SuspendCount if status.is_error() => failure(Value::Number(-1), status),
-            Convention::SuspendCount => CallResult::of(Value::Number(i64::from(value))),
+            Convention::Count if status.is_error() => {
+                CallResult::of(Value::Name(status.to_string()))
+            }
+            Convention::SuspendCount | Convention::Count => {
+                CallResult::of(Value::Number(i64::from(value)))
+            }
             Convention::Status | Convention::Work => {
                 CallResult::of(Value::Name(status.to_string()))
             }
@@ -119,11 +124,6 @@ impl Convention {
                 CallResult::of(Value::Name(NtStatus::SUCCESS.to_string()))
             }
             Convention::Delay => CallResult::of(Value::Name(status.to_string())),
-            Convention::Void => CallResult::of(Value::Number(0)),
-            Convention::Count if status.is_error() => {
-                CallResult::of(Value::Name(status.to_string()))
-            }
-            Convention::Count => CallResult::of(Value::Number(i64::from(value))),
             Convention::Level => CallResult::of(name(match value {
                 0 => Irql::Passive.name(),
                 1 => Irql::Apc.name(),
