@@ -119,6 +119,11 @@ pub fn event_subject<'a>(program: &'a Program, event: &Event) -> &'a str {
         | Event::ApcReturned { thread, .. }
         | Event::Thread { thread, .. }
         | Event::Received { thread, .. }
+        | Event::KernelApc { thread, .. }
+        | Event::Irql { thread, .. }
+        | Event::CalledTooHigh { thread, .. }
+        | Event::ContractBroken { thread, .. }
+        | Event::Stop { thread, .. }
         | Event::Kapc { thread, .. } => program.thread_name(*thread),
         Event::Timer { timer, .. } => program.object_name(*timer),
         Event::Object { object, .. } => program.object_name(*object),
@@ -129,11 +134,6 @@ pub fn event_subject<'a>(program: &'a Program, event: &Event) -> &'a str {
         Event::StatusBlock { block } => program.io().block_name(*block).unwrap_or("a request"),
         Event::Packet { port, .. } => program.object_name(*port),
         Event::File { file, .. } => program.object_name(*file),
-        Event::KernelApc { thread, .. }
-        | Event::Irql { thread, .. }
-        | Event::CalledTooHigh { thread, .. }
-        | Event::ContractBroken { thread, .. }
-        | Event::Stop { thread, .. } => program.thread_name(*thread),
         Event::Dpc { dpc, .. } => &program.kernel_mode().dpcs[dpc.index()].name,
         Event::TimePassed { .. } => "",
     }

@@ -213,7 +213,10 @@ impl<'a, W: Write> Tracer<'a, W> {
                 self.write(thread.map(|thread| program.thread_name(thread)), kind);
             }
             Event::Received { packet, .. } => self.received.push(packet),
-            Event::StatusBlock { .. } => {}
+            // What code in kernel mode does wrong is told by the invariants.
+            Event::StatusBlock { .. }
+            | Event::CalledTooHigh { .. }
+            | Event::ContractBroken { .. } => {}
             Event::File { file, change } => {
                 let what = match change {
                     FileChange::CleanedUp => ObjectEvent::CleanedUp,
@@ -241,8 +244,6 @@ impl<'a, W: Write> Tracer<'a, W> {
                 let bug_check = Cow::Borrowed(bug_check.entry().0);
                 self.write(Some(program.thread_name(thread)), EventKind::Stop { bug_check });
             }
-            // What code in kernel mode does wrong is told by the invariants.
-            Event::CalledTooHigh { .. } | Event::ContractBroken { .. } => {}
             // The lock of a file has no name, and is no object of the program.
             Event::Object { object, .. } if program.object_name(object).is_empty() => {}
             Event::Object { object, change } => {
