@@ -77,6 +77,14 @@ id!(
     SpinLockId(u8), "S"
 );
 id!(
+    /// A place where drivers keep the address of a request packet.
+    IrpVarId(u8), "V"
+);
+id!(
+    /// A queue of request packets.
+    IrpQueueId(u8), "U"
+);
+id!(
     /// A place in the program that issues requests.
     RequestId(u16), "Q"
 );

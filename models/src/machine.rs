@@ -7,6 +7,7 @@
 use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer};
 use crate::ids::{BlockId, IrpId, ObjectId, ThreadId};
+use crate::io::dservice::DriverService;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::kservice::KernelService;
 use crate::ke::thread::{ExitPhase, Kthread, ThreadRole, ThreadState};
@@ -432,6 +433,14 @@ impl Model {
             }
             return begins;
         }
+        if kernel.has_sweep(thread) {
+            let lock = kernel.cancel_spin_lock();
+            let can_step = can_run && !kernel.is_spin_lock_held_by_another(lock, thread);
+            if can_step {
+                out.push(Transition::Run(thread));
+            }
+            return can_step;
+        }
         let waits = record.state == ThreadState::Waiting
             || record.state == ThreadState::Exiting(ExitPhase::AwaitIrps);
         if !waits && (!can_run || self.spins(machine, thread)) {
@@ -454,13 +463,15 @@ impl Model {
     fn spins(&self, machine: &Machine, thread: ThreadId) -> bool {
         let service = machine.program.pc(thread).map(|pc| self.program.instruction(pc));
         let Some(Instruction::Call(call)) = service else { return false };
-        match self.program.call(call).service {
-            Service::Kernel(KernelService::AcquireSpinLock { lock }) => {
-                machine.kernel.thread(thread).state == ThreadState::User
-                    && machine.kernel.is_spin_lock_held_by_another(lock, thread)
-            }
-            _ => false,
-        }
+        let lock = match self.program.call(call).service {
+            Service::Kernel(KernelService::AcquireSpinLock { lock }) => lock,
+            Service::Driver(
+                DriverService::AcquireCancelSpinLock | DriverService::Cancel { .. },
+            ) => machine.kernel.cancel_spin_lock(),
+            _ => return false,
+        };
+        machine.kernel.thread(thread).state == ThreadState::User
+            && machine.kernel.is_spin_lock_held_by_another(lock, thread)
     }
 
     /// The transitions of a thread, by its record.

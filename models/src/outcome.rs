@@ -130,7 +130,9 @@ pub fn apc_entry(program: &Program, kapc: Kapc, result: IoResult) -> ApcEntry {
         | ApcSource::Object { stage: KapcStage::Normal | KapcStage::User, .. } => {
             ApcEntry { data: Some(program.datum(kapc.context)), ..ApcEntry::of(routine) }
         }
-        ApcSource::Object { .. } | ApcSource::Dpc(_) => ApcEntry::of(routine),
+        ApcSource::Object { .. } | ApcSource::Dpc(_) | ApcSource::Driver(_) => {
+            ApcEntry::of(routine)
+        }
         ApcSource::Timer(timer) | ApcSource::WorkTimer(timer) => {
             let timer = program.object_name(timer).to_owned();
             ApcEntry { timer: Some(timer), ..ApcEntry::of(routine) }

@@ -5,7 +5,8 @@
 
 use crate::deviation::Deviation;
 use crate::event::Observer;
-use crate::ids::{BlockId, DatumId, HandleId, ObjectId, RequestId, RoutineId, ThreadId};
+use crate::ids::{BlockId, DatumId, HandleId, IrpId, ObjectId, RequestId, RoutineId, ThreadId};
+use crate::io::dservice::DriverService;
 use crate::io::overlapped::ResultWait;
 use crate::io::port::Packet;
 use crate::ke::apc::{ApcSource, Kapc};
@@ -257,6 +258,8 @@ pub enum Service {
     StartPoolIo,
     /// A function of the driver kit.
     Kernel(KernelService),
+    /// A function of the I/O manager for drivers.
+    Driver(DriverService),
     /// A device completes a request on demand: no system service, but a step of the scenario.
     CompleteRequest {
         /// Which device.
@@ -305,6 +308,13 @@ pub(crate) enum ServiceOutcome {
     InWait,
     /// It does not return: the thread ends.
     Exits,
+    /// The dispatch routine of a driver of the program runs, and then the service goes on.
+    Dispatches {
+        /// The request.
+        irp: IrpId,
+        /// The driver, by its number.
+        driver: usize,
+    },
 }
 
 impl Kernel {

@@ -90,6 +90,8 @@ impl<'a> Builder<'a> {
             Part::KernelLists,
             Part::Contexts,
             Part::ContextObjects,
+            Part::DriverFrames,
+            Part::Sweeps,
         ] {
             self.set(part, threads.clone());
         }

@@ -186,6 +186,9 @@ fn kernel_apc_text(program: &Program, apc: KernelApc) -> String {
             format!("{} kernel APC {name}", if special { "special" } else { "normal" })
         }
         KernelApc::Io(irp) => format!("completion of {}", block_name(program, irp)),
+        KernelApc::OwnIrp(var) => {
+            format!("completion of {}", program.kernel_mode().irp_vars[var.index()])
+        }
         KernelApc::Suspend => "APC that suspends it".to_owned(),
         KernelApc::Exit => "APC that ends it".to_owned(),
     }

@@ -341,7 +341,7 @@ fn kernel_apc_event(program: &Program, apc: KernelApc, change: KapcChange) -> Ev
             let setup = &program.kernel_mode().kapcs[kapc.index()];
             setup.normal.or(setup.kernel).map(|routine| program.routine_name(routine))
         }
-        KernelApc::Io(_) | KernelApc::Suspend | KernelApc::Exit => None,
+        KernelApc::Io(_) | KernelApc::OwnIrp(_) | KernelApc::Suspend | KernelApc::Exit => None,
     };
     EventKind::Kapc {
         what: kapc_change(change),

@@ -24,6 +24,8 @@ type PoolWait = To<{ kinds::POOL_WAIT }>;
 type PoolIo = To<{ kinds::POOL_IO }>;
 type Kapc = To<{ kinds::KAPC }>;
 type Dpc = To<{ kinds::DPC }>;
+type Irp = To<{ kinds::IRP }>;
+type IrpQueue = To<{ kinds::IRP_QUEUE }>;
 type SpinLock = To<{ kinds::SPIN_LOCK }>;
 type Handle = To<{ kinds::HANDLE }>;
 type Handled = To<{ kinds::HANDLED }>;
@@ -54,6 +56,14 @@ pub(crate) struct NotificationModes;
 impl NameSet for NotificationModes {
     const NOUN: &'static str = "mode";
     const NAMES: &'static [&'static str] = &["skip-port-on-success", "skip-set-event"];
+}
+
+/// When a completion routine runs.
+pub(crate) struct CompletionCases;
+
+impl NameSet for CompletionCases {
+    const NOUN: &'static str = "case";
+    const NAMES: &'static [&'static str] = &["success", "error", "cancel"];
 }
 
 tagged! {
@@ -699,6 +709,158 @@ tagged! {
         PsTerminateSystemThread = "PsTerminateSystemThread" {
             /// Its exit status.
             status: String = "STATUS_SUCCESS".to_owned() => StatusName,
+        },
+        /// Allocates a request packet.
+        IoAllocateIrp = "IoAllocateIrp" {
+            /// Where its address is kept.
+            irp: String => Irp,
+            /// How many stack locations it has.
+            stack: u8 = 1 => Between<1, 4>,
+        },
+        /// Builds a request packet that its driver has to free.
+        IoBuildAsynchronousFsdRequest = "IoBuildAsynchronousFsdRequest" {
+            /// Where its address is kept.
+            irp: String => Irp,
+            /// The device that it will be sent to.
+            device: String => Device,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Builds a request packet that belongs to the calling thread.
+        IoBuildDeviceIoControlRequest = "IoBuildDeviceIoControlRequest" {
+            /// Where its address is kept.
+            irp: String => Irp,
+            /// The device that it will be sent to.
+            device: String => Device,
+            /// The event that completion signals.
+            event: String => Event,
+            /// The I/O status block.
+            iosb: String => Iosb,
+        },
+        /// Makes a request packet as new.
+        IoReuseIrp = "IoReuseIrp" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Frees a request packet.
+        IoFreeIrp = "IoFreeIrp" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Sends a request packet to a device, and returns what its dispatch routine returns.
+        IoCallDriver = "IoCallDriver" {
+            /// The device.
+            device: String => Device,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Gives the next driver a stack location like one's own.
+        IoCopyCurrentIrpStackLocationToNext = "IoCopyCurrentIrpStackLocationToNext" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Gives the next driver one's own stack location.
+        IoSkipCurrentIrpStackLocation = "IoSkipCurrentIrpStackLocation" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Sets the routine that runs when a lower driver has completed the request.
+        IoSetCompletionRoutine = "IoSetCompletionRoutine" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// The routine; null for none.
+            routine: Option<String> => OrNull<Routine>,
+            /// When it runs: `"success"`, `"error"`, `"cancel"`; always when left out.
+            on: Vec<String> = Vec::new() => Flags<CompletionCases>,
+        },
+        /// Marks a request as pending.
+        IoMarkIrpPending = "IoMarkIrpPending" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// Only if the driver below has (`Irp->PendingReturned`).
+            if_pending: bool = false,
+        },
+        /// Completes a request.
+        IoCompleteRequest = "IoCompleteRequest" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// Its status; the one that it has when left out.
+            status: Option<String> => OrNull<StatusName>,
+            /// Bytes transferred.
+            bytes: u32 = 0,
+            /// The boost of the thread that issued it.
+            increment: u8 = 0 => Between<0, 15>,
+        },
+        /// Sets or takes back a cancel routine, and returns whether there was one.
+        IoSetCancelRoutine = "IoSetCancelRoutine" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// The routine; null to take it back.
+            routine: Option<String> => OrNull<Routine>,
+        },
+        /// Asks for the cancellation of a request, and returns whether there was a cancel routine.
+        IoCancelIrp = "IoCancelIrp" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Whether the cancellation of a request was asked for: no function, but a look at
+        /// `Irp->Cancel`.
+        IrpCancel = "IrpCancel" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Acquires the system's cancel spin lock.
+        IoAcquireCancelSpinLock = "IoAcquireCancelSpinLock",
+        /// Releases the system's cancel spin lock.
+        IoReleaseCancelSpinLock = "IoReleaseCancelSpinLock",
+        /// Keeps the address of a request packet: no function, but what drivers do.
+        SaveIrp = "SaveIrp" {
+            /// Where it is kept.
+            to: String => Irp,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Puts a request packet at the end of a queue.
+        InsertTailList = "InsertTailList" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Takes the first request packet out of a queue, and returns whether there was one.
+        RemoveHeadList = "RemoveHeadList" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// Where its address is kept.
+            to: String => Irp,
+        },
+        /// Takes a request packet out of a queue, and returns whether it was there.
+        RemoveEntryList = "RemoveEntryList" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Puts a request packet into a cancel-safe queue, which marks it pending and completes it
+        /// when it is cancelled.
+        IoCsqInsertIrp = "IoCsqInsertIrp" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+        },
+        /// Takes the next request packet out of a cancel-safe queue, and returns whether there was
+        /// one.
+        IoCsqRemoveNextIrp = "IoCsqRemoveNextIrp" {
+            /// The queue.
+            queue: String => IrpQueue,
+            /// Where its address is kept.
+            to: String => Irp,
+        },
+        /// Ends a driver's routine: no function, but its return.
+        Return = "Return" {
+            /// What it returns; what the latest IoCallDriver of the routine returned when left out.
+            status: Option<String> => OrNull<StatusName>,
         },
         /// Takes packets from a completion port.
         GetQueuedCompletionStatusEx = "GetQueuedCompletionStatusEx" {

@@ -31,10 +31,12 @@ pub(crate) enum Kind {
     Kapc,
     Dpc,
     SpinLock,
+    Irp,
+    IrpQueue,
 }
 
 impl Kind {
-    const ALL: [Kind; 21] = [
+    const ALL: [Kind; 23] = [
         Kind::Thread,
         Kind::Routine,
         Kind::Label,
@@ -56,6 +58,8 @@ impl Kind {
         Kind::Kapc,
         Kind::Dpc,
         Kind::SpinLock,
+        Kind::Irp,
+        Kind::IrpQueue,
     ];
 
     /// The kind with its article.
@@ -82,6 +86,8 @@ impl Kind {
             Kind::Kapc => "a kapc",
             Kind::Dpc => "a dpc",
             Kind::SpinLock => "a spin-lock",
+            Kind::Irp => "an irp",
+            Kind::IrpQueue => "an irp-queue",
         }
     }
 }
@@ -136,6 +142,8 @@ pub(crate) mod kinds {
     pub(crate) const POOL_IO: u32 = Kinds::of(Kind::PoolIo);
     pub(crate) const KAPC: u32 = Kinds::of(Kind::Kapc);
     pub(crate) const DPC: u32 = Kinds::of(Kind::Dpc);
+    pub(crate) const IRP: u32 = Kinds::of(Kind::Irp);
+    pub(crate) const IRP_QUEUE: u32 = Kinds::of(Kind::IrpQueue);
     /// What runs routines.
     pub(crate) const RUNNER: u32 = THREAD | DPC;
     pub(crate) const SPIN_LOCK: u32 = Kinds::of(Kind::SpinLock);

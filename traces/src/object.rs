@@ -41,6 +41,8 @@ names! {
         /// As a cached disk file: at once, without a request packet where the file is
         /// synchronous, and with `STATUS_PENDING` for an answer where it is not.
         Cached = "cached",
+        /// When its routines say so: a driver of the scenario's own.
+        Driver = "driver",
     }
 }
 
@@ -150,6 +152,10 @@ tagged! {
             /// The filters above it, from the top down: `"skip"`, `"pass-through"`,
             /// `"loses-pending"`, `"on-success"`, `"on-error"`, `"on-cancel"`.
             stack: Vec<String> = Vec::new() => Flags<Filters>,
+            /// Its dispatch routine; for `driver` only, which needs it.
+            dispatch: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// The device of another driver that it is attached over; for `driver` only.
+            over: Option<String> => OrNull<To<{ kinds::DEVICE }>>,
         },
         /// A named pipe; its two ends are files. It is connected unless only its server end is
         /// declared, and then it listens.
@@ -230,6 +236,10 @@ tagged! {
         },
         /// A spin lock.
         SpinLock = "spin-lock",
+        /// A place where a driver keeps the address of a request packet.
+        Irp = "irp",
+        /// A queue in which a driver keeps request packets.
+        IrpQueue = "irp-queue",
         /// A further handle of an object.
         Handle = "handle" {
             /// The object, or another handle of it.
@@ -260,6 +270,8 @@ impl Object {
             Object::Kapc { .. } => Kind::Kapc,
             Object::Dpc { .. } => Kind::Dpc,
             Object::SpinLock => Kind::SpinLock,
+            Object::Irp => Kind::Irp,
+            Object::IrpQueue => Kind::IrpQueue,
             Object::Handle { .. } => Kind::Handle,
         }
     }
@@ -274,7 +286,10 @@ impl Read for Object {
                 let message = format!("the count is {count}, but the maximum is {max}");
                 Err(Fault::new(fields.require("count")?.span, message))
             }
-            Object::Device { model, ms, .. } => check_device(fields, *model, *ms).map(|()| object),
+            Object::Device { model, ms, .. } => {
+                check_device(fields, *model, *ms)?;
+                check_driver(fields, *model).map(|()| object)
+            }
             Object::File { .. } => check_file(fields, &object).map(|()| object),
             _ => Ok(object),
         }
@@ -289,7 +304,8 @@ fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> 
             DeviceModel::Immediate
             | DeviceModel::Hold
             | DeviceModel::Eventual
-            | DeviceModel::Cached,
+            | DeviceModel::Cached
+            | DeviceModel::Driver,
             Some(_),
         ) => {
             let message = format!("a device with the model \"{model}\" has no \"ms\"");
@@ -297,6 +313,24 @@ fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> 
         }
         _ => Ok(()),
     }
+}
+
+/// Routines belong to the model `driver`, which has nothing else.
+fn check_driver(fields: Fields<'_, '_>, model: DeviceModel) -> Result<(), Fault> {
+    let is_driver = model == DeviceModel::Driver;
+    let of_driver = ["dispatch", "over"];
+    let of_others = ["status", "bytes", "returns", "faults", "stack"];
+    let wrong = if is_driver { &of_others[..] } else { &of_driver[..] };
+    for field in wrong {
+        if let Some(node) = fields.get(field) {
+            let message = format!("a device with the model \"{model}\" has no \"{field}\"");
+            return Err(Fault::new(node.span, message));
+        }
+    }
+    if is_driver && fields.get("dispatch").is_none() {
+        return Err(fields.missing("dispatch"));
+    }
+    Ok(())
 }
 
 /// A file is of a device or an end of a pipe; what it is decides which fields it has.

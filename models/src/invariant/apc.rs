@@ -77,6 +77,9 @@ fn call_is_alertable(step: &Step<'_>, call: Option<CallId>) -> bool {
 /// Whether a thread was where user APCs may run, before the step.
 fn was_alertable(step: &Step<'_>, thread: ThreadId) -> bool {
     let frames = step.before.program.frames(thread);
+    if step.before.kernel.is_decided_by_driver(thread) {
+        return true;
+    }
     match (step.before.kernel.thread(thread).state, frames) {
         (ThreadState::Starting, _) => true,
         // The chain goes on where the routine that returns had interrupted.

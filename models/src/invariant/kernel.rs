@@ -12,6 +12,10 @@ use crate::ke::thread::ThreadState;
 use crate::machine::Machine;
 use crate::program::Frame;
 use crate::rule::apc::*;
+use crate::rule::cancel::{CAN_05, CAN_07};
+use crate::rule::irp::{
+    IRP_02, IRP_03, IRP_05, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27, IRP_29, IRP_30, IRP_31,
+};
 use crate::rule::thread::{THR_15, THR_38};
 use crate::rule::wait::{WAIT_19, WAIT_69};
 use alertable_traces::kernel::Irql;
@@ -127,9 +131,26 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         check: kernel_mutex_released,
     },
     Invariant {
+        id: "irp-has-location",
+        statement: "A request packet is passed on while it has a stack location left.",
+        rules: &[IRP_02],
+        concern: Concern::KERNEL,
+        check: has_location,
+    },
+    Invariant {
+        id: "driver-completes-once",
+        statement: "A driver completes a request packet once, with its cancel routine taken back.",
+        rules: &[IRP_30, CAN_07],
+        concern: Concern::KERNEL,
+        check: driver_completes_once,
+    },
+    Invariant {
         id: "kernel-contract",
         statement: "Code in kernel mode does what it may do.",
-        rules: &[APC_S_05, APC_K_09],
+        rules: &[
+            APC_S_05, APC_K_09, CAN_05, IRP_03, IRP_05, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27,
+            IRP_29, IRP_31,
+        ],
         concern: Concern::KERNEL,
         check: contract,
     },
@@ -153,7 +174,7 @@ fn apc_name(step: &Step<'_>, apc: KernelApc) -> String {
             let kind = if special { "special kernel APC" } else { "normal kernel APC" };
             format!("{kind} `{}`", step.model.program.kernel_mode().kapcs[kapc.index()].name)
         }
-        KernelApc::Io(_) => "second stage of a request".to_owned(),
+        KernelApc::Io(_) | KernelApc::OwnIrp(_) => "second stage of a request".to_owned(),
         KernelApc::Suspend => "APC that suspends it".to_owned(),
         KernelApc::Exit => "APC that ends it".to_owned(),
     }
@@ -413,6 +434,18 @@ fn spin_lock_owner(step: &Step<'_>) -> Result<(), Broken> {
 
 fn kernel_mutex_released(step: &Step<'_>) -> Result<(), Broken> {
     stops_for(step, &[BugCheck::ThreadTerminateHeldMutex], "ended owning a kernel mutex")
+}
+
+fn has_location(step: &Step<'_>) -> Result<(), Broken> {
+    let reasons = [BugCheck::NoMoreIrpStackLocations];
+    stops_for(step, &reasons, "passed a request packet on beyond its last stack location")
+}
+
+fn driver_completes_once(step: &Step<'_>) -> Result<(), Broken> {
+    let reasons = [BugCheck::MultipleIrpCompleteRequests];
+    stops_for(step, &reasons, "completed a request packet that is complete")?;
+    let reasons = [BugCheck::CancelStateInCompletedIrp];
+    stops_for(step, &reasons, "cancelled a completed request packet that has a cancel routine")
 }
 
 fn contract(step: &Step<'_>) -> Result<(), Broken> {

@@ -3,7 +3,7 @@
 use super::BugCheck;
 use super::complete::Completer;
 use super::irp::IrpPlace;
-use super::setup::FileTarget;
+use super::setup::{FileTarget, Model};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};
 use crate::ids::{BlockId, IrpId, ObjectId, ThreadId};
@@ -27,6 +27,15 @@ impl Kernel {
         at_apc_level: bool,
     ) {
         cx.rules([rule::CAN_01, rule::CAN_15]);
+        if let (FileTarget::Device(device), Some(thread)) =
+            (self.request_of(cx, id).1.target, context)
+            && matches!(cx.io.devices[device].model, Model::Driver(_))
+        {
+            // Its driver's routines come one after the other.
+            self.irp_event(cx, id, IrpChange::CancelRequested);
+            self.km_mut().sweeps.push(thread.index(), id);
+            return;
+        }
         if let FileTarget::Device(device) = self.request_of(cx, id).1.target
             && !cx.io.devices[device].stack.is_empty()
         {

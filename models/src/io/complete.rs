@@ -34,7 +34,31 @@ impl Completer {
     }
 }
 
+/// A request that a driver of the program has completed, after its walk up the stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walked {
+    pub(crate) status: NtStatus,
+    pub(crate) information: u32,
+    /// It was marked pending, and that was not lost on the way up.
+    pub(crate) pended: bool,
+    pub(crate) completer: Completer,
+}
+
 impl Kernel {
+    /// The walk of a request up the stack of a driver of the program is over.
+    pub(crate) fn complete_walked<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        id: IrpId,
+        walked: Walked,
+    ) {
+        let Walked { status, information, pended, completer } = walked;
+        if self.has_irp(id) {
+            self.update_irp(id, |irp| irp.pended = pended);
+            self.complete_irp(cx, id, status, information, completer);
+        }
+    }
+
     /// A driver completes a request (IoCompleteRequest): the first stage.
     ///
     /// IRP-19: in any thread or in a DPC.
@@ -378,7 +402,11 @@ impl Kernel {
     }
 
     /// Ends the wait of a thread in CancelIo when nothing is left to wait for.
-    fn cancel_wait_over<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+    pub(crate) fn cancel_wait_over<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
         let here = *self.thread(thread);
         if let InService::Cancel(file) = here.service
             && !self.has_request_on(cx, thread, file)

@@ -43,6 +43,7 @@ impl Kernel {
                 }
                 returns.unwrap_or(NtStatus::PENDING)
             }
+            Model::Driver(_) => unreachable!("its routines are the program's"),
             Model::Delay(_) | Model::Hold | Model::Eventual => {
                 if faults.pends_unmarked {
                     cx.rules([irp::IRP_16, dev::DEV_35]);
@@ -166,7 +167,8 @@ impl Kernel {
         file: ObjectId,
         device: usize,
     ) {
-        if cx.io.devices[device].faults.ignores_cleanup {
+        let is_driver = matches!(cx.io.devices[device].model, Model::Driver(_));
+        if cx.io.devices[device].faults.ignores_cleanup || is_driver {
             cx.rule(can::CAN_30);
             return;
         }

@@ -4,7 +4,7 @@ use super::irp::IrpPlace;
 use super::setup::{FileTarget, Interface, Major, Model, Request, RequestContext};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};
-use crate::ids::{DatumId, IrpId, ObjectId, RequestId, ThreadId};
+use crate::ids::{BlockId, DatumId, IrpId, ObjectId, RequestId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::thread::InService;
 use crate::ke::wait::{NEVER, WaitKind, WaitRequest};
@@ -129,6 +129,12 @@ impl Kernel {
                 return ServiceOutcome::Returned(status.into());
             }
         };
+        if let FileTarget::Device(device) = setup.target
+            && let Model::Driver(driver) = cx.io.devices[device].model
+        {
+            self.prepare_service_irp(cx, thread, irp, driver);
+            return ServiceOutcome::Dispatches { irp, driver };
+        }
         let status = self.send(cx, thread, irp, setup.target);
         if self.io().bug_check().is_some() {
             return ServiceOutcome::Returned(status.into());
@@ -141,6 +147,36 @@ impl Kernel {
         } else {
             self.return_from_synchronous(cx, thread, request, file, status)
         }
+    }
+
+    /// The dispatch routine of a driver of the program has returned.
+    pub(crate) fn dispatched<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        id: RequestId,
+        status: NtStatus,
+    ) -> ServiceOutcome {
+        let request = cx.io.request(id);
+        let file = cx.handles[request.file.index()];
+        let setup = cx.io.files[self.file(file).slot()];
+        let block = request.block.unwrap_or_else(|| cx.io.private_block(thread));
+        if status != NtStatus::PENDING
+            && let Some(irp) = self.completed_irp_of(block, thread)
+        {
+            self.finish_inline(cx, irp);
+        }
+        if setup.overlapped {
+            self.return_from_asynchronous(cx, thread, request, file, status)
+        } else {
+            self.return_from_synchronous(cx, thread, request, file, status)
+        }
+    }
+
+    /// A thread's request that is complete and whose second stage is to come.
+    fn completed_irp_of(&self, block: BlockId, thread: ThreadId) -> Option<IrpId> {
+        let mut irps = self.irps_of_block(block);
+        irps.find(|irp| irp.issuer == thread && irp.place == IrpPlace::Completed).map(|irp| irp.id)
     }
 
     /// Sends a request packet down its stack and returns what the dispatch routine returns.

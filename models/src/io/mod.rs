@@ -10,6 +10,8 @@
 pub mod cancel;
 pub mod complete;
 pub mod device;
+pub mod driver;
+pub mod dservice;
 pub mod exit;
 pub mod file;
 pub mod irp;
@@ -67,6 +69,9 @@ pub enum BugCheck {
     SpinLockAlreadyOwned,
     /// SPIN_LOCK_NOT_OWNED (0x10): a spin lock was released by who does not hold it.
     SpinLockNotOwned,
+    /// NO_MORE_IRP_STACK_LOCATIONS (0x35): a request packet was passed on beyond its last stack
+    /// location (IRP-02).
+    NoMoreIrpStackLocations,
     /// KERNEL_APC_PENDING_DURING_EXIT (0x20): a thread ended with APCs disabled, or with kernel
     /// APCs left (APC-K-24, THR-38).
     KernelApcPendingDuringExit,
@@ -91,6 +96,7 @@ impl BugCheck {
             BugCheck::IrqlNotLessOrEqual => ("IRQL_NOT_LESS_OR_EQUAL", 0x0A),
             BugCheck::SpinLockAlreadyOwned => ("SPIN_LOCK_ALREADY_OWNED", 0x0F),
             BugCheck::SpinLockNotOwned => ("SPIN_LOCK_NOT_OWNED", 0x10),
+            BugCheck::NoMoreIrpStackLocations => ("NO_MORE_IRP_STACK_LOCATIONS", 0x35),
             BugCheck::KernelApcPendingDuringExit => ("KERNEL_APC_PENDING_DURING_EXIT", 0x20),
             BugCheck::IrqlGtZeroAtSystemService => ("IRQL_GT_ZERO_AT_SYSTEM_SERVICE", 0x4A),
             BugCheck::AttemptedSwitchFromDpc => ("ATTEMPTED_SWITCH_FROM_DPC", 0xB8),

@@ -45,6 +45,8 @@ pub enum Model {
     Eventual,
     /// As a cached disk file does.
     Cached,
+    /// When the routines of a driver of the program say so; by its number among those.
+    Driver(usize),
 }
 
 /// What is wrong with a device (DEV-31 to DEV-36, CAN-30).

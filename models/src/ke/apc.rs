@@ -6,6 +6,7 @@
 use crate::deviation::Deviation;
 use crate::event::{Event, KapcChange, Observer};
 use crate::ids::{BlockId, DatumId, DpcId, IrpId, KapcId, ObjectId, RoutineId, ThreadId};
+use crate::io::driver::DriverRoutine;
 use crate::io::irp::IrpPlace;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, ThreadState};
@@ -53,6 +54,8 @@ pub enum ApcSource {
     },
     /// No APC, but a DPC.
     Dpc(DpcId),
+    /// No APC, but a routine of a driver.
+    Driver(DriverRoutine),
 }
 
 /// Which routine of an APC object runs.
@@ -91,7 +94,8 @@ impl Kapc {
             | ApcSource::Work
             | ApcSource::WorkTimer(_)
             | ApcSource::Object { .. }
-            | ApcSource::Dpc(_) => None,
+            | ApcSource::Dpc(_)
+            | ApcSource::Driver(_) => None,
         }
     }
 
@@ -120,7 +124,7 @@ impl Kapc {
     pub fn runs_in_kernel_mode(self) -> bool {
         match self.source {
             ApcSource::Object { stage, .. } => stage != KapcStage::User,
-            ApcSource::Dpc(_) => true,
+            ApcSource::Dpc(_) | ApcSource::Driver(_) => true,
             _ => false,
         }
     }
@@ -149,6 +153,7 @@ impl Kapc {
             ApcSource::WorkIo(block) => 7 | u64::from(block.0) << 4,
             ApcSource::Object { kapc, stage } => 8 | (stage as u64) << 4 | u64::from(kapc.0) << 8,
             ApcSource::Dpc(dpc) => 9 | u64::from(dpc.0) << 4,
+            ApcSource::Driver(routine) => 10 | (routine as u64) << 4,
         };
         source << 42 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
     }

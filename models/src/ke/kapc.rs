@@ -5,7 +5,7 @@
 
 use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, KapcChange, Observer};
-use crate::ids::{IrpId, KapcId, ThreadId};
+use crate::ids::{IrpId, IrpVarId, KapcId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc, KapcStage};
 use crate::ke::kmode::KapcSetup;
 use crate::ke::thread::ThreadState;
@@ -27,6 +27,8 @@ pub enum KernelApc {
     },
     /// The second stage of a request: special (IRP-36).
     Io(IrpId),
+    /// The second stage of a request packet that a driver has built: special.
+    OwnIrp(IrpVarId),
     /// The one that stops the thread while its suspend count is not 0: normal (THR-13).
     Suspend,
     /// The one that ends the thread: normal (THR-26).
@@ -36,7 +38,10 @@ pub enum KernelApc {
 impl KernelApc {
     /// Whether it is a special kernel APC.
     pub fn is_special(self) -> bool {
-        matches!(self, KernelApc::Object { special: true, .. } | KernelApc::Io(_))
+        matches!(
+            self,
+            KernelApc::Object { special: true, .. } | KernelApc::Io(_) | KernelApc::OwnIrp(_)
+        )
     }
 }
 
@@ -49,6 +54,7 @@ impl Entry for KernelApc {
             KernelApc::Io(irp) => 1 | u64::from(irp.0) << 3,
             KernelApc::Suspend => 2,
             KernelApc::Exit => 3,
+            KernelApc::OwnIrp(var) => 3 | u64::from(var.0 + 1) << 3,
         })
     }
 }

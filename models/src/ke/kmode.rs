@@ -5,8 +5,9 @@
 //! ([`Kernel::next_kernel_apc`]).
 
 use crate::event::{Event, Observer};
-use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{DatumId, DpcId, IrpId, KapcId, ObjectId, RoutineId, ThreadId};
 use crate::io::BugCheck;
+use crate::io::driver::{DriverFrame, DriverIrp, DriverSetup, IrpRef};
 use crate::ke::dpc::DpcState;
 use crate::ke::kapc::{KapcState, KernelApc};
 use crate::ke::spinlock::SpinLock;
@@ -73,6 +74,12 @@ pub struct KernelSetup {
     pub dpcs: Vec<DpcSetup>,
     /// The names of the spin locks.
     pub spin_locks: Vec<String>,
+    /// The devices of drivers.
+    pub drivers: Vec<DriverSetup>,
+    /// The names of the places where drivers keep addresses of request packets.
+    pub irp_vars: Vec<String>,
+    /// The names of the queues of request packets.
+    pub irp_queues: Vec<String>,
     /// The mutexes that are kernel mutexes (KMUTEX).
     pub kernel_mutexes: Vec<ObjectId>,
 }
@@ -206,8 +213,18 @@ pub struct KernelMode {
     pub(crate) dpc_queue: Lists<DpcId>,
     /// The DPC of each timer.
     pub(crate) timer_dpcs: Records<Option<DpcId>>,
-    /// The spin locks.
+    /// The spin locks of the program, and behind them the cancel spin lock.
     pub(crate) spin_locks: Records<SpinLock>,
+    /// The request packets that drivers have.
+    pub(crate) irps: Lists<DriverIrp>,
+    /// Where drivers keep addresses of request packets.
+    pub(crate) irp_vars: Records<Option<IrpRef>>,
+    /// The queues of drivers.
+    pub(crate) irp_queues: Lists<IrpRef>,
+    /// What the drivers' routines that each thread runs have done, the innermost last.
+    pub(crate) driver_frames: Lists<DriverFrame>,
+    /// The requests that each thread is about to cancel.
+    pub(crate) sweeps: Lists<IrpId>,
     /// Why the system has stopped.
     pub(crate) stop: Records<Option<BugCheck>>,
 }
@@ -222,6 +239,11 @@ state_parts!(KernelMode {
     dpc_queue: DpcQueue,
     timer_dpcs: TimerDpcs,
     spin_locks: SpinLocks,
+    irps: DriverIrps,
+    irp_vars: IrpVars,
+    irp_queues: IrpQueues,
+    driver_frames: DriverFrames,
+    sweeps: Sweeps,
     stop: Stop,
 });
 
@@ -243,7 +265,15 @@ impl KernelMode {
             dpcs: Records::new(Part::Dpcs, vec![DpcState::IDLE; setup.dpcs.len()]),
             dpc_queue: Lists::new(Part::DpcQueue, 1),
             timer_dpcs: Records::new(Part::TimerDpcs, vec![None; timer_count]),
-            spin_locks: Records::new(Part::SpinLocks, vec![SpinLock::FREE; setup.spin_locks.len()]),
+            spin_locks: Records::new(
+                Part::SpinLocks,
+                vec![SpinLock::FREE; setup.spin_locks.len() + 1],
+            ),
+            irps: Lists::new(Part::DriverIrps, 1),
+            irp_vars: Records::new(Part::IrpVars, vec![None; setup.irp_vars.len()]),
+            irp_queues: Lists::new(Part::IrpQueues, setup.irp_queues.len()),
+            driver_frames: Lists::new(Part::DriverFrames, thread_count),
+            sweeps: Lists::new(Part::Sweeps, thread_count),
             stop: Records::new(Part::Stop, vec![None]),
         }
     }
@@ -292,6 +322,11 @@ impl KernelMode {
         &self.kapcs[kapc.index()]
     }
 
+    /// How many queues of request packets there are.
+    pub(crate) fn irp_queue_count(&self) -> usize {
+        self.irp_queues.count()
+    }
+
     /// Why the system has stopped, if it has.
     pub fn stop(&self) -> Option<BugCheck> {
         self.stop[0]
@@ -330,6 +365,17 @@ impl Kernel {
     /// Whether the program has code in kernel mode.
     pub(crate) fn has_kernel_mode(&self) -> bool {
         self.km.is_some()
+    }
+
+    /// Whether the delivery of a user APC is decided for a thread in a program with code in kernel
+    /// mode, where not only the program's own calls decide it.
+    pub(crate) fn is_decided_by_driver(&self, thread: ThreadId) -> bool {
+        self.has_kernel_mode() && self.thread(thread).user_apc_pending
+    }
+
+    /// Whether a thread is about to cancel requests to drivers of the program.
+    pub(crate) fn has_sweep(&self, thread: ThreadId) -> bool {
+        self.km.as_deref().is_some_and(|km| !km.sweeps.is_empty(thread.index()))
     }
 
     pub(crate) fn km_thread_mut(&mut self, thread: ThreadId) -> &mut KernelThread {
@@ -408,6 +454,9 @@ impl Kernel {
         record.service = context.service;
         record.stopped = context.stopped;
         self.km_thread_mut(thread).wait_mode = context.wait_mode;
+        if let InService::Cancel(_) = context.service {
+            self.cancel_wait_over(cx, thread);
+        }
         if context.stopped && self.thread(thread).suspend_count == 0 {
             // It was resumed meanwhile.
             self.let_go(cx, thread);

@@ -6,8 +6,8 @@ use super::{
     Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramRoutine, ProgramThread, Watch,
 };
 use crate::ids::{
-    BlockId, CallId, DatumId, DpcId, HandleId, KapcId, LabelId, ObjectId, RequestId, RoutineId,
-    SpinLockId, ThreadId,
+    BlockId, CallId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, LabelId, ObjectId,
+    RequestId, RoutineId, SpinLockId, ThreadId,
 };
 use crate::io::overlapped::ResultWait;
 use crate::io::setup::{IoSetup, Model, Request};
@@ -204,7 +204,11 @@ impl Compiler {
         let routines = scenario.routines.keys().enumerate();
         let routines: HashMap<_, _> =
             routines.map(|(i, name)| (name.clone(), RoutineId::from_index(i))).collect();
-        let mut kernel_mode = KernelDeclarations::new(scenario, &threads, &routines);
+        let devices: HashMap<_, _> = handle_names
+            .iter()
+            .map(|(name, handle)| (name.clone(), program.handles[handle.index()]))
+            .collect();
+        let mut kernel_mode = KernelDeclarations::new(scenario, &threads, &routines, &devices);
         for (name, object) in &scenario.objects {
             if let Object::Mutex { kernel: true, .. } = object {
                 let mutex = program.handles[handle_names[name].index()];
@@ -478,6 +482,18 @@ impl Names for Compiler {
 
     fn dpc(&self, name: &str) -> DpcId {
         self.kernel_mode.dpc(name)
+    }
+
+    fn irp_var(&self, name: &str) -> IrpVarId {
+        self.kernel_mode.irp_var(name)
+    }
+
+    fn irp_queue(&self, name: &str) -> IrpQueueId {
+        self.kernel_mode.irp_queue(name)
+    }
+
+    fn driver(&self, name: &str) -> Option<usize> {
+        self.kernel_mode.driver(name)
     }
 
     fn spin_lock(&self, name: &str) -> SpinLockId {

@@ -56,6 +56,8 @@ pub(super) struct IoDeclarations {
     pipes: HashMap<String, usize>,
     /// The names of processes other than the first one.
     processes: Vec<String>,
+    /// The devices of drivers of the program.
+    drivers: HashMap<String, usize>,
 }
 
 impl IoDeclarations {
@@ -77,6 +79,7 @@ impl IoDeclarations {
             devices: names(|object| matches!(object, Object::Device { .. })),
             pipes: names(|object| matches!(object, Object::Pipe { .. })),
             processes: Vec::new(),
+            drivers: super::compile_kernel::driver_numbers(scenario),
         };
         for thread in scenario.threads.values() {
             let process = this.process(thread.process.as_deref());
@@ -140,7 +143,7 @@ impl IoDeclarations {
                 self.declare_callback(name, None, pool, routine);
                 return None;
             }
-            Object::Device { model, ms, status, bytes, returns, faults, stack } => {
+            Object::Device { model, ms, status, bytes, returns, faults, stack, .. } => {
                 self.setup.devices.push(DeviceSetup {
                     object: id,
                     model: match model {
@@ -149,6 +152,7 @@ impl IoDeclarations {
                         DeviceModel::Hold => Model::Hold,
                         DeviceModel::Eventual => Model::Eventual,
                         DeviceModel::Cached => Model::Cached,
+                        DeviceModel::Driver => Model::Driver(self.drivers[name]),
                     },
                     status: status_of(status),
                     bytes: *bytes,

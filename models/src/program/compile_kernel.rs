@@ -1,11 +1,14 @@
 //! The parts of a scenario that are for code in kernel mode: its objects, and who may call what.
 
 use super::compile::CompileError;
-use crate::ids::{DatumId, DpcId, KapcId, RoutineId, SpinLockId, ThreadId};
+use crate::ids::{
+    DatumId, DpcId, IrpQueueId, IrpVarId, KapcId, ObjectId, RoutineId, SpinLockId, ThreadId,
+};
+use crate::io::driver::DriverSetup;
 use crate::ke::kmode::{DpcSetup, KapcSetup, KernelSetup};
 use crate::ke::thread::{Kthread, ThreadRole, ThreadState};
 use alertable_traces::call::Call;
-use alertable_traces::scenario::{Object, Scenario, Step, ThreadMode};
+use alertable_traces::scenario::{DeviceModel, Object, Scenario, Step, ThreadMode};
 use alertable_traces::trace::ProcessorMode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,6 +19,9 @@ pub(super) struct KernelDeclarations {
     kapcs: HashMap<String, KapcId>,
     dpcs: HashMap<String, DpcId>,
     spin_locks: HashMap<String, SpinLockId>,
+    irp_vars: HashMap<String, IrpVarId>,
+    irp_queues: HashMap<String, IrpQueueId>,
+    drivers: HashMap<String, usize>,
     /// The data of the APC objects, before they have numbers.
     pub(super) data: Vec<u64>,
     /// Some thread or routine runs in kernel mode.
@@ -27,13 +33,19 @@ impl KernelDeclarations {
         scenario: &Scenario,
         threads: &HashMap<String, ThreadId>,
         routines: &HashMap<String, RoutineId>,
+        devices: &HashMap<String, ObjectId>,
     ) -> Self {
+        let is_driver =
+            |object: &Object| matches!(object, Object::Device { model: DeviceModel::Driver, .. });
         let mut this = KernelDeclarations {
-            is_used: scenario.threads.values().any(|thread| thread.mode == ThreadMode::System),
+            is_used: scenario.threads.values().any(|thread| thread.mode == ThreadMode::System)
+                || scenario.objects.values().any(is_driver),
+            drivers: driver_numbers(scenario),
             ..Self::default()
         };
         for (name, object) in &scenario.objects {
             this.declare(name, object, threads, routines);
+            this.declare_driver(name, object, routines, devices);
         }
         this
     }
@@ -74,6 +86,47 @@ impl KernelDeclarations {
         }
     }
 
+    fn declare_driver(
+        &mut self,
+        name: &str,
+        object: &Object,
+        routines: &HashMap<String, RoutineId>,
+        devices: &HashMap<String, ObjectId>,
+    ) {
+        match object {
+            Object::Device {
+                model: DeviceModel::Driver, dispatch: Some(dispatch), over, ..
+            } => {
+                let over = over.as_ref().and_then(|over| self.drivers.get(over).copied());
+                let (device, dispatch) = (devices[name], routines[dispatch]);
+                self.setup.drivers.push(DriverSetup { device, dispatch, over });
+            }
+            Object::Irp => {
+                self.irp_vars
+                    .insert(name.to_owned(), IrpVarId::from_index(self.setup.irp_vars.len()));
+                self.setup.irp_vars.push(name.to_owned());
+            }
+            Object::IrpQueue => {
+                let id = IrpQueueId::from_index(self.setup.irp_queues.len());
+                self.irp_queues.insert(name.to_owned(), id);
+                self.setup.irp_queues.push(name.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn irp_var(&self, name: &str) -> IrpVarId {
+        self.irp_vars[name]
+    }
+
+    pub(super) fn irp_queue(&self, name: &str) -> IrpQueueId {
+        self.irp_queues[name]
+    }
+
+    pub(super) fn driver(&self, name: &str) -> Option<usize> {
+        self.drivers.get(name).copied()
+    }
+
     pub(super) fn is_used(&self) -> bool {
         self.is_used
     }
@@ -89,6 +142,15 @@ impl KernelDeclarations {
     pub(super) fn spin_lock(&self, name: &str) -> SpinLockId {
         self.spin_locks[name]
     }
+}
+
+/// The devices of drivers are numbered in their order.
+pub(super) fn driver_numbers(scenario: &Scenario) -> HashMap<String, usize> {
+    let drivers = scenario
+        .objects
+        .iter()
+        .filter(|(_, object)| matches!(object, Object::Device { model: DeviceModel::Driver, .. }));
+    drivers.enumerate().map(|(at, (name, _))| (name.clone(), at)).collect()
 }
 
 /// The record that stands for the running of a DPC: idle, and no thread.
@@ -141,7 +203,9 @@ fn note_object<'a>(object: &'a Object, runners: &mut BTreeMap<&'a str, Runners>)
                 runner.kernel |= *mode == ProcessorMode::Kernel;
             }
         }
-        Object::Dpc { routine } => runners.entry(routine).or_default().kernel = true,
+        Object::Dpc { routine } | Object::Device { dispatch: Some(routine), .. } => {
+            runners.entry(routine).or_default().kernel = true;
+        }
         Object::PoolTimer { routine, .. }
         | Object::PoolWait { routine, .. }
         | Object::PoolIo { routine, .. } => runners.entry(routine).or_default().user = true,
@@ -164,6 +228,12 @@ fn note_call<'a>(call: &'a Call, scenario: &'a Scenario, runners: &mut BTreeMap<
         let runner = runners.entry(routine).or_default();
         runner.kernel |= modes.contains(&ProcessorMode::Kernel);
         runner.user |= !modes.contains(&ProcessorMode::Kernel);
+        return;
+    }
+    if let Call::IoSetCompletionRoutine { routine: Some(routine), .. }
+    | Call::IoSetCancelRoutine { routine: Some(routine), .. } = call
+    {
+        runners.entry(routine).or_default().kernel = true;
         return;
     }
     if let Some(routine) = routine_of(call) {
@@ -237,7 +307,17 @@ fn for_each_call<'a>(steps: &'a [Step], visit: &mut impl FnMut(&'a Call)) {
 
 /// A function of the driver kit.
 fn is_kernel_call(call: &Call) -> bool {
-    ["Ke", "Ps", "Io", "ReplaceNormalRoutine"].iter().any(|prefix| call.name().starts_with(prefix))
+    const OTHERS: [&str; 7] = [
+        "ReplaceNormalRoutine",
+        "IrpCancel",
+        "SaveIrp",
+        "InsertTailList",
+        "RemoveHeadList",
+        "RemoveEntryList",
+        "Return",
+    ];
+    let name = call.name();
+    ["Ke", "Ps", "Io"].iter().any(|prefix| name.starts_with(prefix)) || OTHERS.contains(&name)
 }
 
 /// A step of the scenario that is no call of anybody's.

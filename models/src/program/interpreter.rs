@@ -1,5 +1,6 @@
 //! How a thread takes a step: its program's next call, the return from a wait, a routine.
 
+use super::driver::DriverOutcome;
 use super::{Frame, Instruction, Pc, ProgramCall};
 use crate::deviation::Deviation;
 use crate::event::{Event, Observer, ThreadChange};
@@ -28,6 +29,9 @@ impl Machine {
                 return self.run_dpc(model, cx, thread);
             }
             _ => {}
+        }
+        if self.kernel.has_sweep(thread) {
+            return self.sweep(model, cx, thread);
         }
         match self.kernel.thread(thread).state {
             ThreadState::Starting => self.start(model, cx, thread),
@@ -93,12 +97,15 @@ impl Machine {
         match outcome {
             ServiceOutcome::Returned(result) => self.returned(model, cx, thread, call, result),
             ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
+            ServiceOutcome::Dispatches { irp, driver } => {
+                self.enter_service_dispatch(model, cx, thread, irp, driver);
+            }
             ServiceOutcome::Exits => unreachable!("no service that waits ends its thread"),
         }
     }
 
     /// The call that a thread is in.
-    fn current_call<'a>(&self, model: &'a Model, thread: ThreadId) -> &'a ProgramCall {
+    pub(super) fn current_call<'a>(&self, model: &'a Model, thread: ThreadId) -> &'a ProgramCall {
         let pc = self.program.pc(thread).expect("a thread in a service has a frame");
         match model.program.instruction(pc) {
             Instruction::Call(id) => model.program.call(id),
@@ -175,6 +182,7 @@ impl Machine {
             }
             _ if self.program.is_in_routine(thread) => self.leave_routine(model, cx, thread),
             _ if self.kernel.is_system_thread(thread) => {
+                self.check_leaks(cx, thread);
                 self.kernel.begin_system_exit(cx, thread, 0);
                 self.exit(model, cx, thread, ExitPhase::CancelIrps);
             }
@@ -208,9 +216,19 @@ impl Machine {
                 let stage = frame.and_then(|frame| frame.kapc).and_then(Kapc::stage);
                 self.kernel.kernel_call(cx, thread, service, stage)
             }
+            Service::Driver(service) => match self.driver_call(model, cx, thread, service) {
+                DriverOutcome::Enters => return,
+                DriverOutcome::Leaves => return self.leave_routine(model, cx, thread),
+                DriverOutcome::Returned(value) => {
+                    ServiceOutcome::Returned(ServiceReturn { status: NtStatus::SUCCESS, value })
+                }
+            },
             service => self.kernel.system_call(cx, thread, service),
         };
         match outcome {
+            ServiceOutcome::Dispatches { irp, driver } => {
+                self.enter_service_dispatch(model, cx, thread, irp, driver);
+            }
             ServiceOutcome::Exits => {
                 if self.program.frames(thread).len() > 1 {
                     cx.rules([apc::APC_U_25, thr::THR_37]);
@@ -227,7 +245,7 @@ impl Machine {
 
     /// A service has its result. Others may come in before the program sees it: who stops the
     /// thread, who sends it a special APC, and the second stages of its own requests.
-    fn returned<O: Observer>(
+    pub(super) fn returned<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -238,8 +256,9 @@ impl Machine {
         let watch = model.watch(thread);
         let watched = (watch.interruptible || watch.alertable) && call.label.is_some();
         let held = watched && !self.must_leave_user_path(thread);
-        let is_interrupted =
-            self.kernel.has_io_apc(thread) || self.kernel.is_kernel_apc_due(cx.deviations, thread);
+        let is_interrupted = self.kernel.has_io_apc(thread)
+            || self.kernel.is_kernel_apc_due(cx.deviations, thread)
+            || self.kernel.has_sweep(thread);
         if held || is_interrupted {
             self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
         } else {
@@ -259,7 +278,11 @@ impl Machine {
     }
 
     /// A call in flight got as far as a wait: what was asked of the thread comes first.
-    fn obey_kernel_apc<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
+    pub(super) fn obey_kernel_apc<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
         if self.kernel.has_kernel_mode() {
             let due = self.kernel.next_kernel_apc(cx.deviations, thread).is_some();
             if due && self.kernel.thread(thread).state == ThreadState::Waiting {
@@ -305,7 +328,7 @@ impl Machine {
     }
 
     /// A service is done and its thread about to go back to user mode.
-    fn return_to_user<O: Observer>(
+    pub(super) fn return_to_user<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,

@@ -46,6 +46,7 @@ impl Machine {
         while let Some(apc) = self.kernel.take_kernel_apc(cx, thread) {
             match apc {
                 KernelApc::Io(irp) => self.kernel.run_io_apc(cx, thread, irp),
+                KernelApc::OwnIrp(var) => self.kernel.finish_own_irp(cx, thread, var),
                 KernelApc::Exit => self.kernel.queue_exit(cx, thread),
                 KernelApc::Suspend if self.kernel.thread(thread).suspend_count == 0 => {
                     cx.rule(thr::THR_23);
@@ -300,6 +301,7 @@ impl Machine {
                 self.kernel.restore_context(cx, thread);
             }
             ApcSource::Dpc(_) => self.leave_dpc(cx, thread),
+            ApcSource::Driver(_) => self.leave_driver(model, cx, thread),
             _ => unreachable!("other routines run in user mode: {kapc:?}"),
         }
     }

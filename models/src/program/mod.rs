@@ -6,6 +6,7 @@
 mod compile;
 mod compile_io;
 mod compile_kernel;
+mod driver;
 mod history;
 mod interpreter;
 mod kernel;

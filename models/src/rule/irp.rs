@@ -34,8 +34,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_04 "IRP-04" Driver Tested
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_04 "IRP-04" Driver Tested {
         statement: "`IoBuildAsynchronousFsdRequest` stores the current thread in the IRP but \
             takes no reference on it and does not queue the IRP to it; if the driver lets such \
             an IRP complete all the way up, the second stage still writes the caller's status \
@@ -47,8 +46,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_05 "IRP-05" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_05 "IRP-05" Driver Documented {
         statement: "The creator of a threaded IRP must not call `IoFreeIrp` on it, must send it \
             from the thread that built it, and waits on the supplied event only if \
             `IoCallDriver` returned STATUS_PENDING; if it returned anything else the event may \
@@ -104,8 +102,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_10 "IRP-10" Driver Tested
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_10 "IRP-10" Driver Tested {
         statement: "`IoReuseIrp` returns a non-threaded IRP to its just-allocated shape \
             (CurrentLocation = N+1, status as given) preserving allocation flags; it is illegal \
             on threaded IRPs and on IRPs still owned by a lower driver.",
@@ -258,8 +255,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_25 "IRP-25" Driver Tested
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_25 "IRP-25" Driver Tested {
         statement: "The control and parameter fields of a location are cleared before its \
             routine runs; the routine receives the device object of the driver that registered \
             it, or NULL when it belongs to the IRP's originator (no location above).",
@@ -268,8 +264,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_26 "IRP-26" Driver Tested
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_26 "IRP-26" Driver Tested {
         statement: "Returning STATUS_MORE_PROCESSING_REQUIRED stops the walk at once and gives \
             the IRP back to that driver; the I/O manager does not touch the IRP again until \
             someone calls `IoCompleteRequest`, which resumes above the location where it \
@@ -279,8 +274,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_27 "IRP-27" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_27 "IRP-27" Driver Documented {
         statement: "A driver that returned the lower driver's value from its dispatch routine \
             must not change status or synchronicity in its completion routine; a driver that \
             wants to must mark pending and return STATUS_PENDING up front (or wait \
@@ -290,8 +284,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_28 "IRP-28" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_28 "IRP-28" Driver Documented {
         statement: "Forward-and-wait: the driver copies the location, sets a routine that \
             signals an event only if PendingReturned and returns \
             STATUS_MORE_PROCESSING_REQUIRED, waits only if the call returned STATUS_PENDING, and \
@@ -301,8 +294,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_29 "IRP-29" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_29 "IRP-29" Driver Documented {
         statement: "The originator of an IRP owns no stack location, so its completion routine \
             must never mark the IRP pending (doing so writes past the last location).",
         observe: "model-level contract check",
@@ -597,8 +589,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_58 "IRP-58" Driver SourceDerived
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_58 "IRP-58" Driver SourceDerived {
         statement: "Driver-built synchronous IRPs (no file object) follow the same table: error \
             without pending → neither IOSB nor event; everything else → both.",
         observe: "`IoBuildDeviceIoControlRequest` to a device that fails inline",

@@ -248,8 +248,7 @@ rules! {
         note: "",
         divergence: "Earlier versions: one lock.",
     }
-    WAIT_28 "WAIT-28" UserApi Documented
-        missing "System APCs come with I/O; suspension shows the effect (WAIT-24)." {
+    WAIT_28 "WAIT-28" UserApi Documented {
         statement: "The thread's FIFO place may also be lost for reasons invisible to the program \
             (any system kernel APC, for example I/O completion for its own requests). A faithful \
             outcome set therefore lets a blocked thread be re-queued at the tail when an APC of \

@@ -1,9 +1,11 @@
 //! From a call of the format to the system service behind it.
 
 use super::Convention;
+use super::driver::driver_service;
 use super::kernel::kernel_service;
 use crate::ids::{
-    BlockId, DatumId, DpcId, HandleId, KapcId, RequestId, RoutineId, SpinLockId, ThreadId,
+    BlockId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, RequestId, RoutineId,
+    SpinLockId, ThreadId,
 };
 use crate::io::overlapped::ResultWait;
 use crate::io::port::{Packet, PacketValue};
@@ -41,6 +43,12 @@ pub(crate) trait Names {
     fn kapc(&self, name: &str) -> KapcId;
     /// A DPC object.
     fn dpc(&self, name: &str) -> DpcId;
+    /// A place for the address of a request packet.
+    fn irp_var(&self, name: &str) -> IrpVarId;
+    /// A queue of request packets.
+    fn irp_queue(&self, name: &str) -> IrpQueueId;
+    /// A driver's device, by its number; none for a device that is set up.
+    fn driver(&self, name: &str) -> Option<usize>;
     /// A spin lock.
     fn spin_lock(&self, name: &str) -> SpinLockId;
     /// Enters a request.
@@ -76,6 +84,10 @@ pub(crate) fn lower(call: &Call, names: &mut impl Names) -> Option<Lowered> {
         .or_else(|| {
             let (service, convention) = kernel_service(call, names)?;
             Some((Service::Kernel(service), convention))
+        })
+        .or_else(|| {
+            let (service, convention) = driver_service(call, names)?;
+            Some((Service::Driver(service), convention))
         })
         .map(|(service, convention)| Lowered { service, convention })
 }

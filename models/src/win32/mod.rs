@@ -1,5 +1,6 @@
 //! The Win32 side of a call: the service behind it, and what its result looks like.
 
+mod driver;
 mod error;
 mod kernel;
 mod lower;

@@ -1,0 +1,644 @@
+//! Drivers of the program's own: request packets with their stack locations, and what drivers do
+//! with them. The routines themselves are steps, which [`crate::program`] runs.
+
+use crate::event::{Event, Observer};
+use crate::ids::{BlockId, IrpId, IrpQueueId, IrpVarId, ObjectId, RoutineId, SpinLockId, ThreadId};
+use crate::io::BugCheck;
+use crate::ke::kapc::KernelApc;
+use crate::ke::{Context, Kernel};
+use crate::parts::{Entry, Key};
+use crate::rule::{cancel as can, device as dev, irp as rule};
+use alertable_traces::kernel::Irql;
+use alertable_traces::status::NtStatus;
+
+/// The most stack locations of a request packet.
+pub const STACK_COUNT_MAX: usize = 4;
+
+/// A device of the program's own driver.
+#[derive(Clone, Debug)]
+pub struct DriverSetup {
+    /// The device, as an object.
+    pub device: ObjectId,
+    /// Its dispatch routine.
+    pub dispatch: RoutineId,
+    /// The device that it is attached over, by its number among these.
+    pub over: Option<usize>,
+}
+
+/// A request packet, as drivers name it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum IrpRef {
+    /// One of the I/O manager's, for a system service.
+    Service(IrpId),
+    /// One that a driver has built; named by where its address was kept first.
+    Own(IrpVarId),
+}
+
+impl IrpRef {
+    fn word(self) -> u64 {
+        match self {
+            IrpRef::Service(irp) => u64::from(irp.0) << 1,
+            IrpRef::Own(var) => 1 | u64::from(var.0) << 1,
+        }
+    }
+}
+
+impl Entry for IrpRef {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(self.word())
+    }
+}
+
+impl Entry for Option<IrpRef> {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(self.map_or(0, |irp| irp.word() + 1))
+    }
+}
+
+/// A stack location (IO_STACK_LOCATION).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Location {
+    /// The device that it is for, by its number, and one more; 0 for none.
+    pub device: u8,
+    /// The completion routine of the driver above.
+    pub routine: Option<RoutineId>,
+    /// When that runs: on success, on error, on cancellation.
+    pub cases: [bool; 3],
+    /// SL_PENDING_RETURNED.
+    pub pending: bool,
+}
+
+/// How a request packet came to be, which decides who frees it (IRP-03).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A system service, or IoBuildDeviceIoControlRequest: the I/O manager frees it.
+    Threaded(ThreadId),
+    /// IoAllocateIrp, IoBuildAsynchronousFsdRequest: its driver frees it.
+    Unthreaded(ThreadId),
+}
+
+/// A request packet, as drivers see it (IRP).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DriverIrp {
+    /// Its name.
+    pub name: IrpRef,
+    /// How it came to be.
+    pub origin: Origin,
+    /// How many stack locations it has.
+    pub stack_count: u8,
+    /// The current one, counted from 1 at the bottom; one past the top at first.
+    pub current: u8,
+    /// The stack locations, the bottom one first.
+    pub locations: [Location; STACK_COUNT_MAX],
+    /// What the driver below has marked (PendingReturned).
+    pub pending_returned: bool,
+    /// Its cancellation was asked for (Cancel).
+    pub cancel: bool,
+    /// The cancel routine.
+    pub cancel_routine: Option<RoutineId>,
+    /// The cancel routine of a cancel-safe queue, which holds it.
+    pub csq: bool,
+    /// IoStatus.Status.
+    pub status: NtStatus,
+    /// IoStatus.Information.
+    pub information: u32,
+    /// Its walk up the stack is over.
+    pub is_completed: bool,
+    /// Where its result is written; for those of system services their own record says it.
+    pub block: Option<BlockId>,
+    /// What completion signals.
+    pub event: Option<ObjectId>,
+}
+
+impl Entry for DriverIrp {
+    fn digest(&self, key: Key) -> u64 {
+        let DriverIrp {
+            name,
+            origin,
+            stack_count,
+            current,
+            locations,
+            pending_returned,
+            cancel,
+            cancel_routine,
+            csq,
+            status,
+            information,
+            is_completed,
+            block,
+            event,
+        } = *self;
+        let routine = |routine: Option<RoutineId>| routine.map_or(0, |r| u64::from(r.0) + 1);
+        let origin = match origin {
+            Origin::Threaded(thread) => u64::from(thread.0) << 1,
+            Origin::Unthreaded(thread) => 1 | u64::from(thread.0) << 1,
+        };
+        let flags = u64::from(pending_returned)
+            | u64::from(cancel) << 1
+            | u64::from(csq) << 2
+            | u64::from(is_completed) << 3
+            | u64::from(stack_count) << 4
+            | u64::from(current) << 8
+            | origin << 16
+            | routine(cancel_routine) << 32;
+        let mut sum = key.hash_pair(name.word(), flags);
+        let mut key = key.next();
+        let result = u64::from(status.0) << 32 | u64::from(information);
+        let block = block.map_or(0, |block| u64::from(block.0) + 1);
+        let event = event.map_or(0, |event| u64::from(event.0) + 1);
+        sum = sum.wrapping_add(key.hash_pair(result, block << 32 | event));
+        for location in locations {
+            key = key.next();
+            let Location { device, routine: completion, cases, pending } = location;
+            let cases = cases.iter().fold(0, |bits, case| bits << 1 | u64::from(*case));
+            let word = u64::from(device) | cases << 8 | u64::from(pending) << 11;
+            sum = sum.wrapping_add(key.hash_pair(word, routine(completion)));
+        }
+        sum
+    }
+}
+
+/// Which routine of a driver runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum DriverRoutine {
+    /// The dispatch routine, for a system service.
+    ServiceDispatch,
+    /// The dispatch routine, for an IoCallDriver.
+    Dispatch,
+    /// A completion routine, in the walk up the stack of an IoCompleteRequest.
+    Completion,
+    /// The cancel routine, for an IoCancelIrp.
+    Cancel,
+    /// The cancel routine, for a system service or the end of a thread.
+    ServiceCancel,
+}
+
+/// What a driver's routine has done with its request packet so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DriverFrame {
+    /// Which routine it is.
+    pub routine: DriverRoutine,
+    /// The request packet that it was given.
+    pub irp: IrpRef,
+    /// Whose routine it is: a device by its number, and one more; 0 for the packet's originator.
+    pub device: u8,
+    /// What the latest IoCallDriver of the routine returned.
+    pub forwarded: Option<NtStatus>,
+    /// It has marked the packet pending.
+    pub marked: bool,
+    /// It has completed the packet, with this status.
+    pub completed: Option<NtStatus>,
+    /// It has put the packet where others find it, marked.
+    pub kept: bool,
+    /// What it returns.
+    pub returns: Option<NtStatus>,
+}
+
+impl Entry for DriverFrame {
+    fn digest(&self, key: Key) -> u64 {
+        let DriverFrame { routine, irp, device, forwarded, marked, completed, kept, returns } =
+            *self;
+        let status = |status: Option<NtStatus>| status.map_or(0, |s| 1 | u64::from(s.0) << 1);
+        let flags = routine as u64
+            | u64::from(device) << 4
+            | u64::from(marked) << 12
+            | u64::from(kept) << 13
+            | irp.word() << 16;
+        let sum = key.hash_pair(flags, status(forwarded));
+        sum.wrapping_add(key.next().hash_pair(status(completed), status(returns)))
+    }
+}
+
+impl Kernel {
+    /// A request packet, if there still is one of that name.
+    pub(crate) fn driver_irp(&self, irp: IrpRef) -> Option<&DriverIrp> {
+        self.km().irps.get(0).iter().find(|record| record.name == irp)
+    }
+
+    pub(crate) fn update_driver_irp<R>(
+        &mut self,
+        irp: IrpRef,
+        update: impl FnOnce(&mut DriverIrp) -> R,
+    ) -> Option<R> {
+        let at = self.km().irps.get(0).iter().position(|record| record.name == irp)?;
+        Some(self.km_mut().irps.update(0, at, update))
+    }
+
+    /// A new request packet: IRP-01, one past the top, with nothing set.
+    fn add_driver_irp(&mut self, name: IrpRef, origin: Origin, stack_count: u8) {
+        let record = DriverIrp {
+            name,
+            origin,
+            stack_count,
+            current: stack_count + 1,
+            locations: [Location::default(); STACK_COUNT_MAX],
+            pending_returned: false,
+            cancel: false,
+            cancel_routine: None,
+            csq: false,
+            status: NtStatus::SUCCESS,
+            information: 0,
+            is_completed: false,
+            block: None,
+            event: None,
+        };
+        let irps = self.km().irps.get(0);
+        let at = irps.iter().position(|other| other.name > name).unwrap_or(irps.len());
+        self.km_mut().irps.insert(0, at, record);
+    }
+
+    /// A request packet is gone, and so from every queue.
+    pub(crate) fn drop_driver_irp(&mut self, irp: IrpRef) {
+        self.km_mut().irps.remove_from(0, |record| record.name == irp);
+        for queue in 0..self.km().irp_queue_count() {
+            self.km_mut().irp_queues.remove_from(queue, |queued| *queued == irp);
+        }
+    }
+
+    /// The packet of a request to a driver's device, with as many locations as devices.
+    pub(crate) fn prepare_service_irp<O>(
+        &mut self,
+        cx: &Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpId,
+        driver: usize,
+    ) {
+        let stack_count = stack_size(cx.kernel_mode.drivers.as_slice(), driver);
+        self.add_driver_irp(IrpRef::Service(irp), Origin::Threaded(thread), stack_count);
+    }
+
+    /// A driver allocates a packet (IoAllocateIrp and the functions around it).
+    pub(crate) fn allocate_own_irp<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        var: IrpVarId,
+        stack_count: u8,
+        threaded: bool,
+    ) {
+        cx.rules([rule::IRP_01, rule::IRP_03]);
+        let name = IrpRef::Own(var);
+        if self.driver_irp(name).is_some() {
+            return self.contract(cx, thread, "lost a request packet that it has not freed");
+        }
+        let origin = if threaded { Origin::Threaded(thread) } else { Origin::Unthreaded(thread) };
+        self.add_driver_irp(name, origin, stack_count);
+        *self.km_mut().irp_vars.get_mut(var.index()) = Some(name);
+    }
+
+    /// A driver frees a packet (IoFreeIrp): one of its own that nobody else has (IRP-05).
+    pub(crate) fn free_own_irp<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) {
+        match self.driver_irp(irp).map(|record| record.origin) {
+            None => self.contract(cx, thread, "freed a request packet that is freed"),
+            Some(Origin::Threaded(_)) => {
+                cx.rule(rule::IRP_05);
+                self.contract(cx, thread, "freed a request packet that the I/O manager frees");
+            }
+            Some(Origin::Unthreaded(_)) => {
+                cx.rule(rule::IRP_04);
+                self.drop_driver_irp(irp);
+            }
+        }
+    }
+
+    pub(crate) fn contract<O: Observer>(
+        &self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        how: &'static str,
+    ) {
+        cx.event(Event::ContractBroken { thread, how });
+    }
+
+    /// The next driver's stack location becomes the current one (IoCallDriver); the routine to
+    /// run.
+    ///
+    /// IRP-02, IRP-11: without a location left the system stops.
+    pub(crate) fn call_driver<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+        driver: usize,
+    ) -> Option<RoutineId> {
+        cx.rules([rule::IRP_02, rule::IRP_11]);
+        let record = self.driver_irp(irp)?;
+        if record.current <= 1 {
+            self.stop_system(cx, thread, BugCheck::NoMoreIrpStackLocations);
+            return None;
+        }
+        self.update_driver_irp(irp, |record| {
+            record.current -= 1;
+            record.locations[usize::from(record.current) - 1].device = driver as u8 + 1;
+        });
+        Some(cx.kernel_mode.drivers[driver].dispatch)
+    }
+
+    /// IRP-12: the next location like one's own, without its routine and its pending bit.
+    pub(crate) fn copy_to_next<O: Observer>(&mut self, cx: &mut Context<'_, O>, irp: IrpRef) {
+        cx.rules([rule::IRP_12, dev::DEV_28]);
+        self.update_driver_irp(irp, |record| {
+            let next = usize::from(record.current).saturating_sub(2);
+            record.locations[next] = Location::default();
+        });
+    }
+
+    /// IRP-12: the lower driver gets one's own location.
+    pub(crate) fn skip_current<O: Observer>(&mut self, cx: &mut Context<'_, O>, irp: IrpRef) {
+        cx.rules([rule::IRP_12, dev::DEV_28]);
+        self.update_driver_irp(irp, |record| record.current += 1);
+    }
+
+    /// Sets the completion routine in the next driver's location (IoSetCompletionRoutine).
+    pub(crate) fn set_completion_routine<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+        routine: Option<RoutineId>,
+        cases: [bool; 3],
+    ) {
+        cx.rule(rule::IRP_23);
+        let has_next = self.driver_irp(irp).is_some_and(|record| record.current > 1);
+        if !has_next {
+            return self.stop_system(cx, thread, BugCheck::NoMoreIrpStackLocations);
+        }
+        self.update_driver_irp(irp, |record| {
+            let next = &mut record.locations[usize::from(record.current) - 2];
+            next.routine = routine;
+            next.cases = cases;
+        });
+    }
+
+    /// Marks the current location pending (IoMarkIrpPending).
+    ///
+    /// IRP-29: its originator has no location of its own.
+    pub(crate) fn mark_irp_pending<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) {
+        cx.rule(rule::IRP_14);
+        let Some(record) = self.driver_irp(irp) else { return };
+        if record.current > record.stack_count {
+            cx.rule(rule::IRP_29);
+            return self.contract(
+                cx,
+                thread,
+                "marked a request packet pending beyond its stack locations",
+            );
+        }
+        self.update_driver_irp(irp, |record| {
+            record.locations[usize::from(record.current) - 1].pending = true;
+        });
+    }
+
+    /// One step of the walk up the stack: the completion routine to run, with the device whose
+    /// it is; none when the walk is over.
+    ///
+    /// IRP-20, IRP-21, IRP-23, IRP-25: the routine sees what the driver below has marked, and a
+    /// location without one passes that on.
+    pub(crate) fn walk_step<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        irp: IrpRef,
+    ) -> Option<(RoutineId, u8)> {
+        cx.rules([rule::IRP_19, rule::IRP_20, rule::IRP_21, rule::IRP_23]);
+        loop {
+            let record = *self.driver_irp(irp)?;
+            if record.current > record.stack_count {
+                return None;
+            }
+            let at = usize::from(record.current) - 1;
+            let location = record.locations[at];
+            let success = record.status.is_success();
+            let [on_success, on_error, on_cancel] = location.cases;
+            let invoked =
+                (success && on_success) || (!success && on_error) || (record.cancel && on_cancel);
+            let routine = location.routine.filter(|_| invoked);
+            if record.status.is_warning() && invoked {
+                cx.rule(rule::IRP_24);
+            }
+            self.update_driver_irp(irp, |record| {
+                record.pending_returned = location.pending;
+                record.locations[at] = Location { device: location.device, ..Location::default() };
+                record.current += 1;
+                if routine.is_none() && location.pending && record.current <= record.stack_count {
+                    record.locations[at + 1].pending = true;
+                }
+            });
+            if let Some(routine) = routine {
+                cx.rule(rule::IRP_25);
+                let above = record.locations.get(at + 1).map_or(0, |above| above.device);
+                let owner = if record.current + 1 > record.stack_count { 0 } else { above };
+                return Some((routine, owner));
+            }
+        }
+    }
+
+    /// A driver begins to complete a packet (IoCompleteRequest).
+    ///
+    /// IRP-30: one that is complete stops the system. IRP-31: its cancel routine is taken back
+    /// before, and its status is final.
+    pub(crate) fn begin_completion<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+        status: Option<NtStatus>,
+        information: u32,
+    ) -> bool {
+        let Some(record) = self.driver_irp(irp).copied() else {
+            self.contract(cx, thread, "completed a request packet that is freed");
+            return false;
+        };
+        if record.is_completed || record.current > record.stack_count {
+            cx.rules([rule::IRP_30, dev::DEV_34]);
+            self.stop_system(cx, thread, BugCheck::MultipleIrpCompleteRequests);
+            return false;
+        }
+        if record.cancel_routine.is_some() || record.csq {
+            cx.rules([rule::IRP_31, dev::DEV_36]);
+            self.contract(cx, thread, "completed a request packet with its cancel routine set");
+        }
+        if status == Some(NtStatus::PENDING) {
+            cx.rule(rule::IRP_31);
+            self.contract(cx, thread, "completed a request packet with STATUS_PENDING");
+        }
+        self.update_driver_irp(irp, |record| {
+            if let Some(status) = status {
+                record.status = status;
+                record.information = information;
+            }
+        });
+        true
+    }
+
+    /// The walk up the stack is over: the I/O manager has the packet.
+    ///
+    /// IRP-04, IRP-58: of one that a driver has built, the second stage runs on the thread that
+    /// built it.
+    pub(crate) fn end_walk<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) {
+        let Some(record) = self.driver_irp(irp).copied() else { return };
+        self.update_driver_irp(irp, |record| record.is_completed = true);
+        match irp {
+            IrpRef::Service(id) => {
+                self.drop_driver_irp(irp);
+                let at_apc_level = self.irql(thread) > Irql::Passive;
+                let walked = super::complete::Walked {
+                    status: record.status,
+                    information: record.information,
+                    pended: record.pending_returned,
+                    completer: super::complete::Completer { thread: Some(thread), at_apc_level },
+                };
+                self.complete_walked(cx, id, walked);
+            }
+            IrpRef::Own(var) => {
+                let (Origin::Threaded(issuer) | Origin::Unthreaded(issuer)) = record.origin;
+                cx.rule(rule::IRP_36);
+                self.insert_kernel_apc(cx, issuer, KernelApc::OwnIrp(var));
+            }
+        }
+    }
+
+    /// The second stage of a packet that a driver has built.
+    ///
+    /// IRP-58: an error that has not pended tells neither status block nor event; the I/O manager
+    /// frees what belongs to a thread. IRP-04: another one is left to its driver, who should have
+    /// stopped it.
+    pub(crate) fn finish_own_irp<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        var: IrpVarId,
+    ) {
+        let Some(record) = self.driver_irp(IrpRef::Own(var)).copied() else { return };
+        let silent = record.status.is_error() && !record.pending_returned;
+        if silent {
+            cx.rules([rule::IRP_58, rule::IRP_05]);
+        } else {
+            cx.rules([rule::IRP_58, rule::IRP_04]);
+            if let Some(block) = record.block {
+                self.write_block(cx, block, record.status, record.information);
+            }
+            if let Some(event) = record.event {
+                self.set_event(cx, event);
+            }
+        }
+        let _ = thread;
+        self.drop_driver_irp(IrpRef::Own(var));
+    }
+
+    /// The spin lock under which requests are cancelled: the one behind the program's.
+    pub(crate) fn cancel_spin_lock(&self) -> SpinLockId {
+        SpinLockId::from_index(self.km().spin_locks.len() - 1)
+    }
+
+    /// Asks for the cancellation of a packet (IoCancelIrp): the routine to run, if there is one.
+    ///
+    /// CAN-01 to CAN-03: under the cancel spin lock, at most once.
+    pub(crate) fn begin_cancel<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) -> Option<RoutineId> {
+        cx.rules([can::CAN_01, can::CAN_02, can::CAN_03, can::CAN_04]);
+        let record = self.driver_irp(irp).copied()?;
+        let routine = self
+            .update_driver_irp(irp, |record| {
+                record.cancel = true;
+                record.cancel_routine.take()
+            })
+            .flatten();
+        if record.csq {
+            // The queue's own cancel routine: out of the queue, and complete.
+            cx.rules([can::CAN_10, can::CAN_11, dev::DEV_29]);
+            return None;
+        }
+        let routine = routine?;
+        if record.is_completed {
+            cx.rule(can::CAN_07);
+            self.stop_system(cx, thread, BugCheck::CancelStateInCompletedIrp);
+            return None;
+        }
+        cx.rules([can::CAN_05, can::CAN_06]);
+        let lock = self.cancel_spin_lock();
+        self.acquire_spin_lock(cx, thread, lock);
+        Some(routine)
+    }
+
+    /// Takes a packet out of the cancel-safe queue that holds it; whether one did.
+    pub(crate) fn take_from_csq(&mut self, irp: IrpRef) -> bool {
+        let held = self.update_driver_irp(irp, |record| std::mem::take(&mut record.csq));
+        if held != Some(true) {
+            return false;
+        }
+        for queue in 0..self.km().irp_queue_count() {
+            self.km_mut().irp_queues.remove_from(queue, |queued| *queued == irp);
+        }
+        true
+    }
+
+    /// Sets or takes back a cancel routine (IoSetCancelRoutine); whether there was one.
+    ///
+    /// CAN-08: whoever takes it back has the packet to itself.
+    pub(crate) fn set_cancel_routine<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        irp: IrpRef,
+        routine: Option<RoutineId>,
+    ) -> bool {
+        cx.rules([can::CAN_08, can::CAN_09]);
+        let set = |record: &mut DriverIrp| std::mem::replace(&mut record.cancel_routine, routine);
+        self.update_driver_irp(irp, set).flatten().is_some()
+    }
+
+    /// Puts a packet at the end of a queue.
+    pub(crate) fn push_irp(&mut self, queue: IrpQueueId, irp: IrpRef) {
+        self.km_mut().irp_queues.push(queue.index(), irp);
+    }
+
+    /// Takes the first packet out of a queue; a cancel-safe one makes it not cancellable.
+    pub(crate) fn pop_irp(&mut self, queue: IrpQueueId, var: IrpVarId, cancel_safe: bool) -> bool {
+        let Some(irp) = self.km().irp_queues.first(queue.index()).copied() else { return false };
+        self.km_mut().irp_queues.remove(queue.index(), 0);
+        if cancel_safe {
+            self.update_driver_irp(irp, |record| record.csq = false);
+        }
+        *self.km_mut().irp_vars.get_mut(var.index()) = Some(irp);
+        true
+    }
+
+    /// Whether drivers have packets of their own left.
+    pub fn has_own_irps(&self) -> bool {
+        self.kernel_mode().is_some_and(|km| {
+            km.irps.get(0).iter().any(|record| matches!(record.name, IrpRef::Own(_)))
+        })
+    }
+}
+
+/// How many stack locations a request to a device needs.
+pub(crate) fn stack_size(drivers: &[DriverSetup], driver: usize) -> u8 {
+    let mut size = 1;
+    let mut at = driver;
+    while let Some(over) = drivers[at].over {
+        size += 1;
+        at = over;
+        if size as usize >= STACK_COUNT_MAX {
+            break;
+        }
+    }
+    size
+}

@@ -1,0 +1,583 @@
+//! How drivers' routines run: dispatch, completion and cancel routines, as frames of whatever
+//! thread is there.
+
+use super::Frame;
+use crate::event::{Event, IoResult, Observer};
+use crate::ids::{DatumId, RoutineId, ThreadId};
+use crate::io::BugCheck;
+use crate::io::driver::{DriverFrame, DriverRoutine, IrpRef, Origin};
+use crate::io::dservice::{DriverService, IrpName};
+use crate::ke::Context;
+use crate::ke::apc::{ApcSource, Kapc};
+use crate::ke::thread::ThreadState;
+use crate::machine::{Machine, Model};
+use crate::rule::{apc, cancel as can, device as dev, irp as rule};
+use crate::service::{Service, ServiceOutcome, ServiceReturn};
+use alertable_traces::kernel::Irql;
+use alertable_traces::status::NtStatus;
+
+/// How a driver's call goes on.
+pub(super) enum DriverOutcome {
+    /// Done, with this value.
+    Returned(u32),
+    /// A routine runs first; what the call returns comes after it.
+    Enters,
+    /// The routine that made the call returns.
+    Leaves,
+}
+
+impl Machine {
+    /// What the innermost driver's routine of a thread has done so far.
+    fn driver_frame(&self, thread: ThreadId) -> Option<DriverFrame> {
+        let is_driver = |frame: &Frame| {
+            frame.kapc.is_some_and(|kapc| matches!(kapc.source, ApcSource::Driver(_)))
+        };
+        self.program.frames(thread).last().is_some_and(is_driver).then(|| {
+            let last = self.kernel.km().driver_frames.last(thread.index());
+            *last.expect("each driver's routine has such a frame")
+        })
+    }
+
+    fn update_driver_frame(&mut self, thread: ThreadId, update: impl FnOnce(&mut DriverFrame)) {
+        if self.driver_frame(thread).is_some() {
+            self.kernel.km_mut().driver_frames.update_last(thread.index(), update);
+        }
+    }
+
+    /// Enters a driver's routine.
+    fn enter_driver<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        (routine, kind): (RoutineId, DriverRoutine),
+        (irp, device): (IrpRef, u8),
+    ) {
+        let frame = DriverFrame {
+            routine: kind,
+            irp,
+            device,
+            forwarded: None,
+            marked: false,
+            completed: None,
+            kept: false,
+            returns: None,
+        };
+        self.kernel.km_mut().driver_frames.push(thread.index(), frame);
+        let kapc = Kapc { source: ApcSource::Driver(kind), routine, context: DatumId(0) };
+        self.kernel.thread_mut(thread).state = ThreadState::User;
+        let result = IoResult::NONE;
+        if model.program.keeps_history {
+            self.program.record_routine(&model.program, thread, kapc, result);
+        }
+        cx.event(Event::ApcEntered { thread, kapc, result });
+        let pc = model.program.routines[routine.index()].entry;
+        let frame = Frame { pc, kapc: Some(kapc), interrupted: None, test_alert: false };
+        self.program.frames.push(thread.index(), frame);
+        self.settle(model, thread);
+    }
+
+    /// A system service sends a request to a driver's device.
+    pub(super) fn enter_service_dispatch<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: crate::ids::IrpId,
+        driver: usize,
+    ) {
+        let irp = IrpRef::Service(irp);
+        if let Some(routine) = self.kernel.call_driver(cx, thread, irp, driver) {
+            let device = driver as u8 + 1;
+            let routine = (routine, DriverRoutine::ServiceDispatch);
+            self.enter_driver(model, cx, thread, routine, (irp, device));
+        }
+    }
+
+    /// The packet that a call is about, if it still is.
+    fn resolve_irp(&self, thread: ThreadId, name: IrpName) -> Option<IrpRef> {
+        let irp = match name {
+            Some(var) => self.kernel.km().irp_vars[var.index()],
+            None => self.driver_frame(thread).map(|frame| frame.irp),
+        };
+        irp.filter(|irp| self.kernel.driver_irp(*irp).is_some())
+    }
+
+    /// Code in kernel mode calls a function of the I/O manager.
+    pub(super) fn driver_call<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        service: &DriverService,
+    ) -> DriverOutcome {
+        let irp = service.irp().map(|name| self.resolve_irp(thread, name));
+        let irp = match irp {
+            Some(None) => {
+                if matches!(service, DriverService::Complete { .. }) {
+                    cx.rules([rule::IRP_30, dev::DEV_34]);
+                    let stop = BugCheck::MultipleIrpCompleteRequests;
+                    self.kernel.stop_system(cx, thread, stop);
+                } else {
+                    self.kernel.contract(cx, thread, "used a request packet that is freed");
+                }
+                return DriverOutcome::Returned(0);
+            }
+            Some(Some(irp)) => Some(irp),
+            None => None,
+        };
+        if let Some(irp) = irp
+            && service.changes_irp()
+        {
+            self.check_ownership(cx, thread, irp);
+        }
+        match *service {
+            DriverService::Allocate { .. } => self.allocate(cx, thread, *service),
+            DriverService::RemoveHead { queue, var, cancel_safe } => {
+                cx.rule(can::CAN_11);
+                let found = self.kernel.pop_irp(queue, var, cancel_safe);
+                return DriverOutcome::Returned(u32::from(found));
+            }
+            DriverService::AcquireCancelSpinLock => {
+                let lock = self.kernel.cancel_spin_lock();
+                self.kernel.acquire_spin_lock(cx, thread, lock);
+            }
+            DriverService::ReleaseCancelSpinLock => {
+                let lock = self.kernel.cancel_spin_lock();
+                self.kernel.release_spin_lock(cx, thread, lock);
+            }
+            DriverService::Return { status } => {
+                self.update_driver_frame(thread, |frame| {
+                    frame.returns = status.or(frame.forwarded);
+                });
+                return DriverOutcome::Leaves;
+            }
+            _ => {
+                let irp = irp.expect("the other functions are about a packet");
+                return self.packet_call(model, cx, thread, irp, service);
+            }
+        }
+        DriverOutcome::Returned(0)
+    }
+
+    fn allocate<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        service: DriverService,
+    ) {
+        let DriverService::Allocate { var, stack_count, driver, threaded, event, block } = service
+        else {
+            return;
+        };
+        let of_device =
+            driver.map(|driver| crate::io::driver::stack_size(&cx.kernel_mode.drivers, driver));
+        let stack_count = stack_count.or(of_device).unwrap_or(1);
+        self.kernel.allocate_own_irp(cx, thread, var, stack_count, threaded);
+        let event = event.map(|event| cx.handles[event.index()]);
+        self.kernel.update_driver_irp(IrpRef::Own(var), |record| {
+            record.event = event;
+            record.block = block;
+        });
+    }
+
+    /// IRP-26, IRP-27: a routine that has completed or passed on its packet leaves it alone.
+    fn check_ownership<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) {
+        let Some(frame) = self.driver_frame(thread).filter(|frame| frame.irp == irp) else {
+            return;
+        };
+        // What came back from below, stopped by a completion routine of its own, is its again.
+        let is_back = self.kernel.driver_irp(irp).is_some_and(|record| {
+            let at = usize::from(record.current);
+            at <= usize::from(record.stack_count) && record.locations[at - 1].device == frame.device
+        });
+        if frame.completed.is_some() {
+            self.kernel.contract(cx, thread, "touched a request packet after completing it");
+        } else if frame.forwarded.is_some() && !is_back {
+            self.kernel.contract(cx, thread, "touched a request packet after passing it on");
+        }
+    }
+
+    /// The functions that are about one packet.
+    fn packet_call<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+        service: &DriverService,
+    ) -> DriverOutcome {
+        match *service {
+            DriverService::Reuse { .. } => {
+                cx.rule(rule::IRP_10);
+                if matches!(irp, IrpRef::Service(_)) {
+                    self.kernel.contract(cx, thread, "reused a request packet of a thread");
+                }
+                self.kernel.update_driver_irp(irp, |record| {
+                    record.current = record.stack_count + 1;
+                    record.cancel = false;
+                    record.pending_returned = false;
+                    record.locations = Default::default();
+                });
+            }
+            DriverService::Free { .. } => self.kernel.free_own_irp(cx, thread, irp),
+            DriverService::Call { driver, .. } => {
+                let Some(routine) = self.kernel.call_driver(cx, thread, irp, driver) else {
+                    return DriverOutcome::Returned(0);
+                };
+                let routine = (routine, DriverRoutine::Dispatch);
+                self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
+                return DriverOutcome::Enters;
+            }
+            DriverService::CopyToNext { .. } => self.kernel.copy_to_next(cx, irp),
+            DriverService::SkipCurrent { .. } => self.kernel.skip_current(cx, irp),
+            DriverService::SetCompletionRoutine { routine, cases, .. } => {
+                self.kernel.set_completion_routine(cx, thread, irp, routine, cases);
+            }
+            DriverService::MarkPending { if_pending, .. } => {
+                let is_pending = self.kernel.driver_irp(irp).is_some_and(|r| r.pending_returned);
+                if !if_pending || is_pending {
+                    self.kernel.mark_irp_pending(cx, thread, irp);
+                    self.update_driver_frame(thread, |frame| frame.marked = true);
+                }
+            }
+            DriverService::Complete { status, information, .. } => {
+                return self.complete_packet(model, cx, thread, irp, (status, information));
+            }
+            DriverService::SetCancelRoutine { routine, .. } => {
+                let had = self.kernel.set_cancel_routine(cx, irp, routine);
+                return DriverOutcome::Returned(u32::from(had));
+            }
+            DriverService::Cancel { .. } => return self.cancel_packet(model, cx, thread, irp),
+            DriverService::IsCancelled { .. } => {
+                let is = self.kernel.driver_irp(irp).is_some_and(|record| record.cancel);
+                return DriverOutcome::Returned(u32::from(is));
+            }
+            DriverService::Save { var, .. } => {
+                *self.kernel.km_mut().irp_vars.get_mut(var.index()) = Some(irp);
+            }
+            DriverService::Insert { queue, cancel_safe, .. } => {
+                self.kernel.push_irp(queue, irp);
+                self.update_driver_frame(thread, |frame| frame.kept = true);
+                if cancel_safe {
+                    return self.insert_cancel_safe(model, cx, thread, irp);
+                }
+            }
+            DriverService::RemoveEntry { queue, .. } => {
+                let before = self.kernel.km().irp_queues.len(queue.index());
+                self.kernel.km_mut().irp_queues.remove_from(queue.index(), |queued| *queued == irp);
+                let found = self.kernel.km().irp_queues.len(queue.index()) < before;
+                return DriverOutcome::Returned(u32::from(found));
+            }
+            DriverService::Allocate { .. }
+            | DriverService::RemoveHead { .. }
+            | DriverService::AcquireCancelSpinLock
+            | DriverService::ReleaseCancelSpinLock
+            | DriverService::Return { .. } => unreachable!("they are about no packet"),
+        }
+        DriverOutcome::Returned(0)
+    }
+
+    /// CAN-10: marked and queued in one; what is cancelled already is complete when the call
+    /// returns.
+    fn insert_cancel_safe<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) -> DriverOutcome {
+        cx.rules([can::CAN_09, can::CAN_10, dev::DEV_29]);
+        self.kernel.mark_irp_pending(cx, thread, irp);
+        self.update_driver_frame(thread, |frame| frame.marked = true);
+        self.kernel.update_driver_irp(irp, |record| record.csq = true);
+        if self.kernel.driver_irp(irp).is_some_and(|record| record.cancel) {
+            self.kernel.take_from_csq(irp);
+            let cancelled = (Some(NtStatus::CANCELLED), 0);
+            return self.complete_packet(model, cx, thread, irp, cancelled);
+        }
+        DriverOutcome::Returned(0)
+    }
+
+    /// A driver completes a packet: the walk up the stack begins.
+    fn complete_packet<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+        (status, information): (Option<NtStatus>, u32),
+    ) -> DriverOutcome {
+        if !self.kernel.begin_completion(cx, thread, irp, status, information) {
+            return DriverOutcome::Returned(0);
+        }
+        let completed = self.kernel.driver_irp(irp).map(|record| record.status);
+        if self.driver_frame(thread).is_some_and(|frame| frame.irp == irp) {
+            self.update_driver_frame(thread, |frame| frame.completed = completed);
+        }
+        if self.walk(model, cx, thread, irp) {
+            DriverOutcome::Enters
+        } else {
+            DriverOutcome::Returned(0)
+        }
+    }
+
+    /// Goes on with the walk up a packet's stack; whether a completion routine runs now.
+    fn walk<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) -> bool {
+        let Some((routine, device)) = self.kernel.walk_step(cx, irp) else {
+            self.kernel.end_walk(cx, thread, irp);
+            return false;
+        };
+        self.enter_driver(model, cx, thread, (routine, DriverRoutine::Completion), (irp, device));
+        true
+    }
+
+    /// A driver asks for the cancellation of a packet.
+    fn cancel_packet<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) -> DriverOutcome {
+        if let Some(routine) = self.kernel.begin_cancel(cx, thread, irp) {
+            let routine = (routine, DriverRoutine::Cancel);
+            self.enter_driver(model, cx, thread, routine, (irp, 0));
+            return DriverOutcome::Enters;
+        }
+        if self.kernel.take_from_csq(irp) {
+            let cancelled = (Some(NtStatus::CANCELLED), 0);
+            // The routine of the queue completes it; a completion routine above may come first.
+            return match self.complete_packet(model, cx, thread, irp, cancelled) {
+                DriverOutcome::Returned(_) => DriverOutcome::Returned(1),
+                other => other,
+            };
+        }
+        DriverOutcome::Returned(0)
+    }
+
+    /// A system service, or the end of a thread, cancels the next of the requests that it has
+    /// found.
+    pub(super) fn sweep<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let id = self.kernel.km_mut().sweeps.remove(thread.index(), 0);
+        if !self.kernel.has_irp(id) {
+            return;
+        }
+        let irp = IrpRef::Service(id);
+        self.kernel.save_context(thread);
+        if let Some(routine) = self.kernel.begin_cancel(cx, thread, irp) {
+            let routine = (routine, DriverRoutine::ServiceCancel);
+            return self.enter_driver(model, cx, thread, routine, (irp, 0));
+        }
+        if self.kernel.take_from_csq(irp) {
+            self.kernel.begin_completion(cx, thread, irp, Some(NtStatus::CANCELLED), 0);
+            if self.walk(model, cx, thread, irp) {
+                // The walk is the sweep's: its end goes back there.
+                return;
+            }
+        }
+        self.kernel.restore_context(cx, thread);
+    }
+
+    /// A driver's routine returns.
+    pub(super) fn leave_driver<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let frame = self.kernel.km_mut().driver_frames.pop(thread.index());
+        let frame = frame.expect("each driver's routine has such a frame");
+        match frame.routine {
+            DriverRoutine::Dispatch | DriverRoutine::ServiceDispatch => {
+                let status = frame.returns.or(frame.forwarded).unwrap_or(NtStatus::SUCCESS);
+                self.check_dispatch(cx, thread, &frame, status);
+                if frame.routine == DriverRoutine::ServiceDispatch {
+                    return self.service_dispatched(model, cx, thread, status);
+                }
+                self.update_driver_frame(thread, |below| {
+                    if below.irp == frame.irp {
+                        below.forwarded = Some(status);
+                    }
+                });
+                self.driver_call_returns(model, cx, thread, ServiceReturn::status(status));
+            }
+            DriverRoutine::Completion => {
+                let status = frame.returns.unwrap_or(NtStatus::SUCCESS);
+                let goes_on = status != NtStatus::MORE_PROCESSING_REQUIRED;
+                if !goes_on {
+                    cx.rules([rule::IRP_26, rule::IRP_28]);
+                } else if self.kernel.driver_irp(frame.irp).is_none() {
+                    self.kernel.contract(
+                        cx,
+                        thread,
+                        "freed a request packet and let its completion go on",
+                    );
+                } else if self.walk(model, cx, thread, frame.irp) {
+                    return;
+                }
+                self.after_walk(model, cx, thread);
+            }
+            DriverRoutine::Cancel | DriverRoutine::ServiceCancel => {
+                let lock = self.kernel.cancel_spin_lock();
+                let holds = self.kernel.km().spin_locks[lock.index()].owner == Some(thread);
+                if holds {
+                    cx.rule(can::CAN_05);
+                    let how = "returned from a cancel routine with the cancel spin lock held";
+                    self.kernel.contract(cx, thread, how);
+                    self.kernel.release_spin_lock(cx, thread, lock);
+                }
+                if frame.routine == DriverRoutine::ServiceCancel {
+                    self.kernel.restore_context(cx, thread);
+                    return;
+                }
+                let result = ServiceReturn { status: NtStatus::SUCCESS, value: 1 };
+                self.driver_call_returns(model, cx, thread, result);
+            }
+        }
+    }
+
+    /// The walk up a packet's stack is over, or stopped: what began it goes on.
+    fn after_walk<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let pc = self.program.pc(thread);
+        let in_driver_call = pc.is_some_and(|pc| {
+            matches!(model.program.instruction(pc), super::Instruction::Call(call)
+                if matches!(model.program.call(call).service, Service::Driver(_)))
+        });
+        if in_driver_call && self.is_in_kernel_mode(thread) {
+            let value = u32::from(self.is_cancelling(model, thread));
+            let result = ServiceReturn { status: NtStatus::SUCCESS, value };
+            return self.driver_call_returns(model, cx, thread, result);
+        }
+        // A sweep.
+        self.kernel.restore_context(cx, thread);
+    }
+
+    fn is_cancelling(&self, model: &Model, thread: ThreadId) -> bool {
+        let pc = self.program.pc(thread);
+        pc.is_some_and(|pc| {
+            matches!(model.program.instruction(pc), super::Instruction::Call(call)
+            if matches!(
+                model.program.call(call).service,
+                Service::Driver(DriverService::Cancel { .. })
+            ))
+        })
+    }
+
+    /// A call of a driver returns after the routines that it ran.
+    fn driver_call_returns<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        result: ServiceReturn,
+    ) {
+        if self.kernel.is_kernel_apc_due(cx.deviations, thread) {
+            self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
+        } else {
+            self.return_to_user(model, cx, thread, result);
+        }
+    }
+
+    /// IRP-13, IRP-16, IRP-17: the legal shapes of a dispatch routine.
+    fn check_dispatch<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        frame: &DriverFrame,
+        status: NtStatus,
+    ) {
+        cx.rules([rule::IRP_13, rule::IRP_15]);
+        let how = if frame.forwarded == Some(status) {
+            return;
+        } else if status == NtStatus::PENDING && !frame.marked {
+            cx.rules([rule::IRP_16, dev::DEV_35]);
+            "returned STATUS_PENDING for a request that is not marked so"
+        } else if status == NtStatus::PENDING {
+            return;
+        } else if frame.marked {
+            cx.rules([rule::IRP_17, dev::DEV_35]);
+            "marked a request pending and did not return STATUS_PENDING"
+        } else if frame.forwarded.is_some() && frame.completed.is_none() {
+            cx.rule(rule::IRP_27);
+            "returned another status than the driver to which it passed the request"
+        } else if frame.completed.is_none() {
+            "returned from its dispatch routine with a request that it has neither completed, \
+             passed on nor marked pending"
+        } else if frame.completed != Some(status) {
+            "returned another status than that with which it completed the request"
+        } else {
+            return;
+        };
+        self.kernel.contract(cx, thread, how);
+    }
+
+    /// The dispatch routine of a system service's request has returned.
+    ///
+    /// APC-K-24: in a region, or at a raised level, the system stops instead of going back to
+    /// user mode.
+    fn service_dispatched<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        status: NtStatus,
+    ) {
+        let here = *self.kernel.km().thread(thread);
+        if here.irql != Irql::Passive {
+            let stop = BugCheck::IrqlGtZeroAtSystemService;
+            return self.kernel.stop_system(cx, thread, stop);
+        }
+        if here.kernel_apc_disable != 0 || here.special_apc_disable != 0 {
+            cx.rule(apc::APC_K_24);
+            return self.kernel.stop_system(cx, thread, BugCheck::ApcIndexMismatch);
+        }
+        let call = self.current_call(model, thread);
+        let Service::Io { request } = &call.service else {
+            unreachable!("requests come from their services: {:?}", call.service)
+        };
+        match self.kernel.dispatched(cx, thread, *request, status) {
+            ServiceOutcome::Returned(result) => self.returned(model, cx, thread, call, result),
+            ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
+            ServiceOutcome::Exits | ServiceOutcome::Dispatches { .. } => {
+                unreachable!("a request that was dispatched returns or waits")
+            }
+        }
+    }
+
+    /// Whether a packet that nobody frees is left when the program ends.
+    pub(super) fn check_leaks<O: Observer>(&self, cx: &mut Context<'_, O>, thread: ThreadId) {
+        let is_left = self.kernel.kernel_mode().is_some_and(|km| {
+            km.irps.get(0).iter().any(|record| {
+                matches!(record.origin, Origin::Unthreaded(owner) if owner == thread)
+                    && !record.is_completed
+                    && record.current > record.stack_count
+            })
+        });
+        if is_left {
+            let how = "ended with a request packet that it has built and not freed";
+            self.kernel.contract(cx, thread, how);
+        }
+    }
+}
