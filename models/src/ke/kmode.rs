@@ -15,7 +15,7 @@ use crate::ke::thread::{InService, ThreadState};
 use crate::ke::wait::{NEVER, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::lists::Lists;
-use crate::parts::{Entry, Key, Part, Parts, StatePart, state_parts};
+use crate::parts::{Aspect, Entry, Key, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use crate::service::ServiceReturn;
 use alertable_traces::kernel::Irql;
@@ -293,12 +293,12 @@ impl KernelMode {
     }
 
     /// As [`Kernel::settle`].
-    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, usize, u64)) {
+    pub(crate) fn settle(&mut self, parts: Parts, on_change: impl FnMut(Part, Aspect, usize, u64)) {
         self.settle_own_parts(parts, on_change);
     }
 
     /// As [`Kernel::take_marks`].
-    pub(crate) fn take_marks(&self, on_marked: impl FnMut(Part, usize)) {
+    pub(crate) fn take_marks(&self, on_marked: impl FnMut(Part, Aspect, usize)) {
         self.take_own_marks(on_marked);
     }
 
@@ -324,7 +324,7 @@ impl KernelMode {
 
     /// How many queues of request packets there are.
     pub(crate) fn irp_queue_count(&self) -> usize {
-        self.irp_queues.count()
+        self.irp_queues.list_count()
     }
 
     /// Why the system has stopped, if it has.
