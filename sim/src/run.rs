@@ -3,6 +3,7 @@
 use crate::engine::Ending;
 use crate::engine::policy::{Pct, Policy, RoundRobin, Uniform};
 use crate::engine::simulate::simulate;
+use crate::nt::Nt;
 use crate::system::{StepEvents, System};
 use crate::trace::{TraceSettings, Tracer};
 use alertable_models::event::{Event, Observer};
@@ -30,6 +31,8 @@ pub enum PolicyName {
     Pct,
     /// The threads take turns.
     RoundRobin,
+    /// As the system's own scheduler decides.
+    Nt,
 }
 
 impl PolicyName {
@@ -39,6 +42,7 @@ impl PolicyName {
             PolicyName::Random => "random",
             PolicyName::Pct => "pct",
             PolicyName::RoundRobin => "round-robin",
+            PolicyName::Nt => "nt",
         }
     }
 }
@@ -133,6 +137,10 @@ pub fn run_model(
         }
         Schedule::Policy { policy: PolicyName::RoundRobin, .. } => {
             Ok(run_with(model, scenario, options, &mut RoundRobin::default()))
+        }
+        Schedule::Policy { policy: PolicyName::Nt, .. } => {
+            let mut policy = Nt::new(&model.program, scenario, model.settings.processors);
+            Ok(run_with(model, scenario, options, &mut policy))
         }
         Schedule::Picks(picks) => {
             let mut policy = Given { picks, taken: 0, missing: None };

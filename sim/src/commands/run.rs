@@ -51,7 +51,7 @@ enum PolicyArgument {
     Pct,
     /// The threads take turns
     RoundRobin,
-    /// The system's own scheduler: not available yet
+    /// As the system's own scheduler decides: priorities, quanta, boosts; nothing is random
     Nt,
 }
 
@@ -60,10 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         PolicyArgument::Random => PolicyName::Random,
         PolicyArgument::Pct => PolicyName::Pct,
         PolicyArgument::RoundRobin => PolicyName::RoundRobin,
-        PolicyArgument::Nt => {
-            let message = "the policy \"nt\" is not available yet; take random, pct or round-robin";
-            return Err(Failure::Other(message.to_owned()));
-        }
+        PolicyArgument::Nt => PolicyName::Nt,
     };
     let schedule = match &arguments.schedule {
         Some(picks) => Schedule::Picks(picks.clone()),

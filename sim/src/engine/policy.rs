@@ -7,6 +7,11 @@ use super::rng::Rng;
 pub trait Policy<S: TransitionSystem> {
     /// The position of the pick in `enabled`, which is not empty.
     fn pick(&mut self, system: &S, enabled: &[S::Transition]) -> usize;
+
+    /// The step that was picked has been made, and has left this in the monitor.
+    fn stepped(&mut self, system: &S, monitor: &S::Monitor) {
+        let _ = (system, monitor);
+    }
 }
 
 /// Every possible transition is as likely as any other.

@@ -44,6 +44,7 @@ pub fn simulate<S: TransitionSystem>(
         }
         changed = system.step(&mut state, enabled[pick], &mut monitor);
         on_step(&enabled, pick, &monitor);
+        policy.stepped(system, &monitor);
         system.check(&before, enabled[pick], &state, &monitor, &mut found);
         if !found.is_empty() {
             let violations = found.into_iter().map(|violation| (step, violation)).collect();
