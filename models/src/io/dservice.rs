@@ -133,6 +133,8 @@ pub enum DriverService {
     Return {
         /// With this; with what its latest IoCallDriver returned without.
         status: Option<NtStatus>,
+        /// How many counted loops end with it.
+        loops: u8,
     },
 }
 

@@ -9,6 +9,7 @@ use crate::ids::{
     BlockId, CallId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, LabelId, ObjectId,
     RequestId, RoutineId, SpinLockId, ThreadId,
 };
+use crate::io::dservice::DriverService;
 use crate::io::overlapped::ResultWait;
 use crate::io::setup::{IoSetup, Model, Request};
 use crate::ke::Kernel;
@@ -333,10 +334,13 @@ impl Compiler {
     }
 
     fn call(&mut self, place: &str, call: &Call, label: Option<&str>) -> Result<(), CompileError> {
-        let Some(Lowered { service, convention }) = lower(call, self) else {
+        let Some(Lowered { mut service, convention }) = lower(call, self) else {
             let place = place.to_owned();
             return Err(CompileError::CallNotSimulated { call: call.name(), place });
         };
+        if let Service::Driver(DriverService::Return { loops, .. }) = &mut service {
+            *loops = self.loops.iter().filter(|open| open.counted).count() as u8;
+        }
         let label = label.map(|label| self.label(label));
         let id = CallId::from_index(self.program.calls.len());
         let source = call.clone();

@@ -146,10 +146,13 @@ impl Machine {
                 let lock = self.kernel.cancel_spin_lock();
                 self.kernel.release_spin_lock(cx, thread, lock);
             }
-            DriverService::Return { status } => {
+            DriverService::Return { status, loops } => {
                 self.update_driver_frame(thread, |frame| {
                     frame.returns = status.or(frame.forwarded);
                 });
+                for _ in 0..loops {
+                    self.program.loops.pop(thread.index());
+                }
                 return DriverOutcome::Leaves;
             }
             _ => {

@@ -83,7 +83,7 @@ fn passing_on(call: &Call, names: &mut impl Names) -> Option<(D, Convention)> {
         }
         Call::Return { status } => {
             let status = status.as_ref().map(|status| status_of(status));
-            (D::Return { status }, Convention::Void)
+            (D::Return { status, loops: 0 }, Convention::Void)
         }
         _ => return None,
     })
