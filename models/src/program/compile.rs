@@ -341,7 +341,9 @@ impl Compiler {
         if let Service::Driver(DriverService::Return { loops, .. }) = &mut service {
             *loops = self.loops.iter().filter(|open| open.counted).count() as u8;
         }
-        let label = label.map(|label| self.label(label));
+        // A routine that has returned keeps no result.
+        let is_return = matches!(service, Service::Driver(DriverService::Return { .. }));
+        let label = label.filter(|_| !is_return).map(|label| self.label(label));
         let id = CallId::from_index(self.program.calls.len());
         let source = call.clone();
         self.program.calls.push(ProgramCall { service, convention, label, source });

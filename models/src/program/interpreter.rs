@@ -207,9 +207,9 @@ impl Machine {
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
-        call: CallId,
+        id: CallId,
     ) {
-        let call = model.program.call(call);
+        let call = model.program.call(id);
         let outcome = match &call.service {
             Service::Kernel(service) => {
                 let frame = self.program.frames(thread).last();
@@ -218,7 +218,11 @@ impl Machine {
             }
             Service::Driver(service) => match self.driver_call(model, cx, thread, service) {
                 DriverOutcome::Enters => return,
-                DriverOutcome::Leaves => return self.leave_routine(model, cx, thread),
+                DriverOutcome::Leaves => {
+                    let result = NtStatus::SUCCESS.into();
+                    cx.event(Event::Return { thread, call: id, result });
+                    return self.leave_routine(model, cx, thread);
+                }
                 DriverOutcome::Returned(value) => {
                     ServiceOutcome::Returned(ServiceReturn { status: NtStatus::SUCCESS, value })
                 }
