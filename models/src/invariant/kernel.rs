@@ -5,6 +5,7 @@ use crate::deviation::Deviations;
 use crate::event::{Event, KapcChange};
 use crate::ids::ThreadId;
 use crate::io::BugCheck;
+use crate::io::dservice::DriverService;
 use crate::ke::apc::{Kapc, KapcStage};
 use crate::ke::kapc::KernelApc;
 use crate::ke::kmode::KernelThread;
@@ -18,6 +19,7 @@ use crate::rule::irp::{
 };
 use crate::rule::thread::{THR_15, THR_38};
 use crate::rule::wait::{WAIT_19, WAIT_69};
+use crate::service::Service;
 use alertable_traces::kernel::Irql;
 
 pub(super) const INVARIANTS: &[Invariant] = &[
@@ -302,6 +304,12 @@ fn due(machine: &Machine, thread: ThreadId) -> Option<KernelApc> {
 fn at_once(step: &Step<'_>) -> Result<(), Broken> {
     for event in step.events {
         let (thread, what) = match event {
+            // The end of a driver's routine is no call.
+            Event::Return { call, .. }
+                if matches!(step.service(*call), Service::Driver(DriverService::Return { .. })) =>
+            {
+                continue;
+            }
             Event::Return { thread, .. } => (*thread, "returned from a call"),
             Event::KernelApc { thread, .. } | Event::Thread { thread, .. }
                 if step.after.kernel.thread(*thread).state == ThreadState::Waiting =>
