@@ -21,6 +21,8 @@ mod generator;
 mod io;
 #[path = "properties/journal.rs"]
 mod journal;
+#[path = "properties/kernel.rs"]
+mod kernel;
 #[path = "properties/object.rs"]
 mod object;
 #[path = "properties/thread.rs"]
@@ -184,6 +186,29 @@ properties! {
     io_workers_agree: tool::workers_agree, about &[Io], catches [CompletionApcLost];
     invariants_hold_of_io: tool::invariants_hold, about &[Io],
         catches [CompletionApcLost, PacketDoubled];
+
+    normal_apcs_stay_out: watch::<kernel::NormalApcsStayOut>, about &[Kernel],
+        catches [CriticalRegionIgnored, NormalApcsNest];
+    kernel_apcs_wait_where_masked: watch::<kernel::NoneWhereMasked>, about &[Kernel],
+        catches [GuardedRegionIgnored, ApcLevelIgnored];
+    special_kernel_apcs_do_not_wait: watch::<kernel::SpecialsDoNotWait>, about &[Kernel],
+        catches [CriticalRegionMasksSpecial];
+    special_kernel_apcs_come_first: watch::<kernel::SpecialsComeFirst>, about &[Kernel],
+        catches [KernelApcFifo];
+    apc_objects_are_queued_once: watch::<kernel::InsertedOnce>, about &[Kernel],
+        catches [KapcInsertedTwice];
+    routines_run_at_their_levels: watch::<kernel::LevelsAreRight>, about &[Kernel],
+        catches [NormalRoutineAtApcLevel];
+    user_apcs_come_last: watch::<kernel::UserApcsComeLast>, about &[Kernel],
+        catches [UserApcsFirst];
+    masked_apcs_let_wait: watch::<kernel::MaskedApcsWait>, about &[Kernel],
+        catches [MaskedApcWakes];
+    invariants_hold_of_kernel_mode: tool::invariants_hold, about &[Kernel],
+        catches [CriticalRegionIgnored, GuardedRegionIgnored];
+    kernel_runs_are_explored: tool::runs_are_explored, about &[Kernel], catches [KernelApcFifo];
+    kernel_replays: tool::replay_reproduces, about &[Kernel], catches [KernelApcFifo];
+    kernel_labels_only_show: tool::labels_only_show, about &[Kernel], catches [KernelApcFifo];
+    kernel_workers_agree: tool::workers_agree, about &[Kernel], catches [KernelApcFifo];
 
     runs_are_explored: tool::runs_are_explored, about &[], catches [ApcLifo, SignalWakesNobody];
     same_seed_same_trace: tool::same_seed_same_trace, about &[], catches [ApcLifo];

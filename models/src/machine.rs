@@ -540,7 +540,9 @@ impl Model {
         }
         let interrupted = record.state == ThreadState::User
             && (machine.kernel.is_asked_to_stop(record)
-                || (self.watch(thread).alertable && machine.kernel.has_special_apc(thread)));
+                || (self.watch(thread).alertable
+                    && !machine.is_in_kernel_mode(thread)
+                    && machine.kernel.has_special_apc(thread)));
         if !interrupted {
             out.push(Transition::Run(thread));
             return true;

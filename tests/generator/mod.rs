@@ -6,6 +6,7 @@
 //! them, and no periodic timer ticks in free time: without loops every run comes to an end.
 
 pub(crate) mod io;
+pub(crate) mod kernel;
 
 use alertable_traces::call::{Call, Timeout};
 use alertable_traces::scenario::{
@@ -33,12 +34,17 @@ pub(crate) enum Topic {
     Ends,
     /// Files and ports, and nothing else.
     Io,
+    /// Code in kernel mode.
+    Kernel,
 }
 
 /// Small scenarios of all kinds, with more of some topics.
 pub(crate) fn scenarios(topics: &[Topic]) -> BoxedStrategy<Scenario> {
     if topics.contains(&Topic::Io) {
         return io::scenarios();
+    }
+    if topics.contains(&Topic::Kernel) {
+        return kernel::scenarios();
     }
     plans(topics).prop_map(|plan| Builder::build(&plan)).boxed()
 }
@@ -244,7 +250,10 @@ impl<'a> Builder<'a> {
             "manual" => Object::Event { reset: Reset::Manual, signaled: plan.signaled[1] },
             "tick" => Object::Timer { reset: Reset::Auto },
             "alarm" => Object::Timer { reset: Reset::Manual },
-            MUTEX => Object::Mutex { owner: plan.mutex_owner.map(|thread| self.thread(thread)) },
+            MUTEX => {
+                let owner = plan.mutex_owner.map(|thread| self.thread(thread));
+                Object::Mutex { owner, kernel: false }
+            }
             _ => Object::Semaphore { count: plan.semaphore.0, max: plan.semaphore.1 },
         }
     }

@@ -3,7 +3,7 @@
 use super::{Broken, Concern, Invariant, Step};
 use crate::event::{Event, KapcChange};
 use crate::ids::{CallId, ThreadId};
-use crate::ke::apc::Kapc;
+use crate::ke::apc::{Kapc, KapcStage};
 use crate::ke::kservice::KernelService;
 use crate::ke::thread::ThreadState;
 use crate::program::Frame;
@@ -80,6 +80,11 @@ fn was_alertable(step: &Step<'_>, thread: ThreadId) -> bool {
     if step.before.kernel.is_decided_by_driver(thread) {
         return true;
     }
+    // Kernel APCs that come before a routine that is about to begin change nothing about it.
+    let next = frames
+        .iter()
+        .position(|frame| frame.kapc.and_then(Kapc::stage) == Some(KapcStage::UserNext));
+    let frames = next.map_or(frames, |next| &frames[..=next]);
     match (step.before.kernel.thread(thread).state, frames) {
         (ThreadState::Starting, _) => true,
         // The chain goes on where the routine that returns had interrupted.

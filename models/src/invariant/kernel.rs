@@ -263,7 +263,7 @@ fn levels(step: &Step<'_>) -> Result<(), Broken> {
         let wanted = match kapc.stage() {
             Some(KapcStage::Kernel) => Irql::Apc,
             Some(KapcStage::Normal | KapcStage::User) => Irql::Passive,
-            Some(KapcStage::Rundown) | None => continue,
+            Some(KapcStage::UserNext | KapcStage::Rundown) | None => continue,
         };
         let irql = irql_at(step, *thread, at);
         if irql != wanted {

@@ -2,6 +2,7 @@
 
 use super::BugCheck;
 use super::complete::Completer;
+use super::driver::IrpRef;
 use super::irp::IrpPlace;
 use super::setup::{FileTarget, Model};
 use crate::deviation::Deviation;
@@ -33,7 +34,7 @@ impl Kernel {
         {
             // Its driver's routines come one after the other.
             self.irp_event(cx, id, IrpChange::CancelRequested);
-            self.km_mut().sweeps.push(thread.index(), id);
+            self.km_mut().sweeps.push(thread.index(), IrpRef::Service(id));
             return;
         }
         if let FileTarget::Device(device) = self.request_of(cx, id).1.target

@@ -420,7 +420,7 @@ impl Kernel {
     /// Whether a thread that exits still waits for requests of its own.
     pub(crate) fn awaits_irps(&self, thread: ThreadId) -> bool {
         self.thread(thread).state == ThreadState::Exiting(ExitPhase::AwaitIrps)
-            && !self.io().thread_irps(thread).is_empty()
+            && (!self.io().thread_irps(thread).is_empty() || !self.own_irps_of(thread).is_empty())
     }
 }
 

@@ -5,9 +5,10 @@ use crate::event::{Event, Observer};
 use crate::ids::{BlockId, IrpId, IrpQueueId, IrpVarId, ObjectId, RoutineId, SpinLockId, ThreadId};
 use crate::io::BugCheck;
 use crate::ke::kapc::KernelApc;
+use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::parts::{Entry, Key};
-use crate::rule::{cancel as can, device as dev, irp as rule};
+use crate::rule::{cancel as can, device as dev, exit, irp as rule};
 use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
@@ -506,6 +507,14 @@ impl Kernel {
             }
             IrpRef::Own(var) => {
                 let (Origin::Threaded(issuer) | Origin::Unthreaded(issuer)) = record.origin;
+                if self.thread(issuer).state == ThreadState::Terminated {
+                    self.contract(
+                        cx,
+                        thread,
+                        "let the completion of a request packet go on whose thread has ended",
+                    );
+                    return self.drop_driver_irp(irp);
+                }
                 cx.rule(rule::IRP_36);
                 self.insert_kernel_apc(cx, issuer, KernelApc::OwnIrp(var));
             }
@@ -517,12 +526,7 @@ impl Kernel {
     /// IRP-58: an error that has not pended tells neither status block nor event; the I/O manager
     /// frees what belongs to a thread. IRP-04: another one is left to its driver, who should have
     /// stopped it.
-    pub(crate) fn finish_own_irp<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        var: IrpVarId,
-    ) {
+    pub(crate) fn finish_own_irp<O: Observer>(&mut self, cx: &mut Context<'_, O>, var: IrpVarId) {
         let Some(record) = self.driver_irp(IrpRef::Own(var)).copied() else { return };
         let silent = record.status.is_error() && !record.pending_returned;
         if silent {
@@ -536,8 +540,46 @@ impl Kernel {
                 self.set_event(cx, event);
             }
         }
-        let _ = thread;
         self.drop_driver_irp(IrpRef::Own(var));
+    }
+
+    /// The packets that drivers have built for a thread and that are not over.
+    pub(crate) fn own_irps_of(&self, thread: ThreadId) -> Vec<IrpRef> {
+        let Some(km) = self.kernel_mode() else { return Vec::new() };
+        let is_its = |record: &&DriverIrp| {
+            matches!(record.name, IrpRef::Own(_)) && record.origin == Origin::Threaded(thread)
+        };
+        km.irps.get(0).iter().filter(is_its).map(|record| record.name).collect()
+    }
+
+    /// EXIT-23: the end of a thread cancels what was built for it, whatever it is about. EXIT-22:
+    /// what a driver frees itself is left alone.
+    pub(crate) fn cancel_own_irps<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        for irp in self.own_irps_of(thread) {
+            cx.rule(exit::EXIT_23);
+            self.km_mut().sweeps.push(thread.index(), irp);
+        }
+    }
+
+    /// EXIT-22: the packets that a driver has built and frees itself go on without the thread.
+    pub(crate) fn leave_own_irps<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let survives = self.kernel_mode().is_some_and(|km| {
+            km.irps.get(0).iter().any(|record| record.origin == Origin::Unthreaded(thread))
+        });
+        if survives {
+            cx.rule(exit::EXIT_22);
+        }
+        for irp in self.own_irps_of(thread) {
+            self.drop_driver_irp(irp);
+        }
     }
 
     /// The spin lock under which requests are cancelled: the one behind the program's.

@@ -30,6 +30,9 @@ impl Kernel {
             }
             self.cancel_irp(cx, id, Some(thread), true);
         }
+        if self.has_kernel_mode() {
+            self.cancel_own_irps(cx, thread);
+        }
         self.thread_mut(thread).wait.remaining_ms = CANCEL_TIMEOUT_MS;
     }
 

@@ -15,6 +15,7 @@ use crate::parts::{Entry, Key};
 use crate::rule::{
     apc as rule, cancel, exit, io, irp as irp_rule, thread as thr, timer as tim, wait,
 };
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 use alertable_traces::trace::ProcessorMode;
 
@@ -65,6 +66,8 @@ pub enum KapcStage {
     Kernel,
     /// The normal routine of a kernel APC.
     Normal,
+    /// The normal routine of a user APC, which is about to begin.
+    UserNext,
     /// The normal routine of a user APC.
     User,
     /// The rundown routine.
@@ -235,6 +238,9 @@ impl Kernel {
             }
             self.thread_mut(thread).user_apc_pending = true;
             self.end_wait(cx, thread, NtStatus::USER_APC);
+        } else if kapc.is_special() && self.holds_special_user_apc(thread) {
+            // APC-X-12: it waits for the end of what holds other deliveries back.
+            cx.rule(rule::APC_X_12);
         } else if here.state == ThreadState::Waiting && kapc.is_special() {
             // APC-X-04: its kernel part interrupts the wait, which then starts over.
             cx.rule(rule::APC_X_04);
@@ -245,6 +251,14 @@ impl Kernel {
                 cx.rule(thr::THR_20);
             }
         }
+    }
+
+    /// Whether a region or a raised level of a thread delays a special user APC.
+    fn holds_special_user_apc(&self, thread: ThreadId) -> bool {
+        self.kernel_mode().is_some_and(|km| {
+            let here = km.thread(thread);
+            here.kernel_apc_disable != 0 || here.special_apc_disable != 0 || here.irql >= Irql::Apc
+        })
     }
 
     /// Takes a timer's APC back if it is queued (KeRemoveQueueApc).

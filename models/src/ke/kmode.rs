@@ -5,7 +5,7 @@
 //! ([`Kernel::next_kernel_apc`]).
 
 use crate::event::{Event, Observer};
-use crate::ids::{DatumId, DpcId, IrpId, KapcId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, ThreadId};
 use crate::io::BugCheck;
 use crate::io::driver::{DriverFrame, DriverIrp, DriverSetup, IrpRef};
 use crate::ke::dpc::DpcState;
@@ -224,7 +224,7 @@ pub struct KernelMode {
     /// What the drivers' routines that each thread runs have done, the innermost last.
     pub(crate) driver_frames: Lists<DriverFrame>,
     /// The requests that each thread is about to cancel.
-    pub(crate) sweeps: Lists<IrpId>,
+    pub(crate) sweeps: Lists<IrpRef>,
     /// Why the system has stopped.
     pub(crate) stop: Records<Option<BugCheck>>,
 }

@@ -119,6 +119,9 @@ impl Machine {
                     let stop = BugCheck::MultipleIrpCompleteRequests;
                     self.kernel.stop_system(cx, thread, stop);
                 } else {
+                    if matches!(service, DriverService::Cancel { .. }) {
+                        cx.rule(can::CAN_13);
+                    }
                     self.kernel.contract(cx, thread, "used a request packet that is freed");
                 }
                 return DriverOutcome::Returned(0);
@@ -378,11 +381,10 @@ impl Machine {
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) {
-        let id = self.kernel.km_mut().sweeps.remove(thread.index(), 0);
-        if !self.kernel.has_irp(id) {
+        let irp = self.kernel.km_mut().sweeps.remove(thread.index(), 0);
+        if self.kernel.driver_irp(irp).is_none() {
             return;
         }
-        let irp = IrpRef::Service(id);
         self.kernel.save_context(thread);
         if let Some(routine) = self.kernel.begin_cancel(cx, thread, irp) {
             let routine = (routine, DriverRoutine::ServiceCancel);

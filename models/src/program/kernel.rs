@@ -46,7 +46,7 @@ impl Machine {
         while let Some(apc) = self.kernel.take_kernel_apc(cx, thread) {
             match apc {
                 KernelApc::Io(irp) => self.kernel.run_io_apc(cx, thread, irp),
-                KernelApc::OwnIrp(var) => self.kernel.finish_own_irp(cx, thread, var),
+                KernelApc::OwnIrp(var) => self.kernel.finish_own_irp(cx, var),
                 KernelApc::Exit => self.kernel.queue_exit(cx, thread),
                 KernelApc::Suspend if self.kernel.thread(thread).suspend_count == 0 => {
                     cx.rule(thr::THR_23);
@@ -77,7 +77,7 @@ impl Machine {
         }
         match self.program.frames(thread).last() {
             Some(frame) if frame.is_to_be_entered() => self.enter_normal_routine(model, cx, thread),
-            _ if self.is_in_kernel_mode(thread) => {}
+            _ if self.is_in_kernel_mode(thread) => cx.rule(apc::APC_K_19),
             _ => self.go_back_to_user_mode(model, cx, thread),
         }
     }
@@ -206,10 +206,17 @@ impl Machine {
         thread: ThreadId,
     ) {
         let entered = |frame: &mut Frame| {
-            frame.test_alert = false;
-            frame.kapc
+            let kapc = frame.kapc.as_mut()?;
+            match &mut kapc.source {
+                ApcSource::Object { stage: stage @ KapcStage::UserNext, .. } => {
+                    *stage = KapcStage::User;
+                }
+                _ => frame.test_alert = false,
+            }
+            Some(*kapc)
         };
         let kapc = self.program.frames.update_last(thread.index(), entered).flatten();
+        self.kernel.thread_mut(thread).state = ThreadState::User;
         self.see_routine(model, cx, thread, kapc.expect("normal routines are of APCs"));
         self.settle(model, thread);
     }
@@ -255,13 +262,26 @@ impl Machine {
         }
         self.kernel.set_irql(cx, thread, Irql::Passive);
         let Frame { interrupted, test_alert, .. } = frame;
+        let is_due = self.kernel.is_kernel_apc_due(cx.deviations, thread);
         if let Some((routine, context)) = self.kernel.km_thread_mut(thread).normal.take() {
-            let source = ApcSource::Object { kapc, stage: KapcStage::User };
-            let apc = Kapc { source, routine, context };
-            return self.push_routine(model, cx, thread, apc, interrupted, test_alert);
+            let source = ApcSource::Object { kapc, stage: KapcStage::UserNext };
+            let kapc = Some(Kapc { source, routine, context });
+            let pc = model.program.routines[routine.index()].entry;
+            let frame = Frame { pc, kapc, interrupted, test_alert };
+            self.program.frames.push(thread.index(), frame);
+            if is_due {
+                // They come when the level falls, before the return to user mode.
+                return self.deliver_kernel_apcs(model, cx, thread);
+            }
+            return self.enter_normal_routine(model, cx, thread);
         }
         cx.rule(apc::APC_K_10);
         let _ = self.kernel.test_alert(cx, thread);
+        if is_due {
+            self.kernel.thread_mut(thread).state =
+                interrupted.map_or(ThreadState::User, ThreadState::Returning);
+            return;
+        }
         match self.kernel.deliver_user_apc(cx, thread, test_alert) {
             Some(next) => self.enter_routine(model, cx, thread, next, interrupted, test_alert),
             None => self.go_on(model, cx, thread, interrupted),

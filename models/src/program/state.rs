@@ -29,9 +29,14 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Whether it is of a normal routine that is about to begin.
+    /// Whether it is of a normal routine that is about to begin, after the kernel APCs that come
+    /// first.
     pub(crate) fn is_to_be_entered(&self) -> bool {
-        self.test_alert && self.kapc.is_some_and(|kapc| kapc.stage() == Some(KapcStage::Normal))
+        match self.kapc.and_then(Kapc::stage) {
+            Some(KapcStage::Normal) => self.test_alert,
+            Some(KapcStage::UserNext) => true,
+            _ => false,
+        }
     }
 }
 

@@ -87,7 +87,8 @@ impl Kernel {
                 && !cx.deviations.contains(Deviation::MutexNotAbandoned)
         };
         let has_irp = || {
-            self.io.as_deref().is_some_and(|io| !io.thread_irps(thread).is_empty())
+            (self.io.as_deref().is_some_and(|io| !io.thread_irps(thread).is_empty())
+                || !self.own_irps_of(thread).is_empty())
                 && !cx.deviations.contains(Deviation::ExitKeepsIrps)
         };
         match phase {
@@ -121,6 +122,9 @@ impl Kernel {
     /// The end: the thread object is signaled for ever (WAIT-74).
     fn end_thread<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
         cx.rule(wait::WAIT_74);
+        if self.has_kernel_mode() {
+            self.leave_own_irps(cx, thread);
+        }
         if self.has_io() {
             cx.rules([exit::EXIT_01, exit::EXIT_24]);
             self.leave_port(cx, thread);

@@ -76,8 +76,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_08 "APC-S-08" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_08 "APC-S-08" Kernel SourceDerived missing "A thread of a scenario attaches to no other process: its APCs have one environment." {
         statement: "Four environments choose the APC state an APC goes to: Original (the state of \
             the thread's own process), Attached (the state of the process it is attached to), \
             Current (whichever is in force when the APC is *initialised*), Insert (whichever is \
@@ -87,8 +86,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_09 "APC-S-09" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_09 "APC-S-09" Kernel SourceDerived missing "A thread of a scenario attaches to no other process: its APCs have one environment." {
         statement: "An APC inserted into the state that is not in force is only linked in: no \
             pending flag, no interrupt, no wake-up. On detach, a non-empty kernel list of the \
             restored state sets KernelApcPending and requests the APC interrupt; user APCs wait \
@@ -98,8 +96,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_10 "APC-S-10" Kernel SourceDerived
-        missing "The kernel's APC records and environments are not simulated yet; user APCs are modelled by their effect." {
+    APC_S_10 "APC-S-10" Kernel SourceDerived missing "A thread of a scenario attaches to no other process: its APCs have one environment." {
         statement: "Detaching with anything still queued in the attached state, or with a normal \
             kernel APC in progress, is fatal (0x06); pending deliverable kernel APCs are \
             delivered first.",
@@ -246,8 +243,7 @@ rules! {
         divergence: "Since Windows 8 a suspended waiter is additionally excluded (THR-20). Wine \
             8.0 does not commit the wake-up at insertion (WAIT-13).",
     }
-    APC_I_14 "APC-I-14" Kernel SourceDerived
-        missing "Priorities and boosts come with the scheduler of the system; exploration covers every order." {
+    APC_I_14 "APC-I-14" Kernel SourceDerived missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "The increment given at insertion is only the priority boost of a thread that \
             the insertion wakes.",
         observe: "priority after wake",
@@ -459,8 +455,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_19 "APC-K-19" Kernel SourceDerived
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_19 "APC-K-19" Kernel SourceDerived {
         statement: "Delivery by the APC interrupt or by leaving a region is entered in kernel \
             mode and never touches the user list; only the exit path to user mode does.",
         observe: "user APC pending, kernel code leaves region: user routine not yet run",
@@ -495,8 +490,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_23 "APC-K-23" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_K_23 "APC-K-23" Kernel Documented missing "Fast mutexes, guarded mutexes and resources are no objects of the format." {
         statement: "A fast mutex holder runs at APC_LEVEL; a guarded mutex holder is in a guarded \
             region; the \"unsafe\" variants and executive resources require the caller to have \
             disabled APCs beforehand.",
@@ -956,8 +950,7 @@ rules! {
         note: "",
         divergence: "Windows 11.",
     }
-    APC_X_12 "APC-X-12" Kernel Inferred
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    APC_X_12 "APC-X-12" Kernel Inferred {
         statement: "Critical and guarded regions and IRQL ≥ APC_LEVEL delay a special user APC \
             exactly like any other delivery to user mode.",
         observe: "target in a driver's critical region",
@@ -1016,8 +1009,7 @@ rules! {
         note: "",
         divergence: "In ReactOS, UserApcPending is set only in the not-alerted branch.",
     }
-    ALERT_06 "ALERT-06" Kernel SourceDerived
-        missing "Kernel-mode alerts come with NtAlertResumeThread, which is no call of the format." {
+    ALERT_06 "ALERT-06" Kernel SourceDerived missing "That interrupts end kernel-mode alerts of threads in user mode is not simulated." {
         statement: "A kernel-mode alert bit is cleared whenever the thread returns to user mode.",
         observe: "NtAlertResumeThread on a running thread: no effect on its next wait once it has \
             been in user mode",
@@ -1035,8 +1027,7 @@ rules! {
         note: "",
         divergence: "Re-signalling of SignalObjectAndWait not verified on Windows: doubtful.",
     }
-    ALERT_08 "ALERT-08" NtSyscall SourceDerived
-        missing "Kernel-mode alerts come with NtAlertResumeThread, which is no call of the format." {
+    ALERT_08 "ALERT-08" NtSyscall SourceDerived missing "NtAlertResumeThread is no call of the format." {
         statement: "NtAlertResumeThread alerts the thread in kernel mode, then lowers the suspend \
             count, and returns the previous count.",
         observe: "on a suspended thread that was in an alertable wait: wait ends with \

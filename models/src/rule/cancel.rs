@@ -119,8 +119,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_13 "CAN-13" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    CAN_13 "CAN-13" Driver Documented {
         statement: "A driver that cancels an IRP it created must make sure the IRP is not freed \
             by its own completion routine while `IoCancelIrp` is using it; the usual solution is \
             an extra owner count shared by the two paths.",
@@ -129,8 +128,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_14 "CAN-14" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    CAN_14 "CAN-14" Driver Documented missing "Associated requests cannot be built in a scenario." {
         statement: "Cancelling a master IRP does not reach its associated IRPs automatically; \
             the master's cancel routine must cancel them.",
         observe: "thread exit with a master IRP pending",

@@ -212,8 +212,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_22 "EXIT-22" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    EXIT_22 "EXIT-22" Driver Documented {
         statement: "Non-threaded, driver-created IRPs are unaffected by anybody's exit; the \
             driver that made them must cancel them itself.",
         observe: "IRP built by a filter with `IoAllocateIrp` survives the exit of the thread in \
@@ -222,8 +221,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    EXIT_23 "EXIT-23" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    EXIT_23 "EXIT-23" Driver Documented {
         statement: "Threaded IRPs created by a driver in the context of a user thread are \
             cancelled when that user thread exits, even if the work they represent is unrelated \
             to the thread.",

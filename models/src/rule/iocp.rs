@@ -487,8 +487,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_51 "IOCP-51" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IOCP_51 "IOCP-51" Driver Documented missing "The queue functions of the driver kit are no calls of the format." {
         statement: "Kernel queue counterparts: insert returns the previous number of queued \
             entries; insert-at-head exists only in the kernel; remove returns an entry pointer \
             or one of STATUS_TIMEOUT, STATUS_USER_APC (user-mode wait only), STATUS_ABANDONED, \

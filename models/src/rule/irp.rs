@@ -322,8 +322,7 @@ rules! {
         note: "",
         divergence: "W-nt marks one synchronous row of this case as not matched by Wine.",
     }
-    IRP_32 "IRP-32" Driver Documented
-        missing "The drivers of scenarios are devices and filters that are set up; drivers of one's own, which build and hold requests, come with kernel mode." {
+    IRP_32 "IRP-32" Driver Documented missing "Associated requests cannot be built in a scenario." {
         statement: "An associated IRP (created for a master IRP) is on no thread list; when its \
             walk ends it is freed, the master's outstanding count is decremented, and the \
             completion that brings the count to zero completes the master in the same call. The \
@@ -344,8 +343,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IRP_34 "IRP-34" Kernel Documented
-        missing "There are no priority boosts: the schedule decides who runs." {
+    IRP_34 "IRP-34" Kernel Documented missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "The priority boost passed to `IoCompleteRequest` is applied to the issuing \
             thread (through the second-stage APC insertion), not to the completing one; \
             convention is 0 for fast or failed operations, 1 for disk, 2 for \

@@ -837,8 +837,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    WAIT_95 "WAIT-95" Kernel Documented
-        missing "Priorities and boosts come with the scheduler of the system; exploration covers every order." {
+    WAIT_95 "WAIT-95" Kernel Documented missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "Thread states: Initialized, Ready, Standby, Running, Waiting, Terminated, \
             plus Transition (stack not resident), DeferredReady (made ready, not yet assigned to \
             a processor) and, on NT 5.1/5.2 only, GateWait. A woken thread is Ready, not Running.",
@@ -847,8 +846,7 @@ rules! {
         note: "",
         divergence: "GateWait gone since Windows 7.",
     }
-    WAIT_96 "WAIT-96" Kernel Documented
-        missing "Priorities and boosts come with the scheduler of the system; exploration covers every order." {
+    WAIT_96 "WAIT-96" Kernel Documented missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "Ready threads run by priority; within one priority FIFO; a preempted thread \
             goes to the front of its queue, one whose quantum ended to the back.",
         observe: "",
@@ -856,8 +854,7 @@ rules! {
         note: "",
         divergence: "With several processors and affinities only approximately.",
     }
-    WAIT_97 "WAIT-97" Kernel Tested
-        missing "Priorities and boosts come with the scheduler of the system; exploration covers every order." {
+    WAIT_97 "WAIT-97" Kernel Tested missing "The policy nt of `run` follows it; exploration covers every order." {
         statement: "A thread released from a wait may get a temporary boost above its base \
             priority (events, mutexes, semaphores 1; alerts and termination APCs 2; I/O by device \
             class), only in the dynamic range (base below 16) and to at most 15; it decays by one \
@@ -876,8 +873,7 @@ rules! {
         note: "",
         divergence: "Real systems show only a subset of the schedules.",
     }
-    WAIT_99 "WAIT-99" Kernel Documented
-        missing "Kernel-mode APCs, IRQL and regions are not simulated yet." {
+    WAIT_99 "WAIT-99" Kernel Documented missing "The wait option cannot be said in a scenario." {
         statement: "With the \"wait next\" option of the kernel's set, pulse and release \
             functions the caller keeps IRQL and lock until its following wait call, making \
             signal-plus-wait atomic; the following call must be a wait.",
