@@ -257,12 +257,13 @@ mod tests {
                 "objects": {{ "go": {{ "type": "event", "reset": "auto" }} }},
                 "threads": {{ {threads} }} }}"#
         );
-        let scenario = read_scenario(&text, None).unwrap();
+        let scenario = read_scenario(&text, None).expect("it is well formed");
         let settings = Settings { processors, ..Settings::default() };
-        let model = Model { program: compile(&scenario).unwrap(), settings };
+        let model = Model { program: compile(&scenario).expect("it can be simulated"), settings };
         let schedule = Schedule::Policy { policy: PolicyName::Nt, seed: 0 };
         let options = RunOptions { schedule, step_count_max: 1000, with_trace: false };
-        let Run { timeline, .. } = run_model(&model, &scenario, &options).unwrap();
+        let Run { timeline, .. } =
+            run_model(&model, &scenario, &options).expect("no picks are given");
         let calls = timeline.iter().filter_map(|(_, event)| match event {
             Event::Call { thread, .. } => Some(model.program.thread_name(*thread).to_owned()),
             _ => None,

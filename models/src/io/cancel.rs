@@ -2,8 +2,8 @@
 
 use super::BugCheck;
 use super::complete::Completer;
-use super::driver::IrpRef;
 use super::irp::IrpPlace;
+use super::packet::IrpRef;
 use super::setup::{FileTarget, Model};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};

@@ -1,19 +1,16 @@
-//! Drivers of the program's own: request packets with their stack locations, and what drivers do
-//! with them. The routines themselves are steps, which [`crate::program`] runs.
+//! Drivers of the program's own: what they do with request packets. Their routines are steps, which
+//! [`crate::program`] runs.
 
+use super::packet::{DriverIrp, IrpRef, Location, Origin, STACK_COUNT_MAX};
 use crate::event::{Event, Observer};
-use crate::ids::{BlockId, IrpId, IrpQueueId, IrpVarId, ObjectId, RoutineId, SpinLockId, ThreadId};
+use crate::ids::{IrpId, IrpQueueId, IrpVarId, ObjectId, RoutineId, SpinLockId, ThreadId};
 use crate::io::BugCheck;
 use crate::ke::kapc::KernelApc;
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
-use crate::parts::{Entry, Key};
 use crate::rule::{cancel as can, device as dev, exit, irp as rule};
 use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
-
-/// The most stack locations of a request packet.
-pub const STACK_COUNT_MAX: usize = 4;
 
 /// A device of the program's own driver.
 #[derive(Clone, Debug)]
@@ -24,190 +21,6 @@ pub struct DriverSetup {
     pub dispatch: RoutineId,
     /// The device that it is attached over, by its number among these.
     pub over: Option<usize>,
-}
-
-/// A request packet, as drivers name it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum IrpRef {
-    /// One of the I/O manager's, for a system service.
-    Service(IrpId),
-    /// One that a driver has built; named by where its address was kept first.
-    Own(IrpVarId),
-}
-
-impl IrpRef {
-    fn word(self) -> u64 {
-        match self {
-            IrpRef::Service(irp) => u64::from(irp.0) << 1,
-            IrpRef::Own(var) => 1 | u64::from(var.0) << 1,
-        }
-    }
-}
-
-impl Entry for IrpRef {
-    fn digest(&self, key: Key) -> u64 {
-        key.hash(self.word())
-    }
-}
-
-impl Entry for Option<IrpRef> {
-    fn digest(&self, key: Key) -> u64 {
-        key.hash(self.map_or(0, |irp| irp.word() + 1))
-    }
-}
-
-/// A stack location (IO_STACK_LOCATION).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Location {
-    /// The device that it is for, by its number, and one more; 0 for none.
-    pub device: u8,
-    /// The completion routine of the driver above.
-    pub routine: Option<RoutineId>,
-    /// When that runs: on success, on error, on cancellation.
-    pub cases: [bool; 3],
-    /// SL_PENDING_RETURNED.
-    pub pending: bool,
-}
-
-/// How a request packet came to be, which decides who frees it (IRP-03).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Origin {
-    /// A system service, or IoBuildDeviceIoControlRequest: the I/O manager frees it.
-    Threaded(ThreadId),
-    /// IoAllocateIrp, IoBuildAsynchronousFsdRequest: its driver frees it.
-    Unthreaded(ThreadId),
-}
-
-/// A request packet, as drivers see it (IRP).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DriverIrp {
-    /// Its name.
-    pub name: IrpRef,
-    /// How it came to be.
-    pub origin: Origin,
-    /// How many stack locations it has.
-    pub stack_count: u8,
-    /// The current one, counted from 1 at the bottom; one past the top at first.
-    pub current: u8,
-    /// The stack locations, the bottom one first.
-    pub locations: [Location; STACK_COUNT_MAX],
-    /// What the driver below has marked (PendingReturned).
-    pub pending_returned: bool,
-    /// Its cancellation was asked for (Cancel).
-    pub cancel: bool,
-    /// The cancel routine.
-    pub cancel_routine: Option<RoutineId>,
-    /// The cancel routine of a cancel-safe queue, which holds it.
-    pub csq: bool,
-    /// IoStatus.Status.
-    pub status: NtStatus,
-    /// IoStatus.Information.
-    pub information: u32,
-    /// Its walk up the stack is over.
-    pub is_completed: bool,
-    /// Where its result is written; for those of system services their own record says it.
-    pub block: Option<BlockId>,
-    /// What completion signals.
-    pub event: Option<ObjectId>,
-}
-
-impl Entry for DriverIrp {
-    fn digest(&self, key: Key) -> u64 {
-        let DriverIrp {
-            name,
-            origin,
-            stack_count,
-            current,
-            locations,
-            pending_returned,
-            cancel,
-            cancel_routine,
-            csq,
-            status,
-            information,
-            is_completed,
-            block,
-            event,
-        } = *self;
-        let routine = |routine: Option<RoutineId>| routine.map_or(0, |r| u64::from(r.0) + 1);
-        let origin = match origin {
-            Origin::Threaded(thread) => u64::from(thread.0) << 1,
-            Origin::Unthreaded(thread) => 1 | u64::from(thread.0) << 1,
-        };
-        let flags = u64::from(pending_returned)
-            | u64::from(cancel) << 1
-            | u64::from(csq) << 2
-            | u64::from(is_completed) << 3
-            | u64::from(stack_count) << 4
-            | u64::from(current) << 8
-            | origin << 16
-            | routine(cancel_routine) << 32;
-        let mut sum = key.hash_pair(name.word(), flags);
-        let mut key = key.next();
-        let result = u64::from(status.0) << 32 | u64::from(information);
-        let block = block.map_or(0, |block| u64::from(block.0) + 1);
-        let event = event.map_or(0, |event| u64::from(event.0) + 1);
-        sum = sum.wrapping_add(key.hash_pair(result, block << 32 | event));
-        for location in locations {
-            key = key.next();
-            let Location { device, routine: completion, cases, pending } = location;
-            let cases = cases.iter().fold(0, |bits, case| bits << 1 | u64::from(*case));
-            let word = u64::from(device) | cases << 8 | u64::from(pending) << 11;
-            sum = sum.wrapping_add(key.hash_pair(word, routine(completion)));
-        }
-        sum
-    }
-}
-
-/// Which routine of a driver runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum DriverRoutine {
-    /// The dispatch routine, for a system service.
-    ServiceDispatch,
-    /// The dispatch routine, for an IoCallDriver.
-    Dispatch,
-    /// A completion routine, in the walk up the stack of an IoCompleteRequest.
-    Completion,
-    /// The cancel routine, for an IoCancelIrp.
-    Cancel,
-    /// The cancel routine, for a system service or the end of a thread.
-    ServiceCancel,
-}
-
-/// What a driver's routine has done with its request packet so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DriverFrame {
-    /// Which routine it is.
-    pub routine: DriverRoutine,
-    /// The request packet that it was given.
-    pub irp: IrpRef,
-    /// Whose routine it is: a device by its number, and one more; 0 for the packet's originator.
-    pub device: u8,
-    /// What the latest IoCallDriver of the routine returned.
-    pub forwarded: Option<NtStatus>,
-    /// It has marked the packet pending.
-    pub marked: bool,
-    /// It has completed the packet, with this status.
-    pub completed: Option<NtStatus>,
-    /// It has put the packet where others find it, marked.
-    pub kept: bool,
-    /// What it returns.
-    pub returns: Option<NtStatus>,
-}
-
-impl Entry for DriverFrame {
-    fn digest(&self, key: Key) -> u64 {
-        let DriverFrame { routine, irp, device, forwarded, marked, completed, kept, returns } =
-            *self;
-        let status = |status: Option<NtStatus>| status.map_or(0, |s| 1 | u64::from(s.0) << 1);
-        let flags = routine as u64
-            | u64::from(device) << 4
-            | u64::from(marked) << 12
-            | u64::from(kept) << 13
-            | irp.word() << 16;
-        let sum = key.hash_pair(flags, status(forwarded));
-        sum.wrapping_add(key.next().hash_pair(status(completed), status(returns)))
-    }
 }
 
 impl Kernel {
@@ -280,7 +93,7 @@ impl Kernel {
         cx.rules([rule::IRP_01, rule::IRP_03]);
         let name = IrpRef::Own(var);
         if self.driver_irp(name).is_some() {
-            return self.contract(cx, thread, "lost a request packet that it has not freed");
+            return Self::contract(cx, thread, "lost a request packet that it has not freed");
         }
         let origin = if threaded { Origin::Threaded(thread) } else { Origin::Unthreaded(thread) };
         self.add_driver_irp(name, origin, stack_count);
@@ -295,10 +108,10 @@ impl Kernel {
         irp: IrpRef,
     ) {
         match self.driver_irp(irp).map(|record| record.origin) {
-            None => self.contract(cx, thread, "freed a request packet that is freed"),
+            None => Self::contract(cx, thread, "freed a request packet that is freed"),
             Some(Origin::Threaded(_)) => {
                 cx.rule(rule::IRP_05);
-                self.contract(cx, thread, "freed a request packet that the I/O manager frees");
+                Self::contract(cx, thread, "freed a request packet that the I/O manager frees");
             }
             Some(Origin::Unthreaded(_)) => {
                 cx.rule(rule::IRP_04);
@@ -308,7 +121,6 @@ impl Kernel {
     }
 
     pub(crate) fn contract<O: Observer>(
-        &self,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
         how: &'static str,
@@ -389,7 +201,7 @@ impl Kernel {
         let Some(record) = self.driver_irp(irp) else { return };
         if record.current > record.stack_count {
             cx.rule(rule::IRP_29);
-            return self.contract(
+            return Self::contract(
                 cx,
                 thread,
                 "marked a request packet pending beyond its stack locations",
@@ -456,7 +268,7 @@ impl Kernel {
         information: u32,
     ) -> bool {
         let Some(record) = self.driver_irp(irp).copied() else {
-            self.contract(cx, thread, "completed a request packet that is freed");
+            Self::contract(cx, thread, "completed a request packet that is freed");
             return false;
         };
         if record.is_completed || record.current > record.stack_count {
@@ -466,11 +278,11 @@ impl Kernel {
         }
         if record.cancel_routine.is_some() || record.csq {
             cx.rules([rule::IRP_31, dev::DEV_36]);
-            self.contract(cx, thread, "completed a request packet with its cancel routine set");
+            Self::contract(cx, thread, "completed a request packet with its cancel routine set");
         }
         if status == Some(NtStatus::PENDING) {
             cx.rule(rule::IRP_31);
-            self.contract(cx, thread, "completed a request packet with STATUS_PENDING");
+            Self::contract(cx, thread, "completed a request packet with STATUS_PENDING");
         }
         self.update_driver_irp(irp, |record| {
             if let Some(status) = status {
@@ -508,7 +320,7 @@ impl Kernel {
             IrpRef::Own(var) => {
                 let (Origin::Threaded(issuer) | Origin::Unthreaded(issuer)) = record.origin;
                 if self.thread(issuer).state == ThreadState::Terminated {
-                    self.contract(
+                    Self::contract(
                         cx,
                         thread,
                         "let the completion of a request packet go on whose thread has ended",

@@ -17,6 +17,7 @@ pub mod file;
 pub mod irp;
 pub mod issue;
 pub mod overlapped;
+pub mod packet;
 pub mod pipe;
 pub mod port;
 mod service;

@@ -6,8 +6,8 @@
 use crate::deviation::Deviation;
 use crate::event::{Event, KapcChange, Observer};
 use crate::ids::{BlockId, DatumId, DpcId, IrpId, KapcId, ObjectId, RoutineId, ThreadId};
-use crate::io::driver::DriverRoutine;
 use crate::io::irp::IrpPlace;
+use crate::io::packet::DriverRoutine;
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, ThreadState};
 use crate::ke::{Context, Kernel};
@@ -156,7 +156,7 @@ impl Kapc {
             ApcSource::WorkIo(block) => 7 | u64::from(block.0) << 4,
             ApcSource::Object { kapc, stage } => 8 | (stage as u64) << 4 | u64::from(kapc.0) << 8,
             ApcSource::Dpc(dpc) => 9 | u64::from(dpc.0) << 4,
-            ApcSource::Driver(routine) => 10 | (routine as u64) << 4,
+            ApcSource::Driver(routine) => 0xA | (routine as u64) << 4,
         };
         source << 42 | u64::from(self.routine.0) << 16 | u64::from(self.context.0)
     }

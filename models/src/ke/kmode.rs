@@ -7,7 +7,8 @@
 use crate::event::{Event, Observer};
 use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, ThreadId};
 use crate::io::BugCheck;
-use crate::io::driver::{DriverFrame, DriverIrp, DriverSetup, IrpRef};
+use crate::io::driver::DriverSetup;
+use crate::io::packet::{DriverFrame, DriverIrp, IrpRef};
 use crate::ke::dpc::DpcState;
 use crate::ke::kapc::{KapcState, KernelApc};
 use crate::ke::spinlock::SpinLock;

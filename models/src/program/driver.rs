@@ -5,15 +5,13 @@ use super::Frame;
 use crate::event::{Event, IoResult, Observer};
 use crate::ids::{DatumId, RoutineId, ThreadId};
 use crate::io::BugCheck;
-use crate::io::driver::{DriverFrame, DriverRoutine, IrpRef, Origin};
 use crate::io::dservice::{DriverService, IrpName};
-use crate::ke::Context;
+use crate::io::packet::{DriverFrame, DriverRoutine, IrpRef};
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::thread::ThreadState;
+use crate::ke::{Context, Kernel};
 use crate::machine::{Machine, Model};
-use crate::rule::{apc, cancel as can, device as dev, irp as rule};
-use crate::service::{Service, ServiceOutcome, ServiceReturn};
-use alertable_traces::kernel::Irql;
+use crate::rule::{cancel as can, device as dev, irp as rule};
 use alertable_traces::status::NtStatus;
 
 /// How a driver's call goes on.
@@ -28,7 +26,7 @@ pub(super) enum DriverOutcome {
 
 impl Machine {
     /// What the innermost driver's routine of a thread has done so far.
-    fn driver_frame(&self, thread: ThreadId) -> Option<DriverFrame> {
+    pub(super) fn driver_frame(&self, thread: ThreadId) -> Option<DriverFrame> {
         let is_driver = |frame: &Frame| {
             frame.kapc.is_some_and(|kapc| matches!(kapc.source, ApcSource::Driver(_)))
         };
@@ -38,7 +36,11 @@ impl Machine {
         })
     }
 
-    fn update_driver_frame(&mut self, thread: ThreadId, update: impl FnOnce(&mut DriverFrame)) {
+    pub(super) fn update_driver_frame(
+        &mut self,
+        thread: ThreadId,
+        update: impl FnOnce(&mut DriverFrame),
+    ) {
         if self.driver_frame(thread).is_some() {
             self.kernel.km_mut().driver_frames.update_last(thread.index(), update);
         }
@@ -122,7 +124,7 @@ impl Machine {
                     if matches!(service, DriverService::Cancel { .. }) {
                         cx.rule(can::CAN_13);
                     }
-                    self.kernel.contract(cx, thread, "used a request packet that is freed");
+                    Kernel::contract(cx, thread, "used a request packet that is freed");
                 }
                 return DriverOutcome::Returned(0);
             }
@@ -203,9 +205,9 @@ impl Machine {
             at <= usize::from(record.stack_count) && record.locations[at - 1].device == frame.device
         });
         if frame.completed.is_some() {
-            self.kernel.contract(cx, thread, "touched a request packet after completing it");
+            Kernel::contract(cx, thread, "touched a request packet after completing it");
         } else if frame.forwarded.is_some() && !is_back {
-            self.kernel.contract(cx, thread, "touched a request packet after passing it on");
+            Kernel::contract(cx, thread, "touched a request packet after passing it on");
         }
     }
 
@@ -222,7 +224,7 @@ impl Machine {
             DriverService::Reuse { .. } => {
                 cx.rule(rule::IRP_10);
                 if matches!(irp, IrpRef::Service(_)) {
-                    self.kernel.contract(cx, thread, "reused a request packet of a thread");
+                    Kernel::contract(cx, thread, "reused a request packet of a thread");
                 }
                 self.kernel.update_driver_irp(irp, |record| {
                     record.current = record.stack_count + 1;
@@ -334,7 +336,7 @@ impl Machine {
     }
 
     /// Goes on with the walk up a packet's stack; whether a completion routine runs now.
-    fn walk<O: Observer>(
+    pub(super) fn walk<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -398,191 +400,5 @@ impl Machine {
             }
         }
         self.kernel.restore_context(cx, thread);
-    }
-
-    /// A driver's routine returns.
-    pub(super) fn leave_driver<O: Observer>(
-        &mut self,
-        model: &Model,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        let frame = self.kernel.km_mut().driver_frames.pop(thread.index());
-        let frame = frame.expect("each driver's routine has such a frame");
-        match frame.routine {
-            DriverRoutine::Dispatch | DriverRoutine::ServiceDispatch => {
-                let status = frame.returns.or(frame.forwarded).unwrap_or(NtStatus::SUCCESS);
-                self.check_dispatch(cx, thread, &frame, status);
-                if frame.routine == DriverRoutine::ServiceDispatch {
-                    return self.service_dispatched(model, cx, thread, status);
-                }
-                self.update_driver_frame(thread, |below| {
-                    if below.irp == frame.irp {
-                        below.forwarded = Some(status);
-                    }
-                });
-                self.driver_call_returns(model, cx, thread, ServiceReturn::status(status));
-            }
-            DriverRoutine::Completion => {
-                let status = frame.returns.unwrap_or(NtStatus::SUCCESS);
-                let goes_on = status != NtStatus::MORE_PROCESSING_REQUIRED;
-                if !goes_on {
-                    cx.rules([rule::IRP_26, rule::IRP_28]);
-                } else if self.kernel.driver_irp(frame.irp).is_none() {
-                    self.kernel.contract(
-                        cx,
-                        thread,
-                        "freed a request packet and let its completion go on",
-                    );
-                } else if self.walk(model, cx, thread, frame.irp) {
-                    return;
-                }
-                self.after_walk(model, cx, thread);
-            }
-            DriverRoutine::Cancel | DriverRoutine::ServiceCancel => {
-                let lock = self.kernel.cancel_spin_lock();
-                let holds = self.kernel.km().spin_locks[lock.index()].owner == Some(thread);
-                if holds {
-                    cx.rule(can::CAN_05);
-                    let how = "returned from a cancel routine with the cancel spin lock held";
-                    self.kernel.contract(cx, thread, how);
-                    self.kernel.release_spin_lock(cx, thread, lock);
-                }
-                if frame.routine == DriverRoutine::ServiceCancel {
-                    self.kernel.restore_context(cx, thread);
-                    return;
-                }
-                let result = ServiceReturn { status: NtStatus::SUCCESS, value: 1 };
-                self.driver_call_returns(model, cx, thread, result);
-            }
-        }
-    }
-
-    /// The walk up a packet's stack is over, or stopped: what began it goes on.
-    fn after_walk<O: Observer>(
-        &mut self,
-        model: &Model,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        let pc = self.program.pc(thread);
-        let in_driver_call = pc.is_some_and(|pc| {
-            matches!(model.program.instruction(pc), super::Instruction::Call(call)
-                if matches!(model.program.call(call).service, Service::Driver(_)))
-        });
-        if in_driver_call && self.is_in_kernel_mode(thread) {
-            let value = u32::from(self.is_cancelling(model, thread));
-            let result = ServiceReturn { status: NtStatus::SUCCESS, value };
-            return self.driver_call_returns(model, cx, thread, result);
-        }
-        // A sweep.
-        self.kernel.restore_context(cx, thread);
-    }
-
-    fn is_cancelling(&self, model: &Model, thread: ThreadId) -> bool {
-        let pc = self.program.pc(thread);
-        pc.is_some_and(|pc| {
-            matches!(model.program.instruction(pc), super::Instruction::Call(call)
-            if matches!(
-                model.program.call(call).service,
-                Service::Driver(DriverService::Cancel { .. })
-            ))
-        })
-    }
-
-    /// A call of a driver returns after the routines that it ran.
-    fn driver_call_returns<O: Observer>(
-        &mut self,
-        model: &Model,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        result: ServiceReturn,
-    ) {
-        if self.kernel.is_kernel_apc_due(cx.deviations, thread) {
-            self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
-        } else {
-            self.return_to_user(model, cx, thread, result);
-        }
-    }
-
-    /// IRP-13, IRP-16, IRP-17: the legal shapes of a dispatch routine.
-    fn check_dispatch<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        frame: &DriverFrame,
-        status: NtStatus,
-    ) {
-        cx.rules([rule::IRP_13, rule::IRP_15]);
-        let how = if frame.forwarded == Some(status) {
-            return;
-        } else if status == NtStatus::PENDING && !frame.marked {
-            cx.rules([rule::IRP_16, dev::DEV_35]);
-            "returned STATUS_PENDING for a request that is not marked so"
-        } else if status == NtStatus::PENDING {
-            return;
-        } else if frame.marked {
-            cx.rules([rule::IRP_17, dev::DEV_35]);
-            "marked a request pending and did not return STATUS_PENDING"
-        } else if frame.forwarded.is_some() && frame.completed.is_none() {
-            cx.rule(rule::IRP_27);
-            "returned another status than the driver to which it passed the request"
-        } else if frame.completed.is_none() {
-            "returned from its dispatch routine with a request that it has neither completed, \
-             passed on nor marked pending"
-        } else if frame.completed != Some(status) {
-            "returned another status than that with which it completed the request"
-        } else {
-            return;
-        };
-        self.kernel.contract(cx, thread, how);
-    }
-
-    /// The dispatch routine of a system service's request has returned.
-    ///
-    /// APC-K-24: in a region, or at a raised level, the system stops instead of going back to
-    /// user mode.
-    fn service_dispatched<O: Observer>(
-        &mut self,
-        model: &Model,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        status: NtStatus,
-    ) {
-        let here = *self.kernel.km().thread(thread);
-        if here.irql != Irql::Passive {
-            let stop = BugCheck::IrqlGtZeroAtSystemService;
-            return self.kernel.stop_system(cx, thread, stop);
-        }
-        if here.kernel_apc_disable != 0 || here.special_apc_disable != 0 {
-            cx.rule(apc::APC_K_24);
-            return self.kernel.stop_system(cx, thread, BugCheck::ApcIndexMismatch);
-        }
-        let call = self.current_call(model, thread);
-        let Service::Io { request } = &call.service else {
-            unreachable!("requests come from their services: {:?}", call.service)
-        };
-        match self.kernel.dispatched(cx, thread, *request, status) {
-            ServiceOutcome::Returned(result) => self.returned(model, cx, thread, call, result),
-            ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
-            ServiceOutcome::Exits | ServiceOutcome::Dispatches { .. } => {
-                unreachable!("a request that was dispatched returns or waits")
-            }
-        }
-    }
-
-    /// Whether a packet that nobody frees is left when the program ends.
-    pub(super) fn check_leaks<O: Observer>(&self, cx: &mut Context<'_, O>, thread: ThreadId) {
-        let is_left = self.kernel.kernel_mode().is_some_and(|km| {
-            km.irps.get(0).iter().any(|record| {
-                matches!(record.origin, Origin::Unthreaded(owner) if owner == thread)
-                    && !record.is_completed
-                    && record.current > record.stack_count
-            })
-        });
-        if is_left {
-            let how = "ended with a request packet that it has built and not freed";
-            self.kernel.contract(cx, thread, how);
-        }
     }
 }

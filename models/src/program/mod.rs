@@ -7,6 +7,7 @@ mod compile;
 mod compile_io;
 mod compile_kernel;
 mod driver;
+mod driver_return;
 mod history;
 mod interpreter;
 mod kernel;
