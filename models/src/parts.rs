@@ -48,6 +48,7 @@ pub(crate) enum Part {
     IrpQueues,
     DriverFrames,
     Sweeps,
+    CurrentIrps,
     Stop,
     Frames,
     Loops,

@@ -857,6 +857,22 @@ tagged! {
             /// Where its address is kept.
             to: String => Irp,
         },
+        /// Gives a request to the StartIo routine of a device, or queues it while the device is
+        /// busy.
+        IoStartPacket = "IoStartPacket" {
+            /// The device.
+            device: String => Device,
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// The cancel routine that the request gets.
+            cancel: Option<String> => OrNull<Routine>,
+        },
+        /// Gives the next queued request to the StartIo routine of a device, which is not busy
+        /// without one.
+        IoStartNextPacket = "IoStartNextPacket" {
+            /// The device.
+            device: String => Device,
+        },
         /// Ends a driver's routine: no function, but its return.
         Return = "Return" {
             /// What it returns; what the latest IoCallDriver of the routine returned when left out.

@@ -154,6 +154,8 @@ tagged! {
             stack: Vec<String> = Vec::new() => Flags<Filters>,
             /// Its dispatch routine; for `driver` only, which needs it.
             dispatch: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// Its StartIo routine; for `driver` only.
+            start_io: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// The device of another driver that it is attached over; for `driver` only.
             over: Option<String> => OrNull<To<{ kinds::DEVICE }>>,
         },
@@ -318,7 +320,7 @@ fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> 
 /// Routines belong to the model `driver`, which has nothing else.
 fn check_driver(fields: Fields<'_, '_>, model: DeviceModel) -> Result<(), Fault> {
     let is_driver = model == DeviceModel::Driver;
-    let of_driver = ["dispatch", "over"];
+    let of_driver = ["dispatch", "start_io", "over"];
     let of_others = ["status", "bytes", "returns", "faults", "stack"];
     let wrong = if is_driver { &of_others[..] } else { &of_driver[..] };
     for field in wrong {

@@ -19,6 +19,8 @@ pub struct DriverSetup {
     pub device: ObjectId,
     /// Its dispatch routine.
     pub dispatch: RoutineId,
+    /// Its StartIo routine.
+    pub start_io: Option<RoutineId>,
     /// The device that it is attached over, by its number among these.
     pub over: Option<usize>,
 }
@@ -457,6 +459,48 @@ impl Kernel {
         cx.rules([can::CAN_08, can::CAN_09]);
         let set = |record: &mut DriverIrp| std::mem::replace(&mut record.cancel_routine, routine);
         self.update_driver_irp(irp, set).flatten().is_some()
+    }
+
+    /// Gives a packet to a device's StartIo routine (IoStartPacket), or queues it; the routine to
+    /// run.
+    pub(crate) fn start_packet<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+        driver: usize,
+    ) -> Option<RoutineId> {
+        if self.km().current_irps[driver].is_some() {
+            let queue = self.device_queue(driver);
+            self.km_mut().irp_queues.push(queue, irp);
+            return None;
+        }
+        *self.km_mut().current_irps.get_mut(driver) = Some(irp);
+        let routine = cx.kernel_mode.drivers[driver].start_io;
+        if routine.is_none() {
+            Self::contract(cx, thread, "started a request on a device without a StartIo routine");
+        }
+        routine
+    }
+
+    /// The next request of a device (IoStartNextPacket), with the routine to run; without one the
+    /// device is not busy any more.
+    pub(crate) fn start_next_packet<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        driver: usize,
+    ) -> Option<(IrpRef, RoutineId)> {
+        *self.km_mut().current_irps.get_mut(driver) = None;
+        let queue = self.device_queue(driver);
+        let irp = self.km().irp_queues.first(queue).copied()?;
+        self.km_mut().irp_queues.remove(queue, 0);
+        let routine = self.start_packet(cx, thread, irp, driver)?;
+        Some((irp, routine))
+    }
+
+    fn device_queue(&self, driver: usize) -> usize {
+        self.km().irp_queue_count() - self.km().current_irps.len() + driver
     }
 
     /// Puts a packet at the end of a queue.

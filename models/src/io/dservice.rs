@@ -129,6 +129,20 @@ pub enum DriverService {
         /// Which queue.
         queue: IrpQueueId,
     },
+    /// IoStartPacket.
+    StartPacket {
+        /// Which packet.
+        irp: IrpName,
+        /// Which device, by its number.
+        driver: usize,
+        /// The cancel routine that it gets.
+        cancel: Option<RoutineId>,
+    },
+    /// IoStartNextPacket.
+    StartNextPacket {
+        /// Which device, by its number.
+        driver: usize,
+    },
     /// The routine returns.
     Return {
         /// With this; with what its latest IoCallDriver returned without.
@@ -155,11 +169,13 @@ impl DriverService {
             | DriverService::IsCancelled { irp }
             | DriverService::Save { irp, .. }
             | DriverService::Insert { irp, .. }
+            | DriverService::StartPacket { irp, .. }
             | DriverService::RemoveEntry { irp, .. } => Some(irp),
             DriverService::Allocate { .. }
             | DriverService::AcquireCancelSpinLock
             | DriverService::ReleaseCancelSpinLock
             | DriverService::RemoveHead { .. }
+            | DriverService::StartNextPacket { .. }
             | DriverService::Return { .. } => None,
         }
     }

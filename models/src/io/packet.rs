@@ -3,6 +3,7 @@
 
 use crate::ids::{BlockId, IrpId, IrpVarId, ObjectId, RoutineId, ThreadId};
 use crate::parts::{Entry, Key};
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 /// The most stack locations of a request packet.
@@ -148,6 +149,8 @@ pub enum DriverRoutine {
     ServiceDispatch,
     /// The dispatch routine, for an IoCallDriver.
     Dispatch,
+    /// The StartIo routine, at DISPATCH_LEVEL.
+    StartIo,
     /// A completion routine, in the walk up the stack of an IoCompleteRequest.
     Completion,
     /// The cancel routine, for an IoCancelIrp.
@@ -175,17 +178,29 @@ pub struct DriverFrame {
     pub kept: bool,
     /// What it returns.
     pub returns: Option<NtStatus>,
+    /// The level to which a StartIo routine goes back.
+    pub old_irql: Irql,
 }
 
 impl Entry for DriverFrame {
     fn digest(&self, key: Key) -> u64 {
-        let DriverFrame { routine, irp, device, forwarded, marked, completed, kept, returns } =
-            *self;
+        let DriverFrame {
+            routine,
+            irp,
+            device,
+            forwarded,
+            marked,
+            completed,
+            kept,
+            returns,
+            old_irql,
+        } = *self;
         let status = |status: Option<NtStatus>| status.map_or(0, |s| 1 | u64::from(s.0) << 1);
         let flags = routine as u64
             | u64::from(device) << 4
             | u64::from(marked) << 12
             | u64::from(kept) << 13
+            | (old_irql as u64) << 14
             | irp.word() << 16;
         let sum = key.hash_pair(flags, status(forwarded));
         sum.wrapping_add(key.next().hash_pair(status(completed), status(returns)))

@@ -220,12 +220,14 @@ pub struct KernelMode {
     pub(crate) irps: Lists<DriverIrp>,
     /// Where drivers keep addresses of request packets.
     pub(crate) irp_vars: Records<Option<IrpRef>>,
-    /// The queues of drivers.
+    /// The queues of drivers, and behind them those of their devices.
     pub(crate) irp_queues: Lists<IrpRef>,
     /// What the drivers' routines that each thread runs have done, the innermost last.
     pub(crate) driver_frames: Lists<DriverFrame>,
     /// The requests that each thread is about to cancel.
     pub(crate) sweeps: Lists<IrpRef>,
+    /// The request that the StartIo routine of each driver's device has.
+    pub(crate) current_irps: Records<Option<IrpRef>>,
     /// Why the system has stopped.
     pub(crate) stop: Records<Option<BugCheck>>,
 }
@@ -245,6 +247,7 @@ state_parts!(KernelMode {
     irp_queues: IrpQueues,
     driver_frames: DriverFrames,
     sweeps: Sweeps,
+    current_irps: CurrentIrps,
     stop: Stop,
 });
 
@@ -272,7 +275,8 @@ impl KernelMode {
             ),
             irps: Lists::new(Part::DriverIrps, 1),
             irp_vars: Records::new(Part::IrpVars, vec![None; setup.irp_vars.len()]),
-            irp_queues: Lists::new(Part::IrpQueues, setup.irp_queues.len()),
+            irp_queues: Lists::new(Part::IrpQueues, setup.irp_queues.len() + setup.drivers.len()),
+            current_irps: Records::new(Part::CurrentIrps, vec![None; setup.drivers.len()]),
             driver_frames: Lists::new(Part::DriverFrames, thread_count),
             sweeps: Lists::new(Part::Sweeps, thread_count),
             stop: Records::new(Part::Stop, vec![None]),

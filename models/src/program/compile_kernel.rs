@@ -95,11 +95,16 @@ impl KernelDeclarations {
     ) {
         match object {
             Object::Device {
-                model: DeviceModel::Driver, dispatch: Some(dispatch), over, ..
+                model: DeviceModel::Driver,
+                dispatch: Some(dispatch),
+                start_io,
+                over,
+                ..
             } => {
+                let start_io = start_io.as_ref().map(|routine| routines[routine]);
                 let over = over.as_ref().and_then(|over| self.drivers.get(over).copied());
                 let (device, dispatch) = (devices[name], routines[dispatch]);
-                self.setup.drivers.push(DriverSetup { device, dispatch, over });
+                self.setup.drivers.push(DriverSetup { device, dispatch, start_io, over });
             }
             Object::Irp => {
                 self.irp_vars
@@ -203,8 +208,11 @@ fn note_object<'a>(object: &'a Object, runners: &mut BTreeMap<&'a str, Runners>)
                 runner.kernel |= *mode == ProcessorMode::Kernel;
             }
         }
-        Object::Dpc { routine } | Object::Device { dispatch: Some(routine), .. } => {
-            runners.entry(routine).or_default().kernel = true;
+        Object::Dpc { routine } => runners.entry(routine).or_default().kernel = true,
+        Object::Device { dispatch, start_io, .. } => {
+            for routine in [dispatch, start_io].into_iter().flatten() {
+                runners.entry(routine).or_default().kernel = true;
+            }
         }
         Object::PoolTimer { routine, .. }
         | Object::PoolWait { routine, .. }
@@ -231,7 +239,8 @@ fn note_call<'a>(call: &'a Call, scenario: &'a Scenario, runners: &mut BTreeMap<
         return;
     }
     if let Call::IoSetCompletionRoutine { routine: Some(routine), .. }
-    | Call::IoSetCancelRoutine { routine: Some(routine), .. } = call
+    | Call::IoSetCancelRoutine { routine: Some(routine), .. }
+    | Call::IoStartPacket { cancel: Some(routine), .. } = call
     {
         runners.entry(routine).or_default().kernel = true;
         return;

@@ -12,6 +12,7 @@ use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::machine::{Machine, Model};
 use crate::rule::{cancel as can, device as dev, irp as rule};
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 /// How a driver's call goes on.
@@ -64,7 +65,11 @@ impl Machine {
             completed: None,
             kept: false,
             returns: None,
+            old_irql: self.kernel.irql(thread),
         };
+        if kind == DriverRoutine::StartIo {
+            self.kernel.set_irql(cx, thread, Irql::Dispatch);
+        }
         self.kernel.km_mut().driver_frames.push(thread.index(), frame);
         let kapc = Kapc { source: ApcSource::Driver(kind), routine, context: DatumId(0) };
         self.kernel.thread_mut(thread).state = ThreadState::User;
@@ -142,6 +147,14 @@ impl Machine {
                 cx.rule(can::CAN_11);
                 let found = self.kernel.pop_irp(queue, var, cancel_safe);
                 return DriverOutcome::Returned(u32::from(found));
+            }
+            DriverService::StartNextPacket { driver } => {
+                let Some((irp, routine)) = self.kernel.start_next_packet(cx, thread, driver) else {
+                    return DriverOutcome::Returned(0);
+                };
+                let routine = (routine, DriverRoutine::StartIo);
+                self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
+                return DriverOutcome::Enters;
             }
             DriverService::AcquireCancelSpinLock => {
                 let lock = self.kernel.cancel_spin_lock();
@@ -242,6 +255,18 @@ impl Machine {
                 self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
                 return DriverOutcome::Enters;
             }
+            DriverService::StartPacket { driver, cancel, .. } => {
+                if cancel.is_some() {
+                    self.kernel.set_cancel_routine(cx, irp, cancel);
+                }
+                self.update_driver_frame(thread, |frame| frame.kept = true);
+                let Some(routine) = self.kernel.start_packet(cx, thread, irp, driver) else {
+                    return DriverOutcome::Returned(0);
+                };
+                let routine = (routine, DriverRoutine::StartIo);
+                self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
+                return DriverOutcome::Enters;
+            }
             DriverService::CopyToNext { .. } => self.kernel.copy_to_next(cx, irp),
             DriverService::SkipCurrent { .. } => self.kernel.skip_current(cx, irp),
             DriverService::SetCompletionRoutine { routine, cases, .. } => {
@@ -284,6 +309,7 @@ impl Machine {
             }
             DriverService::Allocate { .. }
             | DriverService::RemoveHead { .. }
+            | DriverService::StartNextPacket { .. }
             | DriverService::AcquireCancelSpinLock
             | DriverService::ReleaseCancelSpinLock
             | DriverService::Return { .. } => unreachable!("they are about no packet"),

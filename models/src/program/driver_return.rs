@@ -37,6 +37,10 @@ impl Machine {
                 });
                 self.driver_call_returns(model, cx, thread, ServiceReturn::status(status));
             }
+            DriverRoutine::StartIo => {
+                self.kernel.set_irql(cx, thread, frame.old_irql);
+                self.driver_call_returns(model, cx, thread, NtStatus::SUCCESS.into());
+            }
             DriverRoutine::Completion => {
                 let status = frame.returns.unwrap_or(NtStatus::SUCCESS);
                 let goes_on = status != NtStatus::MORE_PROCESSING_REQUIRED;

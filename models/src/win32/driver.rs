@@ -81,6 +81,14 @@ fn passing_on(call: &Call, names: &mut impl Names) -> Option<(D, Convention)> {
             };
             (service, Convention::Void)
         }
+        Call::IoStartPacket { device, irp, cancel } => {
+            let driver = names.driver(device)?;
+            let cancel = cancel.as_ref().map(|routine| names.routine(routine));
+            (D::StartPacket { irp: name(names, irp), driver, cancel }, Convention::Void)
+        }
+        Call::IoStartNextPacket { device } => {
+            (D::StartNextPacket { driver: names.driver(device)? }, Convention::Void)
+        }
         Call::Return { status } => {
             let status = status.as_ref().map(|status| status_of(status));
             (D::Return { status, loops: 0 }, Convention::Void)
