@@ -43,6 +43,11 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// The number of the line that was read last, from 1; 0 before the first.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
     /// Gives a mistake in the line that was read last its place.
     pub(crate) fn locate(&self, line: &str, fault: Fault) -> Error {
         fault.locate(line, self.file.as_deref(), self.number)

@@ -4,7 +4,7 @@ use crate::document::DocumentKind;
 use crate::observation::Observation;
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
-use crate::trace::{TraceEvent, TraceHeader};
+use crate::trace::{ObjectTraceEvent, TraceEvent, TraceHeader};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -34,10 +34,11 @@ fn trace() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let header = generator.subschema_for::<TraceHeader>();
     let event = generator.subschema_for::<TraceEvent<'static>>();
+    let object_event = generator.subschema_for::<ObjectTraceEvent>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "one line of an alertable trace",
-        "anyOf": [header, event],
+        "anyOf": [header, event, object_event],
         "$defs": generator.take_definitions(true),
     })
 }

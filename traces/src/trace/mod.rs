@@ -7,6 +7,7 @@
 mod event;
 mod event_json;
 mod header;
+pub mod object;
 mod reader;
 mod writer;
 
@@ -15,5 +16,6 @@ pub use event::{
     TimerEvent, TraceEvent,
 };
 pub use header::{Level, TraceHeader};
+pub use object::ObjectTraceEvent;
 pub use reader::TraceReader;
 pub use writer::TraceWriter;

@@ -1,12 +1,12 @@
 //! Reading traces.
 
-use super::{EventKind, TraceEvent, TraceHeader};
+use super::{EventKind, ObjectTraceEvent, TraceEvent, TraceHeader};
 use crate::context::Context;
 use crate::error::{Error, Fault};
 use crate::json::parse;
 use crate::limits::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX};
 use crate::lines::Lines;
-use crate::read::Read;
+use crate::read::{Fields, Read};
 use std::io::BufRead;
 
 /// Reads a trace, one event at a time, in memory for one line. Blank lines are skipped.
@@ -53,14 +53,42 @@ impl<R: BufRead> TraceReader<R> {
         Ok(Some(event))
     }
 
+    /// The next event of a trace of the level `object`; none at the end of the trace.
+    ///
+    /// # Errors
+    /// As those of [`next_event`](Self::next_event).
+    pub fn next_object_event(&mut self) -> Result<Option<ObjectTraceEvent>, Error> {
+        let Some(line) = self.lines.next(LINE_BYTES_MAX)? else { return Ok(None) };
+        let read = parse(&line).and_then(|node| {
+            let event = ObjectTraceEvent::read(&node, &mut Context::captured())?;
+            self.check_number(event.n, node.fields()?)?;
+            Ok(event)
+        });
+        let event = read.map_err(|fault| self.lines.locate(&line, fault))?;
+        self.last = Some(event.n);
+        Ok(Some(event))
+    }
+
+    /// The number of the line that was read last, counted from 1.
+    pub fn line(&self) -> u32 {
+        self.lines.number()
+    }
+
+    fn check_number(&self, n: u64, fields: Fields<'_, '_>) -> Result<(), Fault> {
+        match self.last.filter(|last| n <= *last) {
+            None => Ok(()),
+            Some(last) => {
+                let message = format!("event {n} follows event {last}");
+                Err(Fault::new(fields.require("n")?.span, message))
+            }
+        }
+    }
+
     fn event(&self, line: &str) -> Result<TraceEvent<'static>, Fault> {
         let node = parse(line)?;
         let event = TraceEvent::read(&node, &mut Context::captured())?;
         let fields = node.fields()?;
-        if let Some(last) = self.last.filter(|last| event.n <= *last) {
-            let message = format!("event {} follows event {last}", event.n);
-            return Err(Fault::new(fields.require("n")?.span, message));
-        }
+        self.check_number(event.n, fields)?;
         match &event.what {
             EventKind::Return { of, .. } if *of >= event.n => {
                 let message =

@@ -1,6 +1,6 @@
 //! Writing traces.
 
-use super::{TraceEvent, TraceHeader};
+use super::{ObjectTraceEvent, TraceEvent, TraceHeader};
 use std::io::{self, Write};
 
 /// Writes a trace, one line at a time. Wrap files in a `BufWriter`.
@@ -25,6 +25,14 @@ impl<W: Write> TraceWriter<W> {
     /// # Errors
     /// Those of the writer.
     pub fn event(&mut self, event: &TraceEvent<'_>) -> io::Result<()> {
+        self.line(event)
+    }
+
+    /// Writes an event of a trace of the level `object`.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn object_event(&mut self, event: &ObjectTraceEvent) -> io::Result<()> {
         self.line(event)
     }
 
