@@ -33,6 +33,7 @@ mod timeout;
 
 pub mod call;
 pub mod expectation;
+pub mod import;
 pub mod limits;
 pub mod observation;
 pub mod outcome;

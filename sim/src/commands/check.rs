@@ -125,7 +125,7 @@ fn document_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let what = match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         _ => format!("cannot be read: {error}"),

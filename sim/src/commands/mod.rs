@@ -3,6 +3,7 @@
 
 mod check;
 mod explore;
+mod import;
 mod input;
 mod output;
 mod replay;
@@ -32,6 +33,8 @@ enum Command {
     Explore(explore::Arguments),
     /// Judge whatever is given: scenarios, observations, full traces, folders of them
     Check(check::Arguments),
+    /// Turn a capture in another system's format into a trace
+    Import(import::Arguments),
     /// Re-execute a full trace; it must come out byte for byte
     Replay(replay::Arguments),
     /// The specification: rules, deviations, invariants, and what exercises them
@@ -86,6 +89,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Explore(arguments) => explore::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Rules(arguments) => rules::run(arguments),
         Command::Schema(arguments) => Ok(schema::run(arguments)),
