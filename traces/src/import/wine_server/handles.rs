@@ -73,8 +73,14 @@ impl Handles {
         self.by_key.get(key).copied()
     }
 
-    pub(super) fn object(&self, id: ObjectId) -> &Object {
-        &self.objects[&id]
+    /// An object, if a handle still names it.
+    pub(super) fn object(&self, id: ObjectId) -> Option<&Object> {
+        self.objects.get(&id)
+    }
+
+    /// The name of an object that a handle names, or is about to.
+    pub(super) fn name(&self, id: ObjectId) -> String {
+        self.object(id).map_or_else(String::new, |object| object.name.clone())
     }
 
     pub(super) fn get(&self, process: ProcessKey, handle: u32) -> Option<Handle> {

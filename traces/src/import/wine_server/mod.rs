@@ -51,8 +51,8 @@ struct Thread {
     has_called: bool,
     /// The call that it waits for the answer of.
     pending: Option<Pending>,
-    /// The objects that its wait names.
-    waits_for: Vec<Option<ObjectId>>,
+    /// The objects that its wait names, and those of the waits inside which it is stopped.
+    waits_for: Vec<Vec<Option<ObjectId>>>,
     /// The requests that it is finishing, by the handle that stands for the system APC.
     finishing: Vec<(u32, String, u64)>,
 }

@@ -143,7 +143,7 @@ impl Importer {
         let Wanted { kind, number, key, named, inherited: _, created: _, .. } = wanted;
         let id = self.handles.add_object(kind, number, key);
         self.emit(thread, ObjectTraceKind::Object {
-            object: self.handles.object(id).name.clone(),
+            object: self.handles.name(id),
             kind,
             new: is_new,
             named,
@@ -178,7 +178,7 @@ impl Importer {
         object: ObjectId,
         what: HandleEvent,
     ) {
-        let object = self.handles.object(object).name.clone();
+        let object = self.handles.name(object);
         let ProcessKey::Known(process) = process else { return };
         let (process, handle) = (process_name(process), u64::from(handle));
         self.emit(None, ObjectTraceKind::Handle { process, handle, object, what });
@@ -213,15 +213,14 @@ impl Importer {
         let fits = |found: ObjectKind| {
             found == kind || kind == ObjectKind::Other || found == ObjectKind::Other
         };
-        if let Some(names) = self.handles.get(process, handle) {
-            let object = self.handles.object(names.object);
-            if fits(object.kind) {
-                return Some(object.name.clone());
-            }
+        let names = self.handles.get(process, handle);
+        let known = names.and_then(|names| self.handles.object(names.object));
+        if let Some(object) = known.filter(|object| fits(object.kind)) {
+            return Some(object.name.clone());
         }
         let id = self.add(None, Wanted::new(kind), false);
         self.open(process, handle, id, false);
-        Some(self.handles.object(id).name.clone())
+        Some(self.handles.name(id))
     }
 
     /// The process that a handle of a thread names.
@@ -231,7 +230,8 @@ impl Importer {
             return Some(process);
         }
         let names = self.handles.get(process, handle)?;
-        let number = self.handles.object(names.object).name.strip_prefix("process:")?;
+        let name = self.handles.name(names.object);
+        let number = name.strip_prefix("process:")?;
         u32::from_str_radix(number, 16).ok().map(ProcessKey::Known)
     }
 

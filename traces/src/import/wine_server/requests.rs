@@ -94,7 +94,7 @@ impl Importer {
         let object = self.handles.add_object(ObjectKind::Request, None, None);
         let code = fields.get("code").map_or(String::new(), |code| format!(" {code}"));
         self.emit_call(thread, ObjectCall::Issue {
-            request: self.handles.object(object).name.clone(),
+            request: self.handles.name(object),
             operation: format!("{name}{code}"),
             file,
             event,
@@ -116,7 +116,7 @@ impl Importer {
         /// The bits of a file for synchronous requests.
         const SYNCHRONOUS: u64 = 0x30;
         let process = self.process_of(thread);
-        let name = self.handles.object(issued.object).name.clone();
+        let name = self.handles.name(issued.object);
         // `flush` calls the handle an event.
         let handle = fields.hex32("wait").or_else(|| fields.hex32("event"));
         let handle = handle.filter(|handle| *handle != 0);
@@ -162,7 +162,7 @@ impl Importer {
     /// A handle that stands for a request is closed by the wait that it satisfies.
     pub(super) fn request_waited_for(&mut self, thread: u32, id: ObjectId) {
         let process = self.process_of(thread);
-        let name = self.handles.object(id).name.clone();
+        let name = self.handles.name(id);
         self.requests.remove_named(process, &name);
         if let Some(handle) = self.handles.handle_of(process, id) {
             self.close(process, handle);

@@ -20,7 +20,11 @@ impl Importer {
         let process = self.process_of(thread);
         let ids = handles.iter().map(|handle| self.handles.get(process, *handle));
         let waits_for = ids.map(|handle| handle.map(|handle| handle.object)).collect();
-        self.thread(thread).waits_for = waits_for;
+        let stopped = fields.get("contexts").is_some_and(|contexts| contexts != "{}");
+        if !stopped {
+            self.thread(thread).waits_for.clear();
+        }
+        self.thread(thread).waits_for.push(waits_for);
         let signal =
             signal.and_then(|handle| self.object_name(thread, handle, ObjectKind::Other));
         let (finished, status, bytes) = self.finished(thread, fields);
@@ -34,7 +38,7 @@ impl Importer {
             finished,
             status,
             bytes,
-            stopped: fields.get("contexts").is_some_and(|contexts| contexts != "{}"),
+            stopped,
         });
         Asked::Wait
     }
@@ -122,10 +126,10 @@ impl Importer {
         if is_open {
             return;
         }
-        let waits_for = std::mem::take(&mut self.thread(thread).waits_for);
+        let waits_for = self.thread(thread).waits_for.pop().unwrap_or_default();
         let is_other = [NtStatus::TIMEOUT, NtStatus::USER_APC, NtStatus::KERNEL_APC];
         if let ([Some(id)], false) = (&waits_for[..], is_other.contains(&status))
-            && self.handles.object(*id).kind == ObjectKind::Request
+            && self.handles.object(*id).is_some_and(|object| object.kind == ObjectKind::Request)
         {
             self.request_waited_for(thread, *id);
         }
