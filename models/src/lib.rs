@@ -6,6 +6,7 @@
 //! - [`ke`], [`io`], [`ps`](crate::service), [`ob`], [`tp`]: the semantics, in the system's own
 //!   parts, in small functions that name the rules they implement.
 //! - [`service`]: the seam between the kernel and the programs that threads run.
+//! - [`open`]: a world without a program, to follow captures of real systems.
 //! - [`program`]: programs made from scenarios, and how a thread takes a step of one.
 //! - [`rule`]: the registry of rules; [`deviation`]: named changes of them; [`invariant`]:
 //!   what must hold, step by step.
@@ -22,6 +23,7 @@ pub mod ke;
 mod lists;
 pub mod machine;
 pub mod ob;
+pub mod open;
 pub mod outcome;
 pub mod parts;
 pub mod program;

@@ -82,6 +82,24 @@ impl Kernel {
         self.enter_wait(cx, thread)
     }
 
+    /// Begins a wait of a thread whose suspension has taken effect: it has its place among the
+    /// waiters, and makes the tests when it is resumed (THR-17, THR-18).
+    pub(crate) fn begin_stopped_wait<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        objects: impl Iterator<Item = ObjectId>,
+        request: WaitRequest,
+    ) {
+        cx.rules([thr::THR_17, thr::THR_18]);
+        for object in objects {
+            self.wait_objects.push(thread.index(), object);
+        }
+        self.thread_mut(thread).wait = request;
+        self.block(cx, thread);
+        self.thread_mut(thread).state = ThreadState::Restarting;
+    }
+
     /// Notes a wait whose entry tests are a step of their own (WAIT-78).
     pub(crate) fn prepare_wait(
         &mut self,
