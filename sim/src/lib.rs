@@ -13,6 +13,7 @@ pub mod exploration;
 pub mod file;
 pub mod graph;
 pub mod judge;
+pub mod object;
 pub mod replay;
 pub mod run;
 pub mod system;

@@ -2,6 +2,7 @@
 
 use super::explore::{print_evidence, status_of};
 use super::input::{self, LimitArguments};
+use super::objects::{self, ObjectCheck};
 use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
 use alertable::engine::explore::{Control, Limits};
@@ -18,7 +19,7 @@ use alertable_traces::trace::{Level, TraceReader};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -35,6 +36,9 @@ pub(super) struct Arguments {
     /// The scenario of the observations, when it is not beside them or in the given paths
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
+    /// Follow object traces to their end and count by kind what is not explained
+    #[arg(long)]
+    keep_going: bool,
     #[command(flatten)]
     limits: LimitArguments,
     /// One JSON document instead of text
@@ -53,6 +57,7 @@ enum Report {
     Scenario { title: String, model: Box<Model>, exploration: Box<Exploration> },
     Observations { judged: Vec<(Observation, Judgement)> },
     Trace(Replay),
+    Objects(Box<ObjectCheck>),
     Unsupported(String),
     Failed(Failure),
 }
@@ -65,7 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let files = document_files(&arguments.paths)?;
     let scenarios = Scenarios::find(&files, arguments.scenario.as_deref())?;
     let limits = Limits { worker_count: 1, ..arguments.limits.limits() };
-    let checker = Checker { dialect, scenarios: &scenarios, limits };
+    let keeps_going = arguments.keep_going;
+    let checker = Checker { dialect, scenarios: &scenarios, limits, keeps_going };
     let results = in_parallel(&files, arguments.limits.worker_count(), |path| checker.check(path));
     let status = results.iter().map(|checked| checked.status).max().unwrap_or(Status::Good);
     if arguments.json {
@@ -205,6 +211,7 @@ struct Checker<'a> {
     dialect: Option<&'static Dialect>,
     scenarios: &'a Scenarios,
     limits: Limits,
+    keeps_going: bool,
 }
 
 impl Checker<'_> {
@@ -219,6 +226,7 @@ impl Checker<'_> {
                 .unwrap_or(Status::Good),
             Report::Trace(Replay::Same { .. }) => Status::Good,
             Report::Trace(Replay::Different(_)) => Status::Finding,
+            Report::Objects(check) => check.status(),
             Report::Unsupported(_) => Status::Undecided,
             Report::Failed(_) => Status::BadInput,
         };
@@ -229,7 +237,7 @@ impl Checker<'_> {
         Ok(match alertable_traces::document_kind_of_file(path)? {
             DocumentKind::Scenario => self.scenario(path)?,
             DocumentKind::Observation => self.observations(path)?,
-            DocumentKind::Trace => Self::trace(path)?,
+            DocumentKind::Trace => self.trace(path)?,
             DocumentKind::Outcome => Report::Unsupported(
                 "an outcome alone says nothing that could be checked".to_owned(),
             ),
@@ -277,13 +285,20 @@ impl Checker<'_> {
         Ok(Report::Observations { judged })
     }
 
-    fn trace(path: &Path) -> Result<Report, Failure> {
+    fn trace(&self, path: &Path) -> Result<Report, Failure> {
         let file = path.display().to_string();
-        let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
-        let level = TraceReader::new(BufReader::new(opened), Some(&file))?.header().level;
-        Ok(match level {
+        let open = || -> Result<TraceReader<Box<dyn BufRead>>, Failure> {
+            let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
+            let reader: Box<dyn BufRead> = Box::new(BufReader::new(opened));
+            Ok(TraceReader::new(reader, Some(&file))?)
+        };
+        Ok(match open()?.header().level {
             Level::Full => Report::Trace(replay_file(path)?),
-            Level::Api | Level::Object => Report::Unsupported(
+            Level::Object => {
+                let check = objects::check(self.dialect, self.keeps_going, open)?;
+                Report::Objects(Box::new(check))
+            }
+            Level::Api => Report::Unsupported(
                 "captured traces cannot be searched for an explanation yet".to_owned(),
             ),
         })
@@ -370,6 +385,7 @@ fn json_of(path: &Path, checked: &Checked) -> Value {
             "same": matches!(replay, Replay::Same { .. }),
             "events": replay.event_count(),
         }),
+        Report::Objects(check) => objects::json_of(&file, check),
         Report::Unsupported(why) => json!({ "file": file, "undecided": why }),
         Report::Failed(Failure::Input(error)) => {
             json!({ "file": file, "error": error.to_string() })
@@ -388,6 +404,7 @@ fn print_notable(path: &Path, checked: &Checked, single: bool) {
             say!("{}  {file}: {event_count} events, byte for byte", styled(GOOD, "same"));
         }
         Report::Trace(Replay::Same { .. }) => {}
+        Report::Objects(check) => objects::print(path, check, single),
         Report::Trace(Replay::Different(difference)) => {
             say!("{}  {file}:{}", styled(BAD, "different"), difference.line);
         }
@@ -457,6 +474,16 @@ fn print_summary(results: &[Checked], status: Status) {
             }
             Report::Trace(Replay::Different(_)) => {
                 *counts.entry("trace# different").or_default() += 1;
+            }
+            Report::Objects(check) => {
+                let word = match check.word() {
+                    "explained" => "object trace# explained",
+                    "difference" => "object trace# explained by a dialect",
+                    "undecided" => "object trace# undecided",
+                    _ => "object trace# not explained",
+                };
+                *counts.entry(word).or_default() += 1;
+                *counts.entry("event# followed").or_default() += check.event_count();
             }
             Report::Unsupported(_) => *counts.entry("document# undecided").or_default() += 1,
             Report::Failed(_) => *counts.entry("document# with errors").or_default() += 1,

@@ -5,6 +5,7 @@ mod check;
 mod explore;
 mod import;
 mod input;
+mod objects;
 mod output;
 mod replay;
 mod rules;
