@@ -160,7 +160,15 @@ impl OpenWorld {
 
     /// A timer's due time is over.
     pub fn expire_timer(&mut self, timer: ObjectId) -> Effects {
+        self.expired_unseen.remove(&timer);
         self.apply(|kernel, cx| kernel.expire_timer(cx, timer)).1
+    }
+
+    /// A timer's due time turns out to have been over at some moment before.
+    pub fn expire_timer_before(&mut self, timer: ObjectId) -> Effects {
+        let effects = self.expire_timer(timer);
+        self.expired_unseen.insert(timer);
+        effects
     }
 
     /// The timers that are to expire and carry an APC for a thread that is not in its queue.
@@ -177,14 +185,20 @@ impl OpenWorld {
         self.timer_apcs.iter().filter(|(timer, _)| due(timer)).map(|(id, apc)| (*id, apc)).collect()
     }
 
-    /// A timer's APC was queued earlier than what is queued now: it goes to the front.
-    pub fn hasten_timer_apc(&mut self, thread: ThreadId, timer: ObjectId) {
+    /// A timer's APC of this content may have been queued earlier than what is queued before it,
+    /// because nobody saw when the timer expired: it goes to the front. Whether there is one.
+    pub fn hasten_timer_apc(&mut self, thread: ThreadId, fits: impl Fn(&UserApc) -> bool) -> bool {
         let queued = self.kernel.user_apcs(thread);
-        let of_timer = |kapc: &Kapc| kapc.source == ApcSource::Timer(timer);
-        if let Some(position) = queued.iter().position(of_timer) {
-            let kapc = self.kernel.user_apcs.remove(thread.index(), position);
-            self.kernel.user_apcs.insert(thread.index(), 0, kapc);
-        }
+        let may_be_earlier = |kapc: &Kapc| match kapc.source {
+            ApcSource::Timer(timer) => {
+                self.expired_unseen.contains(&timer) && self.timer_apcs.get(&timer).is_some_and(&fits)
+            }
+            _ => false,
+        };
+        let Some(position) = queued.iter().position(may_be_earlier) else { return false };
+        let kapc = self.kernel.user_apcs.remove(thread.index(), position);
+        self.kernel.user_apcs.insert(thread.index(), 0, kapc);
+        true
     }
 
     /// Suspends a thread: the count before.

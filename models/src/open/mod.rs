@@ -32,7 +32,7 @@ use crate::ke::{Context, Kernel};
 use crate::rule::RuleId;
 use alertable_traces::status::NtStatus;
 use slots::Slots;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most threads that exist at a time.
 pub const THREAD_COUNT_MAX: usize = 256;
@@ -92,6 +92,8 @@ pub struct OpenWorld {
     apcs: BTreeMap<u16, UserApc>,
     /// The routines of the timers' APCs.
     timer_apcs: BTreeMap<ObjectId, UserApc>,
+    /// The timers of which nobody saw when they expired last.
+    expired_unseen: BTreeSet<ObjectId>,
     /// The packets that are queued, by the number that stands for their key in the kernel.
     packets: BTreeMap<u16, PacketContent>,
     next_number: u16,
@@ -115,6 +117,7 @@ impl OpenWorld {
             timers: Vec::new(),
             apcs: BTreeMap::new(),
             timer_apcs: BTreeMap::new(),
+            expired_unseen: BTreeSet::new(),
             packets: BTreeMap::new(),
             next_number: 0,
             reported_stopped: Vec::new(),
@@ -235,6 +238,7 @@ impl OpenWorld {
             self.ports.give_back(slot);
         }
         self.timer_apcs.remove(&object);
+        self.expired_unseen.remove(&object);
         if let DispatcherObject::Mutant(Kmutant { owner: Some(owner), .. }) =
             *self.kernel.object(object)
         {

@@ -281,7 +281,7 @@ impl Follower {
             return Ok(());
         }
         if reply.previous == Some(1) && self.world.can_expire(id) {
-            let effects = self.world.expire_timer(id);
+            let effects = self.world.expire_timer_before(id);
             self.expect(effects);
         }
         let DispatcherObject::Timer(before) = *self.world.kernel().object(id) else {

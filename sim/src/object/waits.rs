@@ -306,7 +306,7 @@ impl Follower {
         };
         for timer in signaled {
             if self.world.can_expire(timer) {
-                let effects = self.world.expire_timer(timer);
+                let effects = self.world.expire_timer_before(timer);
                 self.expect(effects);
             }
         }
@@ -319,7 +319,7 @@ impl Follower {
         }
         let timer = self.world.apc_timers(*thread).first().map(|(timer, _)| *timer);
         if let Some(timer) = timer {
-            let effects = self.world.expire_timer(timer);
+            let effects = self.world.expire_timer_before(timer);
             self.expect(effects);
         }
     }
@@ -398,12 +398,15 @@ impl Follower {
 
     /// A timer's APC can have been queued before those that are.
     fn let_timer_be_first(&mut self, thread: ThreadId, seen: &UserApc) {
+        if self.world.hasten_timer_apc(thread, |apc| fits(apc, seen)) {
+            return;
+        }
         let due = self.world.apc_timers(thread);
         let timer = due.iter().find(|(_, apc)| fits(apc, seen)).map(|(timer, _)| *timer);
         if let Some(timer) = timer {
-            let effects = self.world.expire_timer(timer);
+            let effects = self.world.expire_timer_before(timer);
             self.expect(effects);
-            self.world.hasten_timer_apc(thread, timer);
+            self.world.hasten_timer_apc(thread, |apc| fits(apc, seen));
         }
     }
 
