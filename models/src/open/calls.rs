@@ -1,19 +1,21 @@
 //! What threads do to objects in an open world, beside waiting.
 
 use super::{Effects, Full, OpenWorld};
+use crate::deviation::Deviation;
 use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::{DatumId, ObjectId, RoutineId, ThreadId};
 use crate::io::Io;
 use crate::io::port::{Kqueue, Packet, PacketValue};
 use crate::io::setup::PortSetup;
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::thread::ExitPhase;
 use crate::ke::timer::TimerApc;
 use crate::ke::wait::{WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::parts::Part;
 use crate::lists::Lists;
+use crate::rule::timer as rule;
 use alertable_traces::status::NtStatus;
 
 /// What a user APC runs.
@@ -161,7 +163,14 @@ impl OpenWorld {
     /// A timer's due time is over.
     pub fn expire_timer(&mut self, timer: ObjectId) -> Effects {
         self.expired_unseen.remove(&timer);
-        self.apply(|kernel, cx| kernel.expire_timer(cx, timer)).1
+        let queues_first = self.queues_timer_apc_first;
+        self.apply(|kernel, cx| {
+            if queues_first {
+                wake_for_timer_apc(kernel, cx, timer);
+            }
+            kernel.expire_timer(cx, timer);
+        })
+        .1
     }
 
     /// A timer's due time turns out to have been over at some moment before.
@@ -351,3 +360,20 @@ fn end<O: Observer>(kernel: &mut Kernel, cx: &mut Context<'_, O>, thread: Thread
     }
 }
 
+
+/// TIMER-14, TIMER-17. **Divergence.** Wine's server queues the APC of an expired timer before it
+/// signals it, so that a thread that waits alertably for its own timer leaves the wait for the
+/// APC. Its next look finds the object signaled, and so a program sees no difference
+/// ([`Deviation::ApcWakesLate`]).
+fn wake_for_timer_apc<O: Observer>(kernel: &mut Kernel, cx: &mut Context<'_, O>, timer: ObjectId) {
+    let DispatcherObject::Timer(record) = *kernel.object(timer) else { return };
+    let is_silent = record.signaled
+        && record.kind == ResetKind::Manual
+        && cx.deviates(Deviation::TimerManualApcOnce);
+    let Some(apc) = record.apc.filter(|_| !is_silent) else { return };
+    if kernel.thread(apc.thread).waits_alertably() {
+        cx.rules([rule::TIMER_14, rule::TIMER_17]);
+        kernel.thread_mut(apc.thread).user_apc_pending = true;
+        kernel.end_wait(cx, apc.thread, NtStatus::USER_APC);
+    }
+}

@@ -17,7 +17,7 @@ pub use calls::{PacketContent, UserApc};
 pub use request::{CANCEL_RULES, COMPLETION_RULES, ONCE_RULES, Outcome, PACKET_RULES, Request, RequestState};
 pub use wait::{Entry, Span};
 
-use crate::deviation::Deviations;
+use crate::deviation::{Deviation, Deviations};
 use crate::event::{Event, Observer, ThreadChange};
 use crate::ids::{ObjectId, ThreadId};
 use crate::io::Io;
@@ -84,6 +84,8 @@ pub struct OpenWorld {
     kernel: Kernel,
     setup: IoSetup,
     deviations: Deviations,
+    /// See [`OpenWorld::follow_server_steps`].
+    queues_timer_apc_first: bool,
     threads: Slots,
     objects: Slots,
     ports: Slots,
@@ -111,6 +113,7 @@ impl OpenWorld {
             kernel: Kernel::new(vec![no_thread; THREAD_COUNT_MAX], objects),
             setup: IoSetup::default(),
             deviations,
+            queues_timer_apc_first: false,
             threads: Slots::new(THREAD_COUNT_MAX),
             objects: Slots::new(FIRST_OBJECT_COUNT),
             ports: Slots::new(FIRST_PORT_COUNT),
@@ -131,6 +134,15 @@ impl OpenWorld {
     /// How it departs from the rules.
     pub fn deviations(&self) -> Deviations {
         self.deviations
+    }
+
+    /// Takes the steps of a system as its server's log shows them, which are finer than those
+    /// that a program can see: a wait that an APC has ended, and the next look at its objects,
+    /// are two. So the wait does end at once there, and what [`Deviation::ApcWakesLate`] says of
+    /// the whole follows from the second step.
+    pub fn follow_server_steps(&mut self) {
+        self.queues_timer_apc_first = self.deviations.contains(Deviation::ApcWakesLate);
+        self.deviations = self.deviations.without(Deviation::ApcWakesLate);
     }
 
     /// What the kernel keeps.

@@ -1,7 +1,7 @@
 //! What is followed: threads, objects and requests by their names in the trace.
 
 use super::{Stop, Unexplained};
-use alertable_models::deviation::{Deviation, Deviations};
+use alertable_models::deviation::Deviations;
 use alertable_models::ids::{ObjectId, ThreadId};
 use alertable_models::open::{Effects, OpenWorld, Request, RequestState};
 use alertable_models::rule::RuleId;
@@ -107,8 +107,10 @@ pub(super) type Step = Result<(), Stop>;
 
 impl Follower {
     pub(super) fn new(deviations: Deviations) -> Self {
+        let mut world = OpenWorld::new(deviations);
+        world.follow_server_steps();
         Follower {
-            world: OpenWorld::new(in_steps_of_the_log(deviations)),
+            world,
             deviations,
             things: HashMap::new(),
             threads: HashMap::new(),
@@ -133,7 +135,8 @@ impl Follower {
 
     pub(super) fn set_deviations(&mut self, deviations: Deviations) {
         self.deviations = deviations;
-        self.world.set_deviations(in_steps_of_the_log(deviations));
+        self.world.set_deviations(deviations);
+        self.world.follow_server_steps();
     }
 
     pub(super) fn counts(&self) -> &BTreeMap<&'static str, u64> {
@@ -536,11 +539,4 @@ impl Follower {
             unexplained.concerned.iter().filter_map(|name| self.state_of(name)).collect();
         Stop::Unexplained(Box::new(unexplained))
     }
-}
-
-/// A server's log shows a wait that an APC has ended, and the next look at its objects, as two
-/// steps. So the wait does end at once there, and what [`Deviation::ApcWakesLate`] says of the
-/// whole follows from the second step.
-fn in_steps_of_the_log(deviations: Deviations) -> Deviations {
-    deviations.without(Deviation::ApcWakesLate)
 }
