@@ -105,7 +105,11 @@ pub struct OpenWorld {
 
 impl OpenWorld {
     /// An empty world of a system that departs from the rules so.
+    ///
+    /// Handles are no part of it, and so the last one of a port is not seen to be closed
+    /// ([`Deviation::ClosedPortKeepsWaiters`]).
     pub fn new(deviations: Deviations) -> Self {
+        let deviations = without_handles(deviations);
         let no_thread = Kthread { state: ThreadState::NotCreated, ..Kthread::not_created() };
         let mut objects = vec![DispatcherObject::Thread { signaled: false }; THREAD_COUNT_MAX];
         objects.resize(THREAD_COUNT_MAX + FIRST_OBJECT_COUNT, DispatcherObject::Device);
@@ -262,7 +266,7 @@ impl OpenWorld {
 
     /// Departs from the rules in another way from here on.
     pub fn set_deviations(&mut self, deviations: Deviations) {
-        self.deviations = deviations;
+        self.deviations = without_handles(deviations);
     }
 
     /// What a thread's suspend count turns out to be.
@@ -388,4 +392,8 @@ impl OpenWorld {
 
 fn reset_kind(manual: bool) -> ResetKind {
     if manual { ResetKind::Manual } else { ResetKind::Auto }
+}
+
+fn without_handles(deviations: Deviations) -> Deviations {
+    deviations.with(Deviation::ClosedPortKeepsWaiters)
 }

@@ -19,7 +19,7 @@ use alertable_traces::trace::{Level, TraceReader};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Scenarios, observations, traces, or folders of them
+    /// Scenarios, observations, traces, captures (….wineserver.log, .xz, .gz), or folders of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Whose behaviour is right; for scenarios, their own choice by default
@@ -112,7 +112,7 @@ fn in_parallel<T: Send>(
 }
 
 /// The documents in the given paths: every file that is named, and every `.json` and `.jsonl`
-/// file in a folder or below it, sorted.
+/// file and every capture in a folder or below it, sorted.
 fn document_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -147,7 +147,8 @@ fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         .map_err(|error| unreadable(folder, &error))?;
     entries.sort();
     for entry in entries {
-        let is_document = entry.extension().is_some_and(|end| end == "json" || end == "jsonl");
+        let is_document = entry.extension().is_some_and(|end| end == "json" || end == "jsonl")
+            || objects::is_named_capture(&entry);
         // A link can lead back to where it is.
         if entry.is_dir() && !entry.is_symlink() {
             add_folder(&entry, files)?;
@@ -162,6 +163,9 @@ fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
 pub(super) fn scenario_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut scenarios = Vec::new();
     for path in document_files(paths)? {
+        if objects::is_named_capture(&path) {
+            continue;
+        }
         if alertable_traces::document_kind_of_file(&path)? == DocumentKind::Scenario {
             scenarios.push(path);
         }
@@ -234,6 +238,9 @@ impl Checker<'_> {
     }
 
     fn report(&self, path: &Path) -> Result<Report, Failure> {
+        if objects::is_capture(path)? {
+            return self.objects(path);
+        }
         Ok(match alertable_traces::document_kind_of_file(path)? {
             DocumentKind::Scenario => self.scenario(path)?,
             DocumentKind::Observation => self.observations(path)?,
@@ -285,19 +292,18 @@ impl Checker<'_> {
         Ok(Report::Observations { judged })
     }
 
+    fn objects(&self, path: &Path) -> Result<Report, Failure> {
+        let check = objects::check(path, self.dialect, self.keeps_going)?;
+        Ok(Report::Objects(Box::new(check)))
+    }
+
     fn trace(&self, path: &Path) -> Result<Report, Failure> {
         let file = path.display().to_string();
-        let open = || -> Result<TraceReader<Box<dyn BufRead>>, Failure> {
-            let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
-            let reader: Box<dyn BufRead> = Box::new(BufReader::new(opened));
-            Ok(TraceReader::new(reader, Some(&file))?)
-        };
-        Ok(match open()?.header().level {
+        let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let level = TraceReader::new(BufReader::new(opened), Some(&file))?.header().level;
+        Ok(match level {
             Level::Full => Report::Trace(replay_file(path)?),
-            Level::Object => {
-                let check = objects::check(self.dialect, self.keeps_going, open)?;
-                Report::Objects(Box::new(check))
-            }
+            Level::Object => self.objects(path)?,
             Level::Api => Report::Unsupported(
                 "captured traces cannot be searched for an explanation yet".to_owned(),
             ),

@@ -1,11 +1,15 @@
 //! Object traces, for `alertable check`: which dialect explains them, and what is printed.
 
+use super::check::unreadable;
+use super::import::open;
 use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
 use alertable::object::{
-    Difference, KindCount, ObjectOptions, ObjectReport, check_object_trace,
+    Difference, KindCount, ObjectChecker, ObjectOptions, ObjectReport, check_object_trace,
 };
 use alertable_models::deviation::{DIALECTS, Deviation, Dialect};
+use alertable_traces::Error;
+use alertable_traces::import::wine_server::{Importer, import};
 use alertable_traces::trace::{TraceHeader, TraceReader};
 use serde_json::{Value, json};
 use std::io::BufRead;
@@ -55,29 +59,100 @@ fn own_dialect(header: &TraceHeader) -> Option<&'static Dialect> {
     })
 }
 
-/// Checks a trace under a dialect, and, if that does not explain it, under its own.
-///
-/// The trace is opened again for each. Without a dialect it is the trace's own that is right,
-/// if there is one.
+/// Checks a trace, or a capture that is imported on the way.
 pub(super) fn check(
+    path: &Path,
     asked: Option<&'static Dialect>,
     keeps_going: bool,
-    mut open: impl FnMut() -> Result<TraceReader<Box<dyn BufRead>>, Failure>,
 ) -> Result<ObjectCheck, Failure> {
-    let mut reader = open()?;
-    let own = own_dialect(reader.header());
+    let name = path.display().to_string();
+    if is_capture(path)? {
+        return under_dialects(&Importer::header(), asked, keeps_going, |options| {
+            check_capture(open(path)?, &name, options)
+        });
+    }
+    let header = TraceReader::new(open(path)?, Some(&name))?.header().clone();
+    under_dialects(&header, asked, keeps_going, |options| {
+        let mut reader = TraceReader::new(open(path)?, Some(&name))?;
+        Ok(check_object_trace(&mut reader, options)?)
+    })
+}
+
+/// Checks something under a dialect, and, if that does not explain it, under that of the system
+/// that it was captured on.
+fn under_dialects(
+    header: &TraceHeader,
+    asked: Option<&'static Dialect>,
+    keeps_going: bool,
+    mut check: impl FnMut(ObjectOptions) -> Result<ObjectReport, Failure>,
+) -> Result<ObjectCheck, Failure> {
+    let own = own_dialect(header);
     let first = asked.unwrap_or(&DIALECTS[0]);
-    let under = |reader: &mut TraceReader<_>, dialect: &'static Dialect| {
-        let options = ObjectOptions { deviations: dialect.deviations, keeps_going };
-        check_object_trace(reader, options)
-    };
-    let report = under(&mut reader, first)?;
+    let mut under =
+        |dialect: &Dialect| check(ObjectOptions { keeps_going, ..ObjectOptions::new(dialect.deviations) });
+    let report = under(first)?;
     match (report.difference.clone(), own) {
         (Some(difference), Some(own)) if own.name != first.name => {
-            let report = under(&mut open()?, own)?;
+            let report = under(own)?;
             Ok(ObjectCheck { report, dialect: own, asked: Some((first, difference)) })
         }
         _ => Ok(ObjectCheck { report, dialect: first, asked: None }),
+    }
+}
+
+/// What ends the import of a capture.
+enum Stop {
+    /// The capture is at fault.
+    Input(Error),
+    /// There is no sense in going on.
+    Enough,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Input(error)
+    }
+}
+
+/// Imports a log and checks it on the way. A place in it is a line of the log.
+fn check_capture(
+    log: Box<dyn BufRead>,
+    name: &str,
+    options: ObjectOptions,
+) -> Result<ObjectReport, Failure> {
+    let mut checker = ObjectChecker::new(options);
+    let imported = import(log, Some(name), |event| {
+        let line = u32::try_from(event.n).unwrap_or(u32::MAX);
+        if checker.event(event.clone(), line) { Ok(()) } else { Err(Stop::Enough) }
+    });
+    match imported {
+        Ok(_) | Err(Stop::Enough) => Ok(checker.finish()),
+        Err(Stop::Input(error)) => Err(Failure::Input(error)),
+    }
+}
+
+/// The ends of names of captures, in folders; compressed or not.
+const CAPTURES: [&str; 3] = [".wineserver.log", ".wineserver.log.xz", ".wineserver.log.gz"];
+
+/// Whether a file in a folder is a capture, by its name.
+pub(super) fn is_named_capture(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    CAPTURES.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a file is a capture and no document of this program: a document begins with a brace.
+pub(super) fn is_capture(path: &Path) -> Result<bool, Failure> {
+    let mut reader = open(path)?;
+    loop {
+        let bytes = reader.fill_buf().map_err(|error| unreadable(path, &error))?;
+        match bytes.iter().position(|byte| !byte.is_ascii_whitespace()) {
+            Some(at) => return Ok(bytes[at] != b'{' && is_named_capture(path)),
+            None if bytes.is_empty() => return Ok(false),
+            None => {
+                let length = bytes.len();
+                reader.consume(length);
+            }
+        }
     }
 }
 

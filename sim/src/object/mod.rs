@@ -112,12 +112,22 @@ impl ObjectReport {
 }
 
 /// How a trace is checked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ObjectOptions {
     /// How the system departs from the rules.
     pub deviations: Deviations,
     /// Goes on after what is not explained, and counts it by kind.
     pub keeps_going: bool,
+    /// Looks for the deviations that explain the first difference.
+    pub finds_deviations: bool,
+}
+
+impl ObjectOptions {
+    /// Of a system that departs from the rules so: stops at the first difference, and looks for
+    /// the deviations that explain it.
+    pub fn new(deviations: Deviations) -> Self {
+        ObjectOptions { deviations, keeps_going: false, finds_deviations: true }
+    }
 }
 
 /// Checks the events of a trace, in memory for what exists at a time.
@@ -138,10 +148,10 @@ pub fn check_object_trace<R: BufRead>(
 }
 
 /// Checks events one at a time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ObjectChecker {
     follower: Follower,
-    recent: Recent,
+    recent: Option<Recent>,
     keeps_going: bool,
     report: ObjectReport,
     last: Place,
@@ -152,7 +162,7 @@ impl ObjectChecker {
     pub fn new(options: ObjectOptions) -> Self {
         let follower = Follower::new(options.deviations);
         ObjectChecker {
-            recent: Recent::new(&follower),
+            recent: options.finds_deviations.then(|| Recent::new(&follower)),
             follower,
             keeps_going: options.keeps_going,
             report: ObjectReport::default(),
@@ -164,7 +174,9 @@ impl ObjectChecker {
     pub fn event(&mut self, event: ObjectTraceEvent, line: u32) -> bool {
         self.last = Place { line, event: event.n };
         let followed = self.follower.event(&event);
-        self.recent.push(event, &self.follower);
+        if let Some(recent) = &mut self.recent {
+            recent.push(event, &self.follower);
+        }
         match followed {
             Ok(()) => {
                 if self.report.difference.is_none() {
@@ -191,7 +203,9 @@ impl ObjectChecker {
             self.follower.forget(&unexplained.concerned);
         }
         if self.report.difference.is_none() {
-            let explained_by = self.recent.explained_by(self.follower.deviations());
+            let deviations = self.follower.deviations();
+            let explained_by =
+                self.recent.take().map_or_else(Vec::new, |recent| recent.explained_by(deviations));
             self.report.difference = Some(Difference { place: first, unexplained, explained_by });
         }
         self.keeps_going

@@ -8,7 +8,7 @@ use alertable_traces::trace::ObjectTraceEvent;
 const EVENT_COUNT: usize = 2_000;
 
 /// The latest events, and how things were before them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Recent {
     /// Before the events that are kept.
     before: Follower,

@@ -1,0 +1,14 @@
+//! A checker that accepts everything is worthless. Accepted traces are changed in one place and
+//! checked again: nearly every change that matters has to be noticed, and what is not has to be
+//! something that the rules allow.
+//!
+//! `cargo test --test sensitivity -- --nocapture` prints the table.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "sensitivity/object.rs"]
+mod object;
+#[path = "sensitivity/random.rs"]
+mod random;
+#[path = "sensitivity/table.rs"]
+mod table;
