@@ -5,36 +5,36 @@ use std::fmt;
 
 /// The changes of one kind.
 #[derive(Default)]
-pub struct Row {
+pub(crate) struct Row {
     /// How many were noticed.
-    pub rejected: usize,
+    pub(crate) rejected: usize,
     /// How many were not, by the argument that the rules allow them.
-    pub allowed: BTreeMap<&'static str, usize>,
+    pub(crate) allowed: BTreeMap<&'static str, usize>,
     /// How many were not, without an argument: where they were.
-    pub missed: Vec<String>,
+    pub(crate) missed: Vec<String>,
 }
 
 /// The rows by their kinds.
 #[derive(Default)]
-pub struct Table(pub BTreeMap<&'static str, Row>);
+pub(crate) struct Table(pub(crate) BTreeMap<&'static str, Row>);
 
 impl Table {
-    pub fn row(&mut self, kind: &'static str) -> &mut Row {
+    pub(crate) fn row(&mut self, kind: &'static str) -> &mut Row {
         self.0.entry(kind).or_default()
     }
 
     /// How many changes were noticed.
-    pub fn rejected(&self) -> usize {
+    pub(crate) fn rejected(&self) -> usize {
         self.0.values().map(|row| row.rejected).sum()
     }
 
     /// How many were not, and are allowed.
-    pub fn allowed(&self) -> usize {
+    pub(crate) fn allowed(&self) -> usize {
         self.0.values().flat_map(|row| row.allowed.values()).sum()
     }
 
     /// How many were not, and should have been.
-    pub fn missed(&self) -> usize {
+    pub(crate) fn missed(&self) -> usize {
         self.0.values().map(|row| row.missed.len()).sum()
     }
 }

@@ -445,7 +445,7 @@ impl Follower {
     /// An object that can be the same as this one under another name.
     pub(super) fn alias_of(&self, known: &str) -> Option<String> {
         let thing = self.things.get(known)?;
-        if !thing.is_shared && thing.kind != ObjectKind::Event {
+        if !thing.is_shared {
             return None;
         }
         let fits = |(name, other): &(&String, &super::follower::Thing)| {

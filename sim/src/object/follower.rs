@@ -339,6 +339,9 @@ impl Follower {
         if self.open_call.as_deref() == Some(name) {
             self.open_call = None;
         }
+        if self.open_call.is_none() {
+            self.expect_nothing()?;
+        }
         let thread = self.thread(name)?;
         thread.is_over = true;
         thread.call = None;
