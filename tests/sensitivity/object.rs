@@ -836,9 +836,9 @@ fn argument(trace: &Trace, change: &Change) -> Option<&'static str> {
         ObjectTraceKind::Call { call: ObjectCall::Event { object, .. } } => {
             why_unset(trace, at, object)
         }
-        ObjectTraceKind::Call { call: ObjectCall::QueueApc { target, .. } } => {
-            never_alertable_again(trace, at, target).then_some(
-                "the thread ends without another alertable wait: its APCs are discarded (APC-U-23)",
+        ObjectTraceKind::Call { call: ObjectCall::QueueApc { target, routine, arguments } } => {
+            is_never_delivered(trace, at, target, *routine, arguments).then_some(
+                "the APC is not delivered before its thread ends (WAIT-02, APC-U-23)",
             )
         }
         ObjectTraceKind::Call {
@@ -846,9 +846,12 @@ fn argument(trace: &Trace, change: &Change) -> Option<&'static str> {
         } => is_never_looked_at(trace, at, object)
             .then_some("nothing that comes later shows the state of the object"),
         ObjectTraceKind::Call { call: ObjectCall::Post { object, .. } } => {
-            is_never_looked_at(trace, at, object)
-                .then_some("nothing that comes later shows the state of the object")
+            is_never_taken(trace, at, object)
+                .then_some("nobody takes the packet, and those before it are taken (IOCP-10)")
         }
+        ObjectTraceKind::Wake { .. } => is_end_unseen(trace, at).then_some(
+            "nothing is known of what ended the wait, and the thread does nothing more but end",
+        ),
         // What was put in comes after the APC that it repeats.
         _ => repeated_timer_apc(trace, at)
             .then_some("the timer's period may be over again (TIMER-15, TIMER-16)"),
@@ -898,6 +901,33 @@ fn is_never_looked_at(trace: &Trace, at: usize, object: &str) -> bool {
     true
 }
 
+/// Whether the packets that are taken from here on were all there before.
+fn is_never_taken(trace: &Trace, at: usize, port: &str) -> bool {
+    let taken = |range: std::ops::Range<usize>| {
+        packets(trace)
+            .into_iter()
+            .filter(|taken| range.contains(taken) && port_of(trace, *taken) == Some(port))
+            .count()
+    };
+    let posted = trace.events[..at].iter().filter(|event| {
+        matches!(&event.what,
+            ObjectTraceKind::Call { call: ObjectCall::Post { object, .. } } if object == port)
+    });
+    posted.count().saturating_sub(taken(0..at)) >= taken(at..trace.events.len())
+}
+
+/// Whether a wait ended for an object that the trace did not see made, or for no object, and its
+/// thread makes no call afterwards.
+fn is_end_unseen(trace: &Trace, at: usize) -> bool {
+    let is_unknown = trace.object_that_ended(at).is_none_or(|object| !trace.is_known(object));
+    let thread = &trace.events[at].thread;
+    let goes_on = trace.events[at + 1..].iter().any(|event| {
+        event.thread == *thread
+            && !matches!(event.what, ObjectTraceKind::Thread { what: Lifetime::Ended, .. })
+    });
+    is_unknown && !goes_on
+}
+
 fn names(call: &ObjectCall, name: &str) -> bool {
     match call {
         ObjectCall::Wait { objects, .. } => objects.iter().any(|object| object == name),
@@ -910,13 +940,19 @@ fn names(call: &ObjectCall, name: &str) -> bool {
     }
 }
 
-/// Whether a thread begins no alertable wait any more.
-fn never_alertable_again(trace: &Trace, at: usize, target: &str) -> bool {
+/// Whether a thread does not run an APC of this content any more.
+fn is_never_delivered(
+    trace: &Trace,
+    at: usize,
+    target: &str,
+    routine: u64,
+    arguments: &[u64],
+) -> bool {
     let thread = target.strip_prefix("thread:");
     !trace.events[at..].iter().any(|event| {
         event.thread.as_deref() == thread
-            && matches!(&event.what,
-                ObjectTraceKind::Call { call: ObjectCall::Wait { alertable: true, .. } })
+            && matches!(&event.what, ObjectTraceKind::Return { reply, .. }
+                if reply.routine == Some(routine) && reply.arguments == arguments)
     })
 }
 
