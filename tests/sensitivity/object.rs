@@ -238,7 +238,9 @@ impl Trace {
         let wait = self.waits.iter().find(|wait| wait.end == at)?;
         let ObjectCall::Wait { objects, mode, .. } = self.call(wait.call) else { return None };
         let index = index_of(&wait.status)? as usize;
-        (*mode == WaitMode::Any || objects.len() == 1).then(|| objects.get(index))?.map(String::as_str)
+        (*mode == WaitMode::Any || objects.len() == 1)
+            .then(|| objects.get(index))?
+            .map(String::as_str)
     }
 
     fn is_infinite(&self, wait: &WaitSpan) -> bool {
@@ -413,8 +415,7 @@ fn swap_user_apcs(trace: &Trace, random: &mut Random) -> Option<Change> {
     let apcs = user_apcs(trace);
     let first = pick(&apcs, random)?;
     let thread = &trace.events[first].thread;
-    let second =
-        *apcs.iter().find(|at| **at > first && trace.events[**at].thread == *thread)?;
+    let second = *apcs.iter().find(|at| **at > first && trace.events[**at].thread == *thread)?;
     let content = |at: usize| match &trace.events[at].what {
         ObjectTraceKind::Return { reply, .. } => reply.clone(),
         _ => unreachable!("these are returns"),
@@ -484,9 +485,8 @@ fn infinite_timeout(trace: &Trace, random: &mut Random) -> Option<Change> {
 }
 
 fn never_blocked(trace: &Trace, random: &mut Random) -> Option<Change> {
-    let wait = some_wait(trace, random, |wait| {
-        wait.blocked_at.is_some() && trace.is_known_wait(wait)
-    })?;
+    let wait =
+        some_wait(trace, random, |wait| wait.blocked_at.is_some() && trace.is_known_wait(wait))?;
     let blocked = wait.blocked_at?;
     let mut change =
         trace.changed(blocked, |event| set_status(event, "STATUS_SUCCESS"), "not blocked")?;
@@ -496,9 +496,7 @@ fn never_blocked(trace: &Trace, random: &mut Random) -> Option<Change> {
 
 fn blocks_instead(trace: &Trace, random: &mut Random) -> Option<Change> {
     let wait = some_wait(trace, random, |wait| {
-        wait.blocked_at.is_none()
-            && index_of(&wait.status).is_some()
-            && trace.is_known_wait(wait)
+        wait.blocked_at.is_none() && index_of(&wait.status).is_some() && trace.is_known_wait(wait)
     })?;
     trace.changed(wait.end, |event| set_status(event, "STATUS_PENDING"), "blocks")
 }
@@ -560,7 +558,10 @@ fn swap_wakes(trace: &Trace, random: &mut Random) -> Option<Change> {
 
 fn finishes(trace: &Trace) -> Vec<usize> {
     trace.sites(|_, event| {
-        matches!(&event.what, ObjectTraceKind::Call { call: ObjectCall::Wait { finished: Some(_), .. } })
+        matches!(
+            &event.what,
+            ObjectTraceKind::Call { call: ObjectCall::Wait { finished: Some(_), .. } }
+        )
     })
 }
 
@@ -633,7 +634,10 @@ fn hand_to_other_thread(trace: &Trace, random: &mut Random) -> Option<Change> {
         Some(&wait.thread) != own.as_ref()
             && wait.end > at
             && wait.blocked_at.is_none()
-            && matches!(trace.call(wait.call), ObjectCall::Wait { interruptible: true, stopped: false, .. })
+            && matches!(
+                trace.call(wait.call),
+                ObjectCall::Wait { interruptible: true, stopped: false, .. }
+            )
     });
     let other = others.min_by_key(|wait| wait.end)?.clone();
     let ObjectTraceKind::Return { reply, .. } = trace.events[at].what.clone() else { return None };
@@ -837,9 +841,8 @@ fn argument(trace: &Trace, change: &Change) -> Option<&'static str> {
             why_unset(trace, at, object)
         }
         ObjectTraceKind::Call { call: ObjectCall::QueueApc { target, routine, arguments } } => {
-            is_never_delivered(trace, at, target, *routine, arguments).then_some(
-                "the APC is not delivered before its thread ends (WAIT-02, APC-U-23)",
-            )
+            is_never_delivered(trace, at, target, *routine, arguments)
+                .then_some("the APC is not delivered before its thread ends (WAIT-02, APC-U-23)")
         }
         ObjectTraceKind::Call {
             call: ObjectCall::ReleaseMutex { object } | ObjectCall::ReleaseSemaphore { object, .. },
@@ -863,8 +866,11 @@ fn argument(trace: &Trace, change: &Change) -> Option<&'static str> {
 fn why_unset(trace: &Trace, at: usize, object: &str) -> Option<&'static str> {
     let was_set = matches!(&trace.events[trace.return_of(at)?].what,
         ObjectTraceKind::Return { reply, .. } if reply.previous == Some(1));
-    if was_set && matches!(&trace.events[at].what,
-        ObjectTraceKind::Call { call: ObjectCall::Event { action: EventAction::Set, .. } })
+    if was_set
+        && matches!(
+            &trace.events[at].what,
+            ObjectTraceKind::Call { call: ObjectCall::Event { action: EventAction::Set, .. } }
+        )
     {
         return Some("the event was set already (WAIT-48)");
     }
@@ -889,9 +895,9 @@ fn is_never_looked_at(trace: &Trace, at: usize, object: &str) -> bool {
             {
                 return true;
             }
-            ObjectTraceKind::Call { call: ObjectCall::Wait { signal: Some(signal), objects, .. } }
-                if signal == object && !objects.contains(signal) =>
-            {
+            ObjectTraceKind::Call {
+                call: ObjectCall::Wait { signal: Some(signal), objects, .. },
+            } if signal == object && !objects.contains(signal) => {
                 return true;
             }
             ObjectTraceKind::Call { call } if names(call, object) => return false,

@@ -13,8 +13,8 @@ use crate::ke::thread::ExitPhase;
 use crate::ke::timer::TimerApc;
 use crate::ke::wait::{WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
-use crate::parts::Part;
 use crate::lists::Lists;
+use crate::parts::Part;
 use crate::rule::timer as rule;
 use alertable_traces::status::NtStatus;
 
@@ -82,9 +82,8 @@ impl OpenWorld {
 
     /// A number that stands for an APC or packet in the kernel while it is queued.
     fn number(&mut self) -> Result<u16, Full> {
-        let is_free = |number: &u16| {
-            !self.apcs.contains_key(number) && !self.packets.contains_key(number)
-        };
+        let is_free =
+            |number: &u16| !self.apcs.contains_key(number) && !self.packets.contains_key(number);
         // The last number stands for the APCs of timers.
         let from = self.next_number;
         let free = (from..u16::MAX).chain(0..from).find(is_free).ok_or(Full)?;
@@ -146,8 +145,7 @@ impl OpenWorld {
         let (routine, context) = (RoutineId(u16::MAX), DatumId(0));
         let timer_apc = apc.as_ref().map(|_| TimerApc { thread, routine, context });
         let period_ms = period_ms.cast_signed();
-        let done =
-            self.apply(|kernel, cx| kernel.set_timer(cx, timer, 1, period_ms, timer_apc));
+        let done = self.apply(|kernel, cx| kernel.set_timer(cx, timer, 1, period_ms, timer_apc));
         match apc {
             Some(apc) => self.timer_apcs.insert(timer, apc),
             None => self.timer_apcs.remove(&timer),
@@ -200,7 +198,8 @@ impl OpenWorld {
         let queued = self.kernel.user_apcs(thread);
         let may_be_earlier = |kapc: &Kapc| match kapc.source {
             ApcSource::Timer(timer) => {
-                self.expired_unseen.contains(&timer) && self.timer_apcs.get(&timer).is_some_and(&fits)
+                self.expired_unseen.contains(&timer)
+                    && self.timer_apcs.get(&timer).is_some_and(&fits)
             }
             _ => false,
         };
@@ -359,7 +358,6 @@ fn end<O: Observer>(kernel: &mut Kernel, cx: &mut Context<'_, O>, thread: Thread
         kernel.exit_step(cx, thread, phase);
     }
 }
-
 
 /// TIMER-14, TIMER-17. **Divergence.** Wine's server queues the APC of an expired timer before it
 /// signals it, so that a thread that waits alertably for its own timer leaves the wait for the

@@ -14,7 +14,9 @@ mod slots;
 mod wait;
 
 pub use calls::{PacketContent, UserApc};
-pub use request::{CANCEL_RULES, COMPLETION_RULES, ONCE_RULES, Outcome, PACKET_RULES, Request, RequestState};
+pub use request::{
+    CANCEL_RULES, COMPLETION_RULES, ONCE_RULES, Outcome, PACKET_RULES, Request, RequestState,
+};
 pub use wait::{Entry, Span};
 
 use crate::deviation::{Deviation, Deviations};
@@ -322,12 +324,14 @@ impl OpenWorld {
         let threads: Vec<Kthread> = old.threads.peek_all().copied().collect();
         let mut objects: Vec<DispatcherObject> = old.objects.peek_all().copied().collect();
         objects.resize(THREAD_COUNT_MAX + room, DispatcherObject::Device);
-        let without_owners: Vec<DispatcherObject> =
-            objects.iter().map(|object| match object {
+        let without_owners: Vec<DispatcherObject> = objects
+            .iter()
+            .map(|object| match object {
                 // The lists of owned mutexes are copied with their order.
                 DispatcherObject::Mutant(_) => DispatcherObject::Device,
                 other => *other,
-            }).collect();
+            })
+            .collect();
         let mut kernel = Kernel::new(threads, without_owners);
         for (index, object) in objects.iter().enumerate() {
             *kernel.object_mut(ObjectId::from_index(index)) = *object;

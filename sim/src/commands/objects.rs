@@ -88,8 +88,9 @@ fn under_dialects(
 ) -> Result<ObjectCheck, Failure> {
     let own = own_dialect(header);
     let first = asked.unwrap_or(&DIALECTS[0]);
-    let mut under =
-        |dialect: &Dialect| check(ObjectOptions { keeps_going, ..ObjectOptions::new(dialect.deviations) });
+    let mut under = |dialect: &Dialect| {
+        check(ObjectOptions { keeps_going, ..ObjectOptions::new(dialect.deviations) })
+    };
     let report = under(first)?;
     match (report.difference.clone(), own) {
         (Some(difference), Some(own)) if own.name != first.name => {
@@ -157,9 +158,7 @@ pub(super) fn is_capture(path: &Path) -> Result<bool, Failure> {
 }
 
 fn deviations_json(difference: &Difference) -> Value {
-    let one = |(deviation, added): &(Deviation, bool)| {
-        json!({ "deviation": deviation.entry().id, "added": added })
-    };
+    let one = |(deviation, added): &(Deviation, bool)| json!({ "deviation": deviation.entry().id, "added": added });
     difference.explained_by.iter().map(one).collect()
 }
 

@@ -54,9 +54,7 @@ impl Follower {
             ObjectCall::Event { object, action } => {
                 self.event_answered(name, object, *action, status, reply)
             }
-            ObjectCall::ReleaseMutex { object } => {
-                self.mutex_answered(name, object, status, reply)
-            }
+            ObjectCall::ReleaseMutex { object } => self.mutex_answered(name, object, status, reply),
             ObjectCall::ReleaseSemaphore { object, count } => {
                 self.semaphore_answered(name, object, *count, status, reply)
             }
@@ -107,9 +105,15 @@ impl Follower {
         let is_known = self.things.get(object).is_some_and(|t| !self.world.is_opaque(t.id));
         if status != NtStatus::ACCESS_DENIED && is_known {
             let answer = Answer::success();
-            return Err(self.wrong("a handle that is open was refused", name, object, status, None, &answer, &[
-                wait::WAIT_43,
-            ]));
+            return Err(self.wrong(
+                "a handle that is open was refused",
+                name,
+                object,
+                status,
+                None,
+                &answer,
+                &[wait::WAIT_43],
+            ));
         }
         Ok(())
     }
@@ -242,13 +246,7 @@ impl Follower {
         self.compare(kind, name, object, status, reply, &answer, &rules)
     }
 
-    fn apc_answered(
-        &mut self,
-        name: &str,
-        target: &str,
-        apc: UserApc,
-        status: NtStatus,
-    ) -> Step {
+    fn apc_answered(&mut self, name: &str, target: &str, apc: UserApc, status: NtStatus) -> Step {
         let Some(of) = self.thread_of_object(target).map(str::to_owned) else { return Ok(()) };
         let thread = self.thread(&of)?.clone();
         let (queued, effects) = self.world.queue_apc(thread.id, apc)?;
@@ -388,13 +386,7 @@ impl Follower {
     }
 
     /// IOCP-10, IOCP-12: the oldest packet, or none if there is none.
-    fn take_answered(
-        &mut self,
-        name: &str,
-        object: &str,
-        status: NtStatus,
-        reply: &Reply,
-    ) -> Step {
+    fn take_answered(&mut self, name: &str, object: &str, status: NtStatus, reply: &Reply) -> Step {
         let port = self.thing(object, ObjectKind::Port)?;
         if self.world.is_opaque(port) {
             return Ok(());
@@ -449,9 +441,13 @@ impl Follower {
             return None;
         }
         let fits = |(name, other): &(&String, &super::follower::Thing)| {
-            name.as_str() != known && other.kind == thing.kind && self.world.is_opaque(other.id) && other.was_set
+            name.as_str() != known
+                && other.kind == thing.kind
+                && self.world.is_opaque(other.id)
+                && other.was_set
         };
-        let mut names: Vec<&String> = self.things.iter().filter(fits).map(|(name, _)| name).collect();
+        let mut names: Vec<&String> =
+            self.things.iter().filter(fits).map(|(name, _)| name).collect();
         names.sort();
         names.first().map(|name| (*name).clone())
     }

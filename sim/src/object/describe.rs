@@ -42,7 +42,8 @@ impl Follower {
             return Some(format!("{name}: {state}, on {}", followed.file));
         }
         let thing = self.things.get(name)?;
-        let mut text = format!("{name}: {}", self.object_state(self.world.kernel().object(thing.id)));
+        let mut text =
+            format!("{name}: {}", self.object_state(self.world.kernel().object(thing.id)));
         let waiters = self.world.kernel().waiters(thing.id);
         if !waiters.is_empty() {
             let names: Vec<&str> = waiters

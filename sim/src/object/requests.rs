@@ -98,8 +98,7 @@ impl Follower {
             ));
         };
         let is_own = followed.request.thread == thread.id
-            || (self.is_thread_over(followed.request.thread)
-                && followed.process == thread.process);
+            || (self.is_thread_over(followed.request.thread) && followed.process == thread.process);
         if followed.request.state != RequestState::Pending || !is_own {
             return Err(self.request_differs(
                 "a request was handed to a thread that it was not due to",
@@ -139,12 +138,7 @@ impl Follower {
             if self.is_lossy || !thread.is_known {
                 return Ok(());
             }
-            return Err(self.request_differs(
-                "a request ended twice",
-                name,
-                request,
-                "it is over",
-            ));
+            return Err(self.request_differs("a request ended twice", name, request, "it is over"));
         };
         if followed.request.state != RequestState::Handed {
             return Err(self.request_differs(

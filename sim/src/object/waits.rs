@@ -187,9 +187,13 @@ impl Follower {
             return Ok(());
         }
         let kind = match (result, status) {
-            (NtStatus::PENDING, NtStatus::USER_APC) => "a user APC was delivered where none was due",
+            (NtStatus::PENDING, NtStatus::USER_APC) => {
+                "a user APC was delivered where none was due"
+            }
             (NtStatus::USER_APC, _) => "a user APC that was due was not delivered",
-            (NtStatus::PENDING | NtStatus::TIMEOUT, _) => "a wait was over that should have gone on",
+            (NtStatus::PENDING | NtStatus::TIMEOUT, _) => {
+                "a wait was over that should have gone on"
+            }
             _ => "a wait ended with another status",
         };
         let rules = [rule::WAIT_01, rule::WAIT_02, rule::WAIT_07, rule::WAIT_30];
@@ -263,7 +267,10 @@ impl Follower {
     fn wait_refused(&mut self, name: &str, objects: &[String], status: NtStatus) -> Step {
         let all_known = objects.iter().all(|object| {
             self.thread_of_object(object).is_some()
-                || self.things.get(object).is_some_and(|t| !self.world.is_opaque(t.id) && !t.is_gone)
+                || self
+                    .things
+                    .get(object)
+                    .is_some_and(|t| !self.world.is_opaque(t.id) && !t.is_gone)
         });
         let request = objects.first().and_then(|object| self.requests.get(object));
         if request.is_some_and(|followed| followed.status == Some(status)) {
@@ -365,10 +372,8 @@ impl Follower {
     fn user_apc(&mut self, name: &str, reply: &Reply) -> Step {
         self.count("user-apc");
         let thread = self.thread(name)?.clone();
-        let seen = UserApc {
-            routine: reply.routine.unwrap_or(0),
-            arguments: reply.arguments.clone(),
-        };
+        let seen =
+            UserApc { routine: reply.routine.unwrap_or(0), arguments: reply.arguments.clone() };
         let is_next = self.world.user_apcs(thread.id).first().is_some_and(|apc| fits(apc, &seen));
         if !is_next {
             self.let_timer_be_first(thread.id, &seen);

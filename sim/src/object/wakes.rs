@@ -104,11 +104,14 @@ impl Follower {
         let thread = &self.threads[name];
         let has_request = self.requests.values().any(|followed| {
             let is_own = followed.request.thread == thread.id;
-            let is_orphan = followed.process == thread.process
-                && self.is_thread_over(followed.request.thread);
+            let is_orphan =
+                followed.process == thread.process && self.is_thread_over(followed.request.thread);
             followed.request.state == RequestState::Pending && (is_own || is_orphan)
         });
-        has_request || !thread.is_known || self.is_lossy || self.world.is_reported_stopped(thread.id)
+        has_request
+            || !thread.is_known
+            || self.is_lossy
+            || self.world.is_reported_stopped(thread.id)
     }
 
     pub(super) fn is_thread_over(&self, thread: alertable_models::ids::ThreadId) -> bool {
@@ -164,7 +167,8 @@ impl Follower {
             (WaitMode::Any, Some(index)) if index < ids.len() => vec![index],
             _ => return Ok(false),
         };
-        if let Some(timer) = decisive.iter().map(|at| ids[*at]).find(|id| self.world.can_expire(*id))
+        if let Some(timer) =
+            decisive.iter().map(|at| ids[*at]).find(|id| self.world.can_expire(*id))
         {
             let own = |wake: &(_, NtStatus)| wake.0 == thread.id;
             let mut effects = self.world.expire_timer(timer);
@@ -176,7 +180,8 @@ impl Follower {
         }
         let opaque = |at: &&usize| self.world.is_opaque(ids[**at]);
         if decisive.iter().any(|at| opaque(&at)) {
-            let others: Vec<_> = decisive.iter().filter(|at| !opaque(at)).map(|at| ids[*at]).collect();
+            let others: Vec<_> =
+                decisive.iter().filter(|at| !opaque(at)).map(|at| ids[*at]).collect();
             if !others.iter().all(|id| self.world.is_signaled_for(*id, thread.id)) {
                 return Ok(false);
             }

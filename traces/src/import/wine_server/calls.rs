@@ -76,7 +76,8 @@ impl Importer {
             "new_process" => {
                 /// `PROCESS_CREATE_FLAGS_INHERIT_HANDLES`.
                 const INHERITS: u64 = 4;
-                let handle = |text: &str| lexer::hexadecimal(text).and_then(|h| u32::try_from(h).ok());
+                let handle =
+                    |text: &str| lexer::hexadecimal(text).and_then(|h| u32::try_from(h).ok());
                 let listed = fields.items("handles").into_iter().filter_map(handle).collect();
                 let inherits = fields.hex("flags").is_some_and(|flags| flags & INHERITS != 0);
                 Asked::Process { inherits, listed }
@@ -108,13 +109,7 @@ impl Importer {
     }
 
     /// Reads the answer to a call that is followed.
-    pub(super) fn answer(
-        &mut self,
-        thread: u32,
-        asked: Asked,
-        status: &str,
-        fields: Fields<'_>,
-    ) {
+    pub(super) fn answer(&mut self, thread: u32, asked: Asked, status: &str, fields: Fields<'_>) {
         let is_success = status == "STATUS_SUCCESS";
         match asked {
             Asked::Nothing => {}

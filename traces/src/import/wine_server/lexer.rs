@@ -212,19 +212,18 @@ mod tests {
         assert_eq!(fields.items("data"), ["WAIT", "handles={0004,0014}"]);
         assert_eq!(fields.structure("data").unwrap().items("handles"), ["0004", "0014"]);
         assert_eq!(fields.decimal("signaled"), Some(0xFFFF_FFFB));
-        assert_eq!(Line::read("0024: close_handle() = 0"), Line::Return {
-            thread: 0x24,
-            name: "close_handle",
-            status: "0",
-            fields: Fields(""),
-        });
+        assert_eq!(
+            Line::read("0024: close_handle() = 0"),
+            Line::Return { thread: 0x24, name: "close_handle", status: "0", fields: Fields("") }
+        );
     }
 
     #[test]
     fn notes_broken_and_foreign_lines_are_told_apart() {
         let note = Line::Note { id: 0x24, name: "wakeup", text: "signaled=258" };
         assert_eq!(Line::read("0024: *wakeup* signaled=258"), note);
-        for broken in ["0024: select( flags=2, data={WAIT", "0024: sel", "0024: x() = a b", "0024: "]
+        for broken in
+            ["0024: select( flags=2, data={WAIT", "0024: sel", "0024: x() = a b", "0024: "]
         {
             assert_eq!(Line::read(broken), Line::Broken, "{broken}");
         }

@@ -82,7 +82,12 @@ enum Asked {
     /// Closing this handle.
     Close(u32),
     /// Another handle of what this process calls so.
-    Duplicate { object: ObjectId, source: Option<(ProcessKey, u32)>, to: ProcessKey, inherits: bool },
+    Duplicate {
+        object: ObjectId,
+        source: Option<(ProcessKey, u32)>,
+        to: ProcessKey,
+        inherits: bool,
+    },
     /// Inheritance of a handle.
     Inherit(u32, bool),
     /// A wait.
@@ -142,8 +147,11 @@ impl Importer {
                 }
                 let what = self.call(thread, name, fields);
                 let is_followed = !matches!(what, Asked::Nothing);
-                let counts =
-                    if is_followed { &mut self.report.followed } else { &mut self.report.not_followed };
+                let counts = if is_followed {
+                    &mut self.report.followed
+                } else {
+                    &mut self.report.not_followed
+                };
                 count(counts, name);
                 self.thread(thread).pending = Some(Pending { name: name.to_owned(), what });
             }

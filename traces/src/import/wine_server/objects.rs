@@ -90,11 +90,8 @@ impl Importer {
         if !matches!(verb, "create" | "open" | "alloc") {
             return None;
         }
-        let (named, key) = if kind == ObjectKind::File {
-            (None, None)
-        } else {
-            name_of(kind, fields)
-        };
+        let (named, key) =
+            if kind == ObjectKind::File { (None, None) } else { name_of(kind, fields) };
         let attributes = fields.structure("objattr").unwrap_or(fields).hex("attributes");
         let flag = |name: &str| fields.decimal(name).map(|value| value != 0);
         Some(Wanted {
@@ -116,13 +113,7 @@ impl Importer {
     }
 
     /// A call has brought a handle of what it wanted.
-    pub(super) fn opened(
-        &mut self,
-        thread: u32,
-        wanted: Wanted,
-        status: &str,
-        fields: Fields<'_>,
-    ) {
+    pub(super) fn opened(&mut self, thread: u32, wanted: Wanted, status: &str, fields: Fields<'_>) {
         let is_new = wanted.created && status == "STATUS_SUCCESS";
         let exists = status == "STATUS_OBJECT_NAME_EXISTS" || !wanted.created;
         let handle = fields.hex32("handle").filter(|handle| *handle != 0);
@@ -142,17 +133,20 @@ impl Importer {
     fn add(&mut self, thread: Option<u32>, wanted: Wanted, is_new: bool) -> ObjectId {
         let Wanted { kind, number, key, named, inherited: _, created: _, .. } = wanted;
         let id = self.handles.add_object(kind, number, key);
-        self.emit(thread, ObjectTraceKind::Object {
-            object: self.handles.name(id),
-            kind,
-            new: is_new,
-            named,
-            manual: wanted.manual.filter(|_| is_new),
-            signaled: wanted.signaled.filter(|_| is_new),
-            owned: wanted.owned.filter(|_| is_new),
-            count: wanted.count.filter(|_| is_new),
-            limit: wanted.limit.filter(|_| is_new),
-        });
+        self.emit(
+            thread,
+            ObjectTraceKind::Object {
+                object: self.handles.name(id),
+                kind,
+                new: is_new,
+                named,
+                manual: wanted.manual.filter(|_| is_new),
+                signaled: wanted.signaled.filter(|_| is_new),
+                owned: wanted.owned.filter(|_| is_new),
+                count: wanted.count.filter(|_| is_new),
+                limit: wanted.limit.filter(|_| is_new),
+            },
+        );
         id
     }
 

@@ -93,15 +93,18 @@ impl Importer {
         let event = event.and_then(|event| self.object_name(thread, event, ObjectKind::Event));
         let object = self.handles.add_object(ObjectKind::Request, None, None);
         let code = fields.get("code").map_or(String::new(), |code| format!(" {code}"));
-        self.emit_call(thread, ObjectCall::Issue {
-            request: self.handles.name(object),
-            operation: format!("{name}{code}"),
-            file,
-            event,
-            routine: data.hex("apc").filter(|routine| *routine != 0),
-            context: data.hex("apc_context").unwrap_or(0),
-            block: data.hex("iosb").unwrap_or(0),
-        });
+        self.emit_call(
+            thread,
+            ObjectCall::Issue {
+                request: self.handles.name(object),
+                operation: format!("{name}{code}"),
+                file,
+                event,
+                routine: data.hex("apc").filter(|routine| *routine != 0),
+                context: data.hex("apc_context").unwrap_or(0),
+                block: data.hex("iosb").unwrap_or(0),
+            },
+        );
         Asked::Issue(Issued { object, user })
     }
 
@@ -150,12 +153,15 @@ impl Importer {
             let process = self.process_of(thread);
             self.requests.remove_named(process, &request);
         }
-        self.emit_call(thread, ObjectCall::DirectResult {
-            request,
-            status,
-            bytes: fields.hex("information").unwrap_or(0),
-            pended: fields.decimal("mark_pending").is_some_and(|pended| pended != 0),
-        });
+        self.emit_call(
+            thread,
+            ObjectCall::DirectResult {
+                request,
+                status,
+                bytes: fields.hex("information").unwrap_or(0),
+                pended: fields.decimal("mark_pending").is_some_and(|pended| pended != 0),
+            },
+        );
         Asked::Direct(handle)
     }
 

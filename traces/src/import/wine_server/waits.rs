@@ -25,21 +25,23 @@ impl Importer {
             self.thread(thread).waits_for.clear();
         }
         self.thread(thread).waits_for.push(waits_for);
-        let signal =
-            signal.and_then(|handle| self.object_name(thread, handle, ObjectKind::Other));
+        let signal = signal.and_then(|handle| self.object_name(thread, handle, ObjectKind::Other));
         let (finished, status, bytes) = self.finished(thread, fields);
-        self.emit_call(thread, ObjectCall::Wait {
-            objects,
-            mode,
-            alertable: flags & ALERTABLE != 0,
-            interruptible: flags & INTERRUPTIBLE != 0,
-            timeout: timeout(fields),
-            signal,
-            finished,
-            status,
-            bytes,
-            stopped,
-        });
+        self.emit_call(
+            thread,
+            ObjectCall::Wait {
+                objects,
+                mode,
+                alertable: flags & ALERTABLE != 0,
+                interruptible: flags & INTERRUPTIBLE != 0,
+                timeout: timeout(fields),
+                signal,
+                finished,
+                status,
+                bytes,
+                stopped,
+            },
+        );
         Asked::Wait
     }
 
@@ -69,7 +71,13 @@ impl Importer {
         let mut reply = Reply::default();
         match fields.structure("call").map(|call| (fields.items("call"), call)) {
             Some((kind, call)) if status == "STATUS_KERNEL_APC" => {
-                self.system_apc(thread, kind.first().copied().unwrap_or(""), call, fields, &mut reply);
+                self.system_apc(
+                    thread,
+                    kind.first().copied().unwrap_or(""),
+                    call,
+                    fields,
+                    &mut reply,
+                );
             }
             Some((_, call)) if status == "STATUS_USER_APC" => {
                 reply.routine = call.hex("func");
