@@ -41,18 +41,35 @@ pub struct PacketContent {
 }
 
 impl OpenWorld {
-    /// KeSetEvent.
+    fn is_event(&self, object: ObjectId) -> bool {
+        matches!(self.kernel.object(object), DispatcherObject::Event(_))
+    }
+
+    fn is_timer(&self, object: ObjectId) -> bool {
+        matches!(self.kernel.object(object), DispatcherObject::Timer(_))
+    }
+
+    /// KeSetEvent. As in all calls here, nothing happens to an object of another type.
     pub fn set_event(&mut self, event: ObjectId) -> Effects {
+        if !self.is_event(event) {
+            return Effects::default();
+        }
         self.apply(|kernel, cx| kernel.set_event(cx, event)).1
     }
 
     /// KeResetEvent.
     pub fn reset_event(&mut self, event: ObjectId) -> Effects {
+        if !self.is_event(event) {
+            return Effects::default();
+        }
         self.apply(|kernel, cx| kernel.reset_event(cx, event)).1
     }
 
     /// KePulseEvent.
     pub fn pulse_event(&mut self, event: ObjectId) -> Effects {
+        if !self.is_event(event) {
+            return Effects::default();
+        }
         self.apply(|kernel, cx| kernel.pulse_event(cx, event)).1
     }
 
@@ -65,6 +82,9 @@ impl OpenWorld {
         mutant: ObjectId,
         thread: ThreadId,
     ) -> (Result<(), NtStatus>, Effects) {
+        if !matches!(self.kernel.object(mutant), DispatcherObject::Mutant(_)) {
+            return (Err(NtStatus::OBJECT_TYPE_MISMATCH), Effects::default());
+        }
         self.apply(|kernel, cx| kernel.release_mutant(cx, mutant, thread))
     }
 
@@ -77,6 +97,9 @@ impl OpenWorld {
         semaphore: ObjectId,
         count: i32,
     ) -> (Result<u32, NtStatus>, Effects) {
+        if !matches!(self.kernel.object(semaphore), DispatcherObject::Semaphore(_)) {
+            return (Err(NtStatus::OBJECT_TYPE_MISMATCH), Effects::default());
+        }
         self.apply(|kernel, cx| kernel.release_semaphore(cx, semaphore, count))
     }
 
@@ -142,6 +165,9 @@ impl OpenWorld {
         period_ms: u32,
         apc: Option<UserApc>,
     ) -> (Result<(), NtStatus>, Effects) {
+        if !self.is_timer(timer) {
+            return (Err(NtStatus::OBJECT_TYPE_MISMATCH), Effects::default());
+        }
         let (routine, context) = (RoutineId(u16::MAX), DatumId(0));
         let timer_apc = apc.as_ref().map(|_| TimerApc { thread, routine, context });
         let period_ms = period_ms.cast_signed();
@@ -155,11 +181,17 @@ impl OpenWorld {
 
     /// Cancels a timer.
     pub fn cancel_timer(&mut self, timer: ObjectId) -> Effects {
+        if !self.is_timer(timer) {
+            return Effects::default();
+        }
         self.apply(|kernel, cx| kernel.cancel_timer(cx, timer)).1
     }
 
     /// A timer's due time is over.
     pub fn expire_timer(&mut self, timer: ObjectId) -> Effects {
+        if !self.is_timer(timer) {
+            return Effects::default();
+        }
         self.expired_unseen.remove(&timer);
         let queues_first = self.queues_timer_apc_first;
         self.apply(|kernel, cx| {
@@ -319,6 +351,9 @@ impl OpenWorld {
     /// # Errors
     /// [`Full`].
     pub fn post(&mut self, port: ObjectId, content: PacketContent) -> Result<Effects, Full> {
+        if self.port_slot(port).is_none() {
+            return Ok(Effects::default());
+        }
         let number = self.number()?;
         self.packets.insert(number, content);
         let packet = Packet {
@@ -337,6 +372,9 @@ impl OpenWorld {
         port: ObjectId,
         thread: ThreadId,
     ) -> (Option<PacketContent>, Effects) {
+        if self.port_slot(port).is_none() {
+            return (None, Effects::default());
+        }
         let wait = WaitRequest { kind: WaitKind::Queue, alertable: false, remaining_ms: 0 };
         let (packet, effects) = self.apply(|kernel, cx| {
             let _ = kernel.remove_packets(cx, thread, port, 1, wait);

@@ -244,6 +244,11 @@ impl OpenWorld {
         self.add_object(DispatcherObject::MessageQueue)
     }
 
+    /// Whether an object is a completion port.
+    pub fn is_port(&self, object: ObjectId) -> bool {
+        self.port_slot(object).is_some()
+    }
+
     /// Whether nothing is known of an object.
     pub fn is_opaque(&self, object: ObjectId) -> bool {
         matches!(self.kernel.object(object), DispatcherObject::MessageQueue)

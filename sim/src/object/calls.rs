@@ -247,7 +247,10 @@ impl Follower {
     }
 
     fn apc_answered(&mut self, name: &str, target: &str, apc: UserApc, status: NtStatus) -> Step {
-        let Some(of) = self.thread_of_object(target).map(str::to_owned) else { return Ok(()) };
+        let Some(of) = self.thread_of_object(target).map(str::to_owned) else {
+            self.has_wandering_apcs = true;
+            return Ok(());
+        };
         let thread = self.thread(&of)?.clone();
         let (queued, effects) = self.world.queue_apc(thread.id, apc)?;
         self.expect(effects);
@@ -276,7 +279,7 @@ impl Follower {
         };
         let id = self.thing(object, ObjectKind::Timer)?;
         if !matches!(self.world.kernel().object(id), DispatcherObject::Timer(_)) {
-            return Ok(());
+            return self.unknown_timer_set(name, call);
         }
         if reply.previous == Some(1) && self.world.can_expire(id) {
             let effects = self.world.expire_timer_before(id);
@@ -306,6 +309,18 @@ impl Follower {
         let rules = [timer::TIMER_03, timer::TIMER_05, timer::TIMER_25];
         let kind = "a timer was in another state before the call";
         self.compare(kind, name, object, status, reply, &answer, &rules)
+    }
+
+    /// A timer of which nothing is known can queue its APC at any moment from here on.
+    fn unknown_timer_set(&mut self, name: &str, call: &ObjectCall) -> Step {
+        if let ObjectCall::SetTimer { routine: Some(routine), context, .. } = call {
+            let apc = UserApc { routine: *routine, arguments: vec![*context] };
+            let thread = self.thread(name)?;
+            if !thread.loose_apcs.contains(&apc) {
+                thread.loose_apcs.push(apc);
+            }
+        }
+        Ok(())
     }
 
     fn suspend_answered(
@@ -388,7 +403,7 @@ impl Follower {
     /// IOCP-10, IOCP-12: the oldest packet, or none if there is none.
     fn take_answered(&mut self, name: &str, object: &str, status: NtStatus, reply: &Reply) -> Step {
         let port = self.thing(object, ObjectKind::Port)?;
-        if self.world.is_opaque(port) {
+        if !self.world.is_port(port) {
             return Ok(());
         }
         let thread = self.thread(name)?.id;

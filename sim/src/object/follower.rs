@@ -3,7 +3,7 @@
 use super::{Stop, Unexplained};
 use alertable_models::deviation::Deviations;
 use alertable_models::ids::{ObjectId, ThreadId};
-use alertable_models::open::{Effects, OpenWorld, Request, RequestState};
+use alertable_models::open::{Effects, OpenWorld, Request, RequestState, UserApc};
 use alertable_models::rule::RuleId;
 use alertable_traces::status::NtStatus;
 use alertable_traces::trace::ObjectTraceEvent;
@@ -38,6 +38,8 @@ pub(super) struct Thread {
     pub(super) wait: Option<Wait>,
     /// A system APC has ended its wait and is to be handed to it.
     pub(super) awaits_system_apc: bool,
+    /// The APCs of timers of which nothing is known, which may come at any moment.
+    pub(super) loose_apcs: Vec<UserApc>,
     /// It has ended.
     pub(super) is_over: bool,
     /// Handles name it.
@@ -99,6 +101,8 @@ pub(super) struct Follower {
     open_call: Option<String>,
     /// Lines were missing: what is not known may have existed.
     pub(super) is_lossy: bool,
+    /// APCs were queued to threads that are not known, and may come anywhere.
+    pub(super) has_wandering_apcs: bool,
     counts: BTreeMap<&'static str, u64>,
     rules: Vec<RuleId>,
 }
@@ -124,6 +128,7 @@ impl Follower {
             window: Vec::new(),
             open_call: None,
             is_lossy: false,
+            has_wandering_apcs: false,
             counts: BTreeMap::new(),
             rules: Vec::new(),
         }
@@ -299,11 +304,17 @@ impl Follower {
             call: None,
             wait: None,
             awaits_system_apc: false,
+            loose_apcs: Vec::new(),
             is_over: false,
             has_handles: false,
         };
         self.threads.insert(name.to_owned(), thread);
         Ok(())
+    }
+
+    /// Whether user APCs may come to a thread that the world has not seen queued.
+    pub(super) fn may_have_more_apcs(&self, thread: &Thread) -> bool {
+        !thread.is_known || !thread.loose_apcs.is_empty() || self.has_wandering_apcs
     }
 
     /// The thread that an object is, if it is one that is known.

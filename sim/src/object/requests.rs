@@ -99,6 +99,11 @@ impl Follower {
         };
         let is_own = followed.request.thread == thread.id
             || (self.is_thread_over(followed.request.thread) && followed.process == thread.process);
+        if thread.process.is_none() {
+            // Its requests cannot be told from those of other processes.
+            self.set_state(request, RequestState::Handed);
+            return Ok(());
+        }
         if followed.request.state != RequestState::Pending || !is_own {
             return Err(self.request_differs(
                 "a request was handed to a thread that it was not due to",

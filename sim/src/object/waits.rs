@@ -203,7 +203,7 @@ impl Follower {
     /// APCs that were queued to a thread before the trace began.
     fn is_unknown_apc(&self, thread: &super::follower::Thread, status: NtStatus) -> bool {
         let alertable = thread.wait.as_ref().is_some_and(|wait| wait.alertable);
-        status == NtStatus::USER_APC && alertable && !thread.is_known
+        status == NtStatus::USER_APC && alertable && self.may_have_more_apcs(thread)
     }
 
     /// A finite time that is over when the wait begins.
@@ -340,6 +340,12 @@ impl Follower {
         wait: &Wait,
         status: NtStatus,
     ) -> Result<bool, Stop> {
+        if let [object] = ids
+            && self.world.is_opaque(*object)
+            && is_of_request(status)
+        {
+            return Ok(true);
+        }
         let Some(index) = index_of(status) else { return Ok(false) };
         if matches!(wait.mode, WaitMode::Keyed | WaitMode::Release) {
             return Ok(true);
@@ -378,11 +384,14 @@ impl Follower {
         if !is_next {
             self.let_timer_be_first(thread.id, &seen);
         }
+        let is_next = self.world.user_apcs(thread.id).first().is_some_and(|apc| fits(apc, &seen));
+        if !is_next && thread.loose_apcs.iter().any(|apc| fits(apc, &seen)) {
+            return Ok(());
+        }
         let next = self.world.take_apc(thread.id);
         match next {
             Some(next) if fits(&next, &seen) => Ok(()),
-            None if !thread.is_known => Ok(()),
-            Some(_) if !thread.is_known => Ok(()),
+            _ if !thread.is_known || self.has_wandering_apcs => Ok(()),
             next => {
                 let allowed: Vec<String> = next.iter().map(super::describe::apc).collect();
                 let mut stop = self.answer_differs(
@@ -447,6 +456,12 @@ impl Follower {
             concerned: self.concerned_by_wait(name),
         })
     }
+}
+
+/// Whether a wait for a request, which ends with the status of the request, can have ended so.
+fn is_of_request(status: NtStatus) -> bool {
+    let of_waits = [NtStatus::PENDING, NtStatus::TIMEOUT, NtStatus::USER_APC, NtStatus::KERNEL_APC];
+    index_of(status).is_none() && !of_waits.contains(&status)
 }
 
 /// Whether an APC is the one that was seen. A timer's is given its due time, which is not known.

@@ -21,7 +21,7 @@ impl Follower {
             }
             return Ok(());
         }
-        if self.may_end(name, status)? {
+        if self.may_end(name, status)? || self.may_be_earlier(name, status)? {
             return Ok(());
         }
         let allowed = match self.expected.front().cloned() {
@@ -41,6 +41,25 @@ impl Follower {
             rules,
             concerned,
         }))
+    }
+
+    /// A wait that has to end for an APC or in time can have ended for an object of which nothing
+    /// is known: objects come first (WAIT-07).
+    fn may_be_earlier(&mut self, name: &str, status: NtStatus) -> Result<bool, Stop> {
+        let thread = self.thread(name)?.clone();
+        let Some(next) = self.expected.front() else { return Ok(false) };
+        let is_later = matches!(next.status, NtStatus::USER_APC | NtStatus::TIMEOUT);
+        let Some(wait) = thread.wait.filter(|_| is_later && next.thread == thread.id) else {
+            return Ok(false);
+        };
+        let ids = self.ids(&wait.objects)?;
+        let object = super::waits::index_of(status).and_then(|index| ids.get(index));
+        if !object.is_some_and(|object| self.world.is_opaque(*object)) {
+            return Ok(false);
+        }
+        self.expected.pop_front();
+        self.wait_is_over(name, status)?;
+        Ok(true)
     }
 
     fn kind_of_wake(&self, name: &str, status: NtStatus) -> &'static str {
@@ -136,7 +155,7 @@ impl Follower {
             self.thread(name)?.wait = None;
             return Ok(ended);
         }
-        if thread.is_known {
+        if !self.may_have_more_apcs(&thread) {
             return Ok(false);
         }
         self.world.end_wait(thread.id);

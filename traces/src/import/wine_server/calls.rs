@@ -84,10 +84,7 @@ impl Importer {
             }
             "new_thread" => {
                 let handle = fields.hex32("process").unwrap_or(0);
-                let process = match self.process_by_handle(thread, handle) {
-                    Some(ProcessKey::Known(process)) => Some(process),
-                    _ => None,
-                };
+                let process = self.process_by_handle(thread, handle);
                 let suspended = fields.hex("flags").is_some_and(|flags| flags & 1 != 0);
                 Asked::Thread { process, suspended }
             }

@@ -140,8 +140,8 @@ impl Handles {
     }
 
     /// A process of which only a thread was known turns out to be this one.
-    pub(super) fn identify(&mut self, thread: u32, process: u32) {
-        let Some(known) = self.tables.remove(&ProcessKey::OfThread(thread)) else { return };
+    pub(super) fn identify(&mut self, old: ProcessKey, process: u32) {
+        let Some(known) = self.tables.remove(&old) else { return };
         let table = self.tables.entry(ProcessKey::Known(process)).or_default();
         for (handle, names) in known {
             table.entry(handle).or_insert(names);

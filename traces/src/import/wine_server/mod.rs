@@ -76,7 +76,7 @@ enum Asked {
     /// A new process.
     Process { inherits: bool, listed: Vec<u32> },
     /// A new thread in this process.
-    Thread { process: Option<u32>, suspended: bool },
+    Thread { process: Option<ProcessKey>, suspended: bool },
     /// The thread's own numbers.
     Identity,
     /// Closing this handle.
@@ -193,11 +193,18 @@ impl Importer {
         self.thread(thread).process.unwrap_or(ProcessKey::OfThread(thread))
     }
 
-    /// A thread turns out to belong to a process.
+    /// A thread turns out to belong to a process, and with it those that it has made.
     fn identify(&mut self, thread: u32, process: u32) {
-        self.thread(thread).process = Some(ProcessKey::Known(process));
-        self.handles.identify(thread, process);
-        self.requests.identify(thread, process);
+        let (old, known) = (self.process_of(thread), ProcessKey::Known(process));
+        self.thread(thread).process = Some(known);
+        if old == known {
+            return;
+        }
+        for other in self.threads.values_mut().filter(|other| other.process == Some(old)) {
+            other.process = Some(known);
+        }
+        self.handles.identify(old, process);
+        self.requests.identify(old, process);
     }
 
     fn emit(&mut self, thread: Option<u32>, what: ObjectTraceKind) {

@@ -121,11 +121,21 @@ impl Importer {
         let process = self.process_of(thread);
         let inherited = wanted.inherited;
         let known = wanted.key.as_deref().and_then(|key| self.handles.named(key));
+        let is_seen_whole = self.is_seen_whole(process);
         let id = match known.filter(|_| !is_new) {
             Some(id) => id,
-            None => self.add(Some(thread), wanted, is_new),
+            None => self.add(Some(thread), wanted, is_new && is_seen_whole),
         };
         self.open(process, handle, id, inherited);
+    }
+
+    /// Whether the log saw a process begin. Of another one it may have threads whose process it
+    /// does not tell, and which know its objects by their handles.
+    fn is_seen_whole(&self, process: ProcessKey) -> bool {
+        match process {
+            ProcessKey::Known(process) => self.processes.contains_key(&process),
+            ProcessKey::OfThread(_) => false,
+        }
     }
 
     /// Tells of an object that has not been seen before. Of one that existed already, what a
@@ -306,15 +316,19 @@ impl Importer {
     pub(super) fn thread_made(
         &mut self,
         thread: u32,
-        process: Option<u32>,
+        process: Option<ProcessKey>,
         suspended: bool,
         fields: Fields<'_>,
     ) {
         let Some(tid) = fields.hex32("tid") else { return };
-        let named = process.map(process_name);
+        let known = match process {
+            Some(ProcessKey::Known(process)) => Some(process),
+            _ => None,
+        };
+        let named = known.map(process_name);
         self.threads.remove(&tid);
-        if let Some(process) = process {
-            self.thread(tid).process = Some(ProcessKey::Known(process));
+        self.thread(tid).process = process;
+        if let Some(process) = known {
             if let Some(count) = self.processes.get_mut(&process) {
                 *count += 1;
             }

@@ -64,8 +64,7 @@ impl Requests {
         self.by_user.retain(|(owner, _), _| *owner != process);
     }
 
-    pub(super) fn identify(&mut self, thread: u32, process: u32) {
-        let old = ProcessKey::OfThread(thread);
+    pub(super) fn identify(&mut self, old: ProcessKey, process: u32) {
         let of_thread: Vec<_> =
             self.by_user.range((old, 0)..=(old, u64::MAX)).map(|(key, _)| *key).collect();
         for key in of_thread {
