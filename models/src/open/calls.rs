@@ -299,13 +299,10 @@ impl OpenWorld {
     /// # Errors
     /// [`Full`].
     pub fn add_port(&mut self, concurrency: u32) -> Result<ObjectId, Full> {
-        let slot = match self.ports.take() {
-            Some(slot) => slot,
-            None => {
-                self.grow_ports();
-                self.ports.take().ok_or(Full)?
-            }
-        };
+        if self.ports.is_full() {
+            self.grow_ports();
+        }
+        let slot = self.ports.take().ok_or(Full)?;
         let port = DispatcherObject::Port(Kqueue { slot: slot as u16, signaled: false });
         let object = self.add_object(port)?;
         self.setup.ports[slot] = PortSetup { object, concurrency };

@@ -172,9 +172,10 @@ impl OpenWorld {
     pub fn add_thread(&mut self, suspended: bool) -> Result<ThreadId, Full> {
         let thread = ThreadId::from_index(self.threads.take().ok_or(Full)?);
         let running = Kthread::running();
-        *self.kernel.thread_mut(thread) = match suspended {
-            true => Kthread { stopped: true, suspend_count: 1, ..running },
-            false => running,
+        *self.kernel.thread_mut(thread) = if suspended {
+            Kthread { stopped: true, suspend_count: 1, ..running }
+        } else {
+            running
         };
         *self.kernel.object_mut(thread.object()) = DispatcherObject::Thread { signaled: false };
         Ok(thread)
@@ -188,13 +189,10 @@ impl OpenWorld {
     }
 
     fn add_object(&mut self, object: DispatcherObject) -> Result<ObjectId, Full> {
-        let slot = match self.objects.take() {
-            Some(slot) => slot,
-            None => {
-                self.grow()?;
-                self.objects.take().ok_or(Full)?
-            }
-        };
+        if self.objects.is_full() {
+            self.grow()?;
+        }
+        let slot = self.objects.take().ok_or(Full)?;
         let id = ObjectId::from_index(THREAD_COUNT_MAX + slot);
         *self.kernel.object_mut(id) = object;
         Ok(id)
@@ -285,12 +283,6 @@ impl OpenWorld {
         let here = self.kernel.thread_mut(thread);
         here.suspend_count = count;
         here.stopped = count > 0;
-    }
-
-    /// What an object of which nothing was known turns out to be: a mutex that nobody owns.
-    pub fn learn_free_mutant(&mut self, object: ObjectId) {
-        let mutant = Kmutant { owner: None, recursion: 0, abandoned: false };
-        *self.kernel.object_mut(object) = DispatcherObject::Mutant(mutant);
     }
 
     /// Whether somebody waits for an object or owns it, or its APC is queued.

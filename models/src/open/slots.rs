@@ -17,6 +17,10 @@ impl Slots {
         self.free.pop_first()
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.free.is_empty()
+    }
+
     pub(super) fn give_back(&mut self, place: usize) {
         debug_assert!(place < self.room);
         self.free.insert(place);

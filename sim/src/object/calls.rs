@@ -205,12 +205,7 @@ impl Follower {
         let id = self.thing(object, ObjectKind::Mutex)?;
         let thread = self.thread(name)?.id;
         let DispatcherObject::Mutant(before) = *self.world.kernel().object(id) else {
-            // Its last level was given up, and nobody took it: it is free from here on.
-            let is_free = reply.previous == Some(1) && self.window.is_empty();
-            if status == NtStatus::SUCCESS && is_free && self.world.kernel().waiters(id).is_empty()
-            {
-                self.world.learn_free_mutant(id);
-            }
+            // It may have other names, so that nothing that is learned of it would last.
             return Ok(());
         };
         let (released, effects) = self.world.release_mutant(id, thread);

@@ -2,7 +2,9 @@
 
 use super::handles::ProcessKey;
 use super::lexer::{self, Fields};
-use super::{Asked, Importer, Lifetime, ObjectTraceKind, Reply, process_name, status_name};
+use super::{
+    Asked, Importer, Lifetime, ObjectTraceKind, Reply, objects, process_name, status_name,
+};
 use crate::trace::object::{EventAction, ObjectCall, ObjectKind};
 
 impl Importer {
@@ -88,8 +90,8 @@ impl Importer {
                 let suspended = fields.hex("flags").is_some_and(|flags| flags & 1 != 0);
                 Asked::Thread { process, suspended }
             }
-            "open_thread" => self.open_numbered(ObjectKind::Thread, fields.hex32("tid")),
-            "open_process" => self.open_numbered(ObjectKind::Process, fields.hex32("pid")),
+            "open_thread" => objects::open_numbered(ObjectKind::Thread, fields.hex32("tid")),
+            "open_process" => objects::open_numbered(ObjectKind::Process, fields.hex32("pid")),
             "close_handle" => fields.hex32("handle").map_or(Asked::Nothing, Asked::Close),
             "dup_handle" => self.duplicate(thread, fields),
             "set_handle_info" => {
@@ -101,7 +103,7 @@ impl Importer {
                 }
             }
             _ if fields.has("async") => self.issue(thread, name, fields),
-            _ => self.create(name, fields).map_or(Asked::Nothing, Asked::Open),
+            _ => objects::wanted(name, fields).map_or(Asked::Nothing, Asked::Open),
         }
     }
 
@@ -109,7 +111,6 @@ impl Importer {
     pub(super) fn answer(&mut self, thread: u32, asked: Asked, status: &str, fields: Fields<'_>) {
         let is_success = status == "STATUS_SUCCESS";
         match asked {
-            Asked::Nothing => {}
             Asked::Told => self.emit_return(thread, status, Reply::default()),
             Asked::Previous(name) => {
                 let previous = fields.get(name).and_then(|value| match name {
@@ -153,7 +154,9 @@ impl Importer {
                 let process = self.process_of(thread);
                 self.handles.set_inherited(process, handle, inherits);
             }
-            Asked::Process { .. }
+            // Nothing that is followed, or it failed.
+            Asked::Nothing
+            | Asked::Process { .. }
             | Asked::Thread { .. }
             | Asked::Identity
             | Asked::Close(_)

@@ -287,10 +287,9 @@ fn process_name(process: u32) -> String {
 
 /// A status as the log writes it, by the name that the headers give it.
 fn status_name(status: &str) -> String {
-    let number = match status.bytes().all(|b| b.is_ascii_hexdigit()) {
-        true => lexer::hexadecimal(status).and_then(|number| u32::try_from(number).ok()),
-        false => None,
-    };
+    let is_number = status.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = if is_number { lexer::hexadecimal(status) } else { None };
+    let number = number.and_then(|number| u32::try_from(number).ok());
     match number {
         Some(number) => crate::status::NtStatus(number).to_string(),
         None => format!("STATUS_{status}"),

@@ -71,47 +71,46 @@ fn name_of(kind: ObjectKind, fields: Fields<'_>) -> (Option<bool>, Option<String
     }
 }
 
-impl Importer {
-    /// `create_…` and `open_…`, of the kinds of objects that are followed.
-    pub(super) fn create(&mut self, name: &str, fields: Fields<'_>) -> Option<Wanted> {
-        let (verb, noun) = name.split_once('_')?;
-        let kind = match noun {
-            "event" => ObjectKind::Event,
-            "mutex" => ObjectKind::Mutex,
-            "semaphore" => ObjectKind::Semaphore,
-            "timer" => ObjectKind::Timer,
-            "completion" => ObjectKind::Port,
-            "keyed_event" => ObjectKind::KeyedEvent,
-            "named_pipe" | "file" | "file_object" | "mailslot" | "socket" | "file_handle" => {
-                ObjectKind::File
-            }
-            _ => return None,
-        };
-        if !matches!(verb, "create" | "open" | "alloc") {
-            return None;
+/// `create_…` and `open_…`, of the kinds of objects that are followed.
+pub(super) fn wanted(name: &str, fields: Fields<'_>) -> Option<Wanted> {
+    let (verb, noun) = name.split_once('_')?;
+    let kind = match noun {
+        "event" => ObjectKind::Event,
+        "mutex" => ObjectKind::Mutex,
+        "semaphore" => ObjectKind::Semaphore,
+        "timer" => ObjectKind::Timer,
+        "completion" => ObjectKind::Port,
+        "keyed_event" => ObjectKind::KeyedEvent,
+        "named_pipe" | "file" | "file_object" | "mailslot" | "socket" | "file_handle" => {
+            ObjectKind::File
         }
-        let (named, key) =
-            if kind == ObjectKind::File { (None, None) } else { name_of(kind, fields) };
-        let attributes = fields.structure("objattr").unwrap_or(fields).hex("attributes");
-        let flag = |name: &str| fields.decimal(name).map(|value| value != 0);
-        Some(Wanted {
-            key,
-            named,
-            inherited: attributes.is_some_and(|attributes| attributes & INHERIT != 0),
-            created: verb == "create",
-            manual: flag("manual_reset").or_else(|| flag("manual")),
-            signaled: flag("initial_state"),
-            owned: flag("owned"),
-            count: fields.hex32("initial"),
-            limit: fields.hex32("max"),
-            ..Wanted::new(kind)
-        })
+        _ => return None,
+    };
+    if !matches!(verb, "create" | "open" | "alloc") {
+        return None;
     }
+    let (named, key) = if kind == ObjectKind::File { (None, None) } else { name_of(kind, fields) };
+    let attributes = fields.structure("objattr").unwrap_or(fields).hex("attributes");
+    let flag = |name: &str| fields.decimal(name).map(|value| value != 0);
+    Some(Wanted {
+        key,
+        named,
+        inherited: attributes.is_some_and(|attributes| attributes & INHERIT != 0),
+        created: verb == "create",
+        manual: flag("manual_reset").or_else(|| flag("manual")),
+        signaled: flag("initial_state"),
+        owned: flag("owned"),
+        count: fields.hex32("initial"),
+        limit: fields.hex32("max"),
+        ..Wanted::new(kind)
+    })
+}
 
-    pub(super) fn open_numbered(&mut self, kind: ObjectKind, number: Option<u32>) -> Asked {
-        number.map_or(Asked::Nothing, |number| Asked::Open(Wanted::numbered(kind, number)))
-    }
+pub(super) fn open_numbered(kind: ObjectKind, number: Option<u32>) -> Asked {
+    number.map_or(Asked::Nothing, |number| Asked::Open(Wanted::numbered(kind, number)))
+}
 
+impl Importer {
     /// A call has brought a handle of what it wanted.
     pub(super) fn opened(&mut self, thread: u32, wanted: Wanted, status: &str, fields: Fields<'_>) {
         let is_new = wanted.created && status == "STATUS_SUCCESS";
@@ -274,10 +273,8 @@ impl Importer {
         let own = self.process_of(thread);
         match (handle, own) {
             _ if to != Some(own) => Asked::Nothing,
-            (CURRENT_THREAD, _) => self.open_numbered(ObjectKind::Thread, Some(thread)),
-            (_, ProcessKey::Known(process)) => {
-                self.open_numbered(ObjectKind::Process, Some(process))
-            }
+            (CURRENT_THREAD, _) => open_numbered(ObjectKind::Thread, Some(thread)),
+            (_, ProcessKey::Known(process)) => open_numbered(ObjectKind::Process, Some(process)),
             (_, ProcessKey::OfThread(_)) => Asked::Nothing,
         }
     }
@@ -328,10 +325,8 @@ impl Importer {
         let named = known.map(process_name);
         self.threads.remove(&tid);
         self.thread(tid).process = process;
-        if let Some(process) = known {
-            if let Some(count) = self.processes.get_mut(&process) {
-                *count += 1;
-            }
+        if let Some(count) = known.and_then(|process| self.processes.get_mut(&process)) {
+            *count += 1;
         }
         let what = Lifetime::Created;
         let made = ObjectTraceKind::Thread { what, process: named, suspended, code: None };
