@@ -86,7 +86,7 @@ deviations! {
     WarningReturnedWithPort "warning-returned-with-port" System [IO_15]
         "A warning that a request on a port's file ends with at once is returned as such          (Windows 7, Wine)."
     AlertedRequestReturnsApc "alerted-request-returns-apc" System [IO_27]
-        "A synchronous request that an APC ends returns STATUS_USER_APC."
+        "A synchronous request that an APC interrupts returns STATUS_USER_APC and stays pending."
     FastIoQueuesApc "fast-io-queues-apc" System [IRP_61]
         "A cached read or write on a synchronous file queues its APC."
     AgnosticBlockAtCompletion "agnostic-block-at-completion" System [IRP_42, IOCP_24, CAN_33]
@@ -103,6 +103,8 @@ deviations! {
         "An alertable removal takes a packet before it looks for APCs, whatever port the thread          used before."
     ClosedPortKeepsWaiters "closed-port-keeps-waiters" System [IOCP_42, IOCP_43]
         "Threads go on waiting when the last handle of their port is closed (Windows before          Vista, Wine)."
+    RepeatedWaitChecksHandles "repeated-wait-checks-handles" System [WAIT_21, WAIT_43]
+        "A wait that is looked at again after an APC fails if its handle has been closed."
     RemoversFetchPackets "removers-fetch-packets" System [IOCP_25, IOCP_26, IOCP_33, IOCP_39, IOCP_41]
         "A packet stays in its port and wakes one waiter, of whichever kind; a thread that waits \
          for packets takes it when it runs, unless another one was faster, and then waits again."
@@ -253,6 +255,7 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::PacketBeforeApc)
     .with(Deviation::ClosedPortKeepsWaiters)
     .with(Deviation::PortWakesOneWaiter)
+    .with(Deviation::RepeatedWaitChecksHandles)
     .with(Deviation::RemoversFetchPackets)
     .with(Deviation::LateTerminationSetsCode)
     .with(Deviation::SynchronousErrorNotifies)

@@ -320,6 +320,11 @@ impl Kernel {
         let is_over = self.synchronous_irp(cx, thread, file).is_none();
         let interrupted = status != NtStatus::WAIT_0 || self.thread(thread).terminated;
         if interrupted && !is_over && self.thread(thread).service == InService::Request(file) {
+            if status == NtStatus::USER_APC && cx.deviates(Deviation::AlertedRequestReturnsApc) {
+                self.thread_mut(thread).service = InService::None;
+                self.release_file_lock(cx, file);
+                return ServiceOutcome::Returned(status.into());
+            }
             cx.rules([rule::IO_27, rule::IO_28, rule::IO_31]);
             if self.thread(thread).terminated {
                 cx.rules([rule::IO_30, exit::EXIT_07, exit::EXIT_21]);
@@ -327,11 +332,6 @@ impl Kernel {
             self.thread_mut(thread).service = InService::Aborting(file);
             if let Some(irp) = self.synchronous_irp(cx, thread, file) {
                 self.cancel_irp(cx, irp, Some(thread), false);
-            }
-            if status == NtStatus::USER_APC && cx.deviates(Deviation::AlertedRequestReturnsApc) {
-                self.thread_mut(thread).service = InService::None;
-                self.release_file_lock(cx, file);
-                return ServiceOutcome::Returned(status.into());
             }
             return self.wait_for_request(cx, thread, request, file, false);
         }

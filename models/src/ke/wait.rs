@@ -124,6 +124,10 @@ impl Kernel {
             return self.enter_removal(cx, thread);
         }
         cx.rules([rule::WAIT_01, rule::WAIT_07]);
+        if cx.deviates(Deviation::RepeatedWaitChecksHandles) && self.waits_for_closed(cx, thread) {
+            self.leave_wait(thread);
+            return Some(NtStatus::INVALID_HANDLE);
+        }
         let first = if cx.deviates(Deviation::ApcBeforeObject) {
             self.test_alertability(cx, thread)
         } else {
@@ -138,6 +142,14 @@ impl Kernel {
             None => self.block(cx, thread),
         }
         result
+    }
+
+    /// Whether every handle of an object that a thread waits for is closed.
+    fn waits_for_closed<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
+        let is_closed = |object: &ObjectId| self.open_handles(cx, *object).next().is_none();
+        !self.closed_handles.is_empty()
+            && self.thread(thread).service != InService::Wrapper
+            && self.wait_objects(thread).iter().any(is_closed)
     }
 
     /// WAIT-02: a wait that can be satisfied at entry is, whatever else is pending.
@@ -344,7 +356,10 @@ impl Kernel {
         if self.has_kernel_mode() {
             cx.rule(rule::WAIT_28);
         }
-        if !cx.deviates(Deviation::InterruptedWaitKeepsPlace) {
+        // Wine's client repeats a wait that a completion has interrupted: it loses its place.
+        let keeps_place = cx.deviates(Deviation::InterruptedWaitKeepsPlace)
+            && !(self.has_io() && self.has_io_apc(thread));
+        if !keeps_place {
             self.unlink(thread);
         }
         if cx.deviates(Deviation::RestartForgetsTimeout) {

@@ -223,6 +223,7 @@ fn head(scenario: &Scenario) -> String {
 
 fn constants(scenario: &Scenario, uses: &Uses, timing: &Timing) -> String {
     let now = scenario.threads.values().filter(|thread| thread.start == Start::Now).count();
+    let suspends = u8::from(uses.suspends);
     let settle = if uses.requests { SETTLE_MS } else { 0 };
     format!(
         "#ifndef _WIN32_WINNT\n#define _WIN32_WINNT 0x0602\n#endif\n#define WIN32_LEAN_AND_MEAN\n\
@@ -234,6 +235,7 @@ fn constants(scenario: &Scenario, uses: &Uses, timing: &Timing) -> String {
          #define ENTRY_MAX {}      /* packets that a call takes */\n\
          #define RECORD_MAX {EVENT_COUNT_MAX}   /* events of a thread; who has more goes on for ever */\n\
          #define LONGEST_MS {}     /* virtual: nothing happens for so long, and then something does */\n\
+         #define HAS_SUSPENSION {suspends}\n\
          #define SETTLE_MS {settle}      /* real: what threads leave behind takes so long */\n\n",
         scenario.threads.len(),
         uses.labels.len(),

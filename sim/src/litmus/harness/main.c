@@ -10,6 +10,22 @@ static DWORD WINAPI make_heat(void *unused)
     return 0;
 }
 
+/* How much more patience it takes: much, if some thread has no reason to rest. It is between two
+   calls, or about to end, and nobody suspends it. */
+static DWORD is_busy(void)
+{
+    int i;
+    for (i = 0; i < THREAD_COUNT; i++) {
+        LONG count = event_counts[i];
+        enum kind kind = count ? events[i][count - 1].kind : STARTED;
+        if (!has_begun(i) || has_ended(i) || kind == CALL)
+            continue;
+        if (kind == ENDED || !HAS_SUSPENSION)
+            return 20;
+    }
+    return 1;
+}
+
 /* Ends when every thread has, or when nothing has happened for longer than the longest time-out
    and some patience: whoever has not ended then is blocked for good. */
 static BOOL watch(DWORD patience_ms)
@@ -32,7 +48,7 @@ static BOOL watch(DWORD patience_ms)
             all_ended = has_ended(i) || !has_begun(i);
         if (all_ended && GetTickCount() - quiet_since + 1 > SETTLE_MS)
             return TRUE;
-        if (overflow || GetTickCount() - quiet_since > ms(LONGEST_MS) + patience_ms)
+        if (overflow || GetTickCount() - quiet_since > ms(LONGEST_MS) + patience_ms * is_busy())
             return all_ended;
         Sleep(all_ended ? 0 : 2);
     }

@@ -54,7 +54,7 @@ static struct result resume(int thread)
 static struct result suspend(int thread)
 {
     struct result result = suspend_count(SuspendThread(threads[thread].handle));
-    if (result.number >= 0 && event_counts[thread] == 0)
+    if (result.number >= 0 && event_counts[thread] == 0 && threads[thread].start != NOW)
         threads[thread].is_released = 0;
     return result;
 }
