@@ -95,12 +95,12 @@ impl Follower {
 
     /// A handle that is open is not invalid.
     fn refused(&mut self, name: &str, call: &ObjectCall, status: NtStatus) -> Step {
-        let object = match call {
-            ObjectCall::Event { object, .. }
-            | ObjectCall::ReleaseMutex { object }
-            | ObjectCall::ReleaseSemaphore { object, .. }
-            | ObjectCall::Take { object } => object,
-            _ => return Ok(()),
+        let (ObjectCall::Event { object, .. }
+        | ObjectCall::ReleaseMutex { object }
+        | ObjectCall::ReleaseSemaphore { object, .. }
+        | ObjectCall::Take { object }) = call
+        else {
+            return Ok(());
         };
         let is_known = self.things.get(object).is_some_and(|t| !self.world.is_opaque(t.id));
         if status != NtStatus::ACCESS_DENIED && is_known {
@@ -284,19 +284,14 @@ impl Follower {
             return Ok(());
         };
         let thread = self.thread(name)?.id;
-        let result = match call {
-            ObjectCall::SetTimer { period, routine, context, .. } => {
-                let apc = routine.map(|routine| UserApc { routine, arguments: vec![*context] });
-                let (result, effects) = self.world.set_timer(id, thread, *period, apc);
-                self.expect(effects);
-                result
-            }
-            _ => {
-                let effects = self.world.cancel_timer(id);
-                self.expect(effects);
-                Ok(())
-            }
+        let (result, effects) = if let ObjectCall::SetTimer { period, routine, context, .. } = call
+        {
+            let apc = routine.map(|routine| UserApc { routine, arguments: vec![*context] });
+            self.world.set_timer(id, thread, *period, apc)
+        } else {
+            (Ok(()), self.world.cancel_timer(id))
         };
+        self.expect(effects);
         let answer = match result {
             Ok(()) => Answer::previous(u32::from(before.signaled)),
             Err(status) => Answer { status, previous: None },
@@ -463,16 +458,16 @@ impl Follower {
     }
 
     /// Two names turn out to be of one object: what was done by the unknown one was done to it.
-    pub(super) fn unify(&mut self, alias: &str, known: &str) -> Result<Effects, Stop> {
+    pub(super) fn unify(&mut self, alias: &str, known: &str) -> Effects {
         let id: ObjectId = self.things[known].id;
-        let Some(thing) = self.things.get_mut(alias) else { return Ok(Effects::default()) };
+        let Some(thing) = self.things.get_mut(alias) else { return Effects::default() };
         thing.id = id;
         thing.was_set = false;
         self.pin(id);
         if !matches!(self.world.kernel().object(id), DispatcherObject::Event(_)) {
-            return Ok(Effects::default());
+            return Effects::default();
         }
-        Ok(self.world.set_event(id))
+        self.world.set_event(id)
     }
 }
 

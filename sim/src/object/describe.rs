@@ -42,17 +42,16 @@ impl Follower {
             return Some(format!("{name}: {state}, on {}", followed.file));
         }
         let thing = self.things.get(name)?;
-        let mut text =
-            format!("{name}: {}", self.object_state(self.world.kernel().object(thing.id)));
+        let object = self.object_state(self.world.kernel().object(thing.id));
         let waiters = self.world.kernel().waiters(thing.id);
-        if !waiters.is_empty() {
-            let names: Vec<&str> = waiters
-                .iter()
-                .filter_map(|block| self.thread_names.get(&block.thread).map(String::as_str))
-                .collect();
-            text.push_str(&format!("; waited for by {}", names.join(", ")));
+        if waiters.is_empty() {
+            return Some(format!("{name}: {object}"));
         }
-        Some(text)
+        let names: Vec<&str> = waiters
+            .iter()
+            .filter_map(|block| self.thread_names.get(&block.thread).map(String::as_str))
+            .collect();
+        Some(format!("{name}: {object}; waited for by {}", names.join(", ")))
     }
 
     fn thread_state(&self, name: &str) -> String {

@@ -10,7 +10,7 @@ use alertable_traces::trace::ObjectTraceEvent;
 use alertable_traces::trace::object::{
     Lifetime, ObjectCall, ObjectKind, ObjectTraceKind, WaitMode,
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// An object, by its name in the trace.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub(super) struct Follower {
     pub(super) threads: HashMap<String, Thread>,
     pub(super) thread_names: HashMap<ThreadId, String>,
     /// The processes that were seen from their beginning and have not ended.
-    processes: BTreeMap<String, ()>,
+    processes: BTreeSet<String>,
     pub(super) requests: HashMap<String, Followed>,
     /// The port of each file, and the key of its packets.
     pub(super) associations: HashMap<String, (ObjectId, u64)>,
@@ -119,7 +119,7 @@ impl Follower {
             things: HashMap::new(),
             threads: HashMap::new(),
             thread_names: HashMap::new(),
-            processes: BTreeMap::new(),
+            processes: BTreeSet::new(),
             requests: HashMap::new(),
             associations: HashMap::new(),
             pins: BTreeMap::new(),
@@ -164,7 +164,10 @@ impl Follower {
     pub(super) fn event(&mut self, event: &ObjectTraceEvent) -> Step {
         let thread = event.thread.as_deref();
         match &event.what {
-            ObjectTraceKind::Process { process, what } => self.process(process, *what),
+            ObjectTraceKind::Process { process, what } => {
+                self.process(process, *what);
+                Ok(())
+            }
             ObjectTraceKind::Thread { what, process, suspended, .. } => match thread {
                 Some(thread) => self.thread_life(thread, *what, process.as_deref(), *suspended),
                 None => Ok(()),
@@ -380,10 +383,10 @@ impl Follower {
         }
     }
 
-    fn process(&mut self, name: &str, what: Lifetime) -> Step {
+    fn process(&mut self, name: &str, what: Lifetime) {
         match what {
             Lifetime::Created | Lifetime::Started => {
-                self.processes.insert(name.to_owned(), ());
+                self.processes.insert(name.to_owned());
             }
             Lifetime::Ended => {
                 self.processes.remove(name);
@@ -396,7 +399,6 @@ impl Follower {
                 }
             }
         }
-        Ok(())
     }
 
     fn object(&mut self, thread: Option<&str>, name: &str, told: &ObjectTraceKind) -> Step {
@@ -436,7 +438,7 @@ impl Follower {
             }
             ObjectKind::Port if *new => self.world.add_port(0)?,
             // A process is an event that its end sets.
-            _ if is_process && self.processes.contains_key(process) => {
+            _ if is_process && self.processes.contains(process) => {
                 self.world.add_event(true, false)?
             }
             _ => self.world.add_opaque()?,

@@ -39,9 +39,12 @@ impl Recent {
     /// The deviations under which the last event, and all that is kept before it, is explained:
     /// one added or one taken away at a time.
     pub(super) fn explained_by(&self, deviations: Deviations) -> Vec<(Deviation, bool)> {
-        let changed = |deviation: Deviation| match deviations.contains(deviation) {
-            true => deviations.without(deviation),
-            false => deviations.with(deviation),
+        let changed = |deviation: Deviation| {
+            if deviations.contains(deviation) {
+                deviations.without(deviation)
+            } else {
+                deviations.with(deviation)
+            }
         };
         let explains = |deviation: &&Deviation| {
             let mut follower = self.before.clone();

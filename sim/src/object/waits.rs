@@ -139,20 +139,19 @@ impl Follower {
         if status.is_error() {
             return self.wait_refused(name, objects, status);
         }
-        self.let_timers_expire(thread.id, &ids, *mode, status);
+        self.let_timers_expire(&ids, *mode, status);
         if status == NtStatus::USER_APC {
-            self.let_apc_timer_expire(&thread.id, *alertable);
+            self.let_apc_timer_expire(thread.id, *alertable);
         }
-        if self.is_satisfied_unseen(thread.id, &ids, &wait, status)? {
+        if self.is_satisfied_unseen(thread.id, &ids, &wait, status) {
             self.thread(name)?.wait = Some(wait);
             return self.wait_is_over(name, status);
         }
         let kind = match mode {
             WaitMode::All if ids.len() > 1 => WaitKind::All,
-            WaitMode::Any | WaitMode::All => WaitKind::Any,
             WaitMode::None => WaitKind::Delay,
-            // Nothing is known of keyed events.
-            WaitMode::Keyed | WaitMode::Release => WaitKind::Any,
+            // A keyed event is an object of which nothing is known.
+            WaitMode::Any | WaitMode::All | WaitMode::Keyed | WaitMode::Release => WaitKind::Any,
         };
         let span = match timeout {
             None => Span::Infinite,
@@ -238,7 +237,7 @@ impl Follower {
         if result != NtStatus::PENDING {
             return Ok(false);
         }
-        let effects = self.unify(&alias, &known)?;
+        let effects = self.unify(&alias, &known);
         let own = (thread.id, status);
         let explains = effects.wakes.contains(&own);
         let mut effects = effects;
@@ -298,14 +297,7 @@ impl Follower {
     }
 
     /// A timer that the answer says was signaled has expired at some time.
-    fn let_timers_expire(
-        &mut self,
-        thread: ThreadId,
-        ids: &[ObjectId],
-        mode: WaitMode,
-        status: NtStatus,
-    ) {
-        let _ = thread;
+    fn let_timers_expire(&mut self, ids: &[ObjectId], mode: WaitMode, status: NtStatus) {
         let signaled: Vec<ObjectId> = match (mode, index_of(status)) {
             (WaitMode::All, Some(_)) => ids.to_vec(),
             (WaitMode::Any, Some(index)) => ids.get(index).copied().into_iter().collect(),
@@ -320,11 +312,11 @@ impl Follower {
     }
 
     /// A timer's APC that the answer says was due was queued at some time.
-    fn let_apc_timer_expire(&mut self, thread: &ThreadId, alertable: bool) {
-        if !alertable || !self.world.user_apcs(*thread).is_empty() {
+    fn let_apc_timer_expire(&mut self, thread: ThreadId, alertable: bool) {
+        if !alertable || !self.world.user_apcs(thread).is_empty() {
             return;
         }
-        let timer = self.world.apc_timers(*thread).first().map(|(timer, _)| *timer);
+        let timer = self.world.apc_timers(thread).first().map(|(timer, _)| *timer);
         if let Some(timer) = timer {
             let effects = self.world.expire_timer_before(timer);
             self.expect(effects);
@@ -339,16 +331,16 @@ impl Follower {
         ids: &[ObjectId],
         wait: &Wait,
         status: NtStatus,
-    ) -> Result<bool, Stop> {
+    ) -> bool {
         if let [object] = ids
             && self.world.is_opaque(*object)
             && is_of_request(status)
         {
-            return Ok(true);
+            return true;
         }
-        let Some(index) = index_of(status) else { return Ok(false) };
+        let Some(index) = index_of(status) else { return false };
         if matches!(wait.mode, WaitMode::Keyed | WaitMode::Release) {
-            return Ok(true);
+            return true;
         }
         let is_all = wait.mode == WaitMode::All && ids.len() > 1;
         let opaque: Vec<bool> = ids.iter().map(|id| self.world.is_opaque(*id)).collect();
@@ -358,7 +350,7 @@ impl Follower {
             opaque.get(index).copied().unwrap_or(false)
         };
         if !unseen {
-            return Ok(false);
+            return false;
         }
         let known: Vec<ObjectId> =
             ids.iter().zip(&opaque).filter(|(_, opaque)| !**opaque).map(|(id, _)| *id).collect();
@@ -368,10 +360,10 @@ impl Follower {
                 let (_, effects) = self.world.satisfy(thread, &known);
                 self.expect(effects);
             }
-            return Ok(all);
+            return all;
         }
         let before = ids[..index].iter().any(|id| self.world.is_signaled_for(*id, thread));
-        Ok(!before)
+        !before
     }
 
     /// APC-U-03: the routine of the oldest user APC is run.

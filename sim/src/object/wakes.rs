@@ -226,7 +226,7 @@ impl Follower {
             return Ok(false);
         };
         let Some(alias) = self.alias_of(&known) else { return Ok(false) };
-        let effects = self.unify(&alias, &known)?;
+        let effects = self.unify(&alias, &known);
         self.expect(effects);
         let next = self.expected.front();
         let thread = self.threads[name].id;
