@@ -147,8 +147,7 @@ impl Kernel {
     /// Whether every handle of an object that a thread waits for is closed.
     fn waits_for_closed<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
         let is_closed = |object: &ObjectId| self.open_handles(cx, *object).next().is_none();
-        !self.closed_handles.is_empty()
-            && self.thread(thread).service != InService::Wrapper
+        self.thread(thread).service != InService::Wrapper
             && self.wait_objects(thread).iter().any(is_closed)
     }
 
