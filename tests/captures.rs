@@ -64,7 +64,7 @@ fn a_capture_as_a_trace_says_the_same() {
 }
 
 /// A log in which a manual-reset event has two waiters, and a second event one.
-const LOG: &str = r#"0024: init_first_thread( unix_pid=1 )
+const LOG: &str = r"0024: init_first_thread( unix_pid=1 )
 0024: init_first_thread() = 0 { pid=0020, tid=0024 }
 0024: create_event( access=001f0003, manual_reset=0, initial_state=0, objattr={} )
 0024: create_event() = 0 { handle=0004 }
@@ -81,7 +81,7 @@ WOKEN
 0024: event_op() = 0 { state=0 }
 0024: close_handle( handle=0004 )
 0024: close_handle() = 0
-"#;
+";
 
 fn check_log(name: &str, woken: &str, more: &[&str]) -> program::Ran {
     let folder = Folder::new(name);

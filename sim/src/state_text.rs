@@ -7,6 +7,7 @@ use alertable_models::ke::dispatcher::DispatcherObject;
 use alertable_models::ke::thread::ThreadState;
 use alertable_models::machine::Machine;
 use alertable_models::program::Program;
+use std::fmt::Write;
 
 /// The threads and objects of a state, each with what it is like; those without a name are left
 /// out.
@@ -56,18 +57,24 @@ fn thread_text(program: &Program, machine: &Machine, thread: ThreadId) -> String
         .map(|kapc| kapc_text(program, kapc))
         .collect();
     if !routines.is_empty() {
-        text += &format!(", in {}", routines.join(", in "));
+        {
+            let _ = write!(text, ", in {}", routines.join(", in "));
+        }
     }
     let queued: Vec<String> =
         kernel.user_apcs(thread).iter().map(|kapc| kapc_text(program, *kapc)).collect();
     if !queued.is_empty() {
-        text += &format!(", queued: {}", queued.join(", "));
+        {
+            let _ = write!(text, ", queued: {}", queued.join(", "));
+        }
     }
     if record.alerted {
         text += ", alerted";
     }
     match (record.stopped, record.suspend_count) {
-        (true, count) => text += &format!(", suspended {count} times"),
+        (true, count) => {
+            let _ = write!(text, ", suspended {count} times");
+        }
         (false, 1..) => text += ", about to be suspended",
         (false, 0) => {}
     }
@@ -103,7 +110,9 @@ fn object_text(program: &Program, kernel: &Kernel, object: ObjectId) -> Option<S
     let waiters: Vec<&str> =
         kernel.waiters(object).iter().map(|block| program.thread_name(block.thread)).collect();
     if !waiters.is_empty() {
-        text += &format!(", {} in line", waiters.join(", "));
+        {
+            let _ = write!(text, ", {} in line", waiters.join(", "));
+        }
     }
     Some(text)
 }

@@ -170,6 +170,7 @@ impl Trace {
         (events[0] != self.events[at]).then(|| self.change(at, events, what))
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "as every kind of change is made")]
     fn without(&self, at: usize, what: &str) -> Option<Change> {
         Some(self.change(at, self.events[at + 1..].to_vec(), what))
     }
@@ -264,7 +265,7 @@ fn waits_of(events: &[ObjectTraceEvent]) -> Vec<WaitSpan> {
             ObjectTraceKind::Call { call: ObjectCall::Wait { .. } } => calls.push((at, None)),
             ObjectTraceKind::Return { status, .. } if status == "STATUS_PENDING" => {
                 if let Some((call, blocked_at @ None)) = calls.last_mut()
-                    && *call + 1 <= at
+                    && *call < at
                 {
                     *blocked_at = Some(at);
                 }
@@ -887,7 +888,7 @@ fn why_unset(trace: &Trace, at: usize, object: &str) -> Option<&'static str> {
 
 /// Whether nothing tells of an object's state before it is defined anew or gone.
 fn is_never_looked_at(trace: &Trace, at: usize, object: &str) -> bool {
-    for later in trace.events[at + 1..].iter() {
+    for later in &trace.events[at + 1..] {
         match &later.what {
             ObjectTraceKind::Gone { object: gone } if gone == object => return true,
             ObjectTraceKind::Call { call: ObjectCall::Issue { event: Some(event), .. } }

@@ -158,10 +158,11 @@ fn tolerance_ns(header: &TraceHeader) -> u64 {
 }
 
 /// How long a millisecond of the scenario took: the `scale` of the source.
+#[allow(clippy::cast_sign_loss, reason = "a scale is above 0")]
 fn ns_per_ms(header: &TraceHeader) -> Result<u64, String> {
     const NS_PER_MS: f64 = 1e6;
     match header.source.get("scale") {
-        None => Ok(NS_PER_MS as u64),
+        None => Ok(1_000_000),
         Some(scale) => match scale.as_f64() {
             Some(scale) if scale > 0.0 && scale < 1e9 => Ok((scale * NS_PER_MS) as u64),
             _ => Err("the header's source has a \"scale\" that is no factor above 0".to_owned()),

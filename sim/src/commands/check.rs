@@ -77,6 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let scenarios = Scenarios::find(&files, arguments.scenario.as_deref())?;
     let limits = Limits { worker_count: 1, ..arguments.limits.limits() };
     let keeps_going = arguments.keep_going;
+    #[allow(clippy::cast_sign_loss, reason = "it is at least 0")]
     let tolerance_ns = arguments.tolerance.map(|ms| (ms.max(0.0) * 1e6) as u64);
     let checker = Checker { dialect, scenarios: &scenarios, limits, keeps_going, tolerance_ns };
     let results = in_parallel(&files, arguments.limits.worker_count(), |path| checker.check(path));

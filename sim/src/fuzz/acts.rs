@@ -75,11 +75,10 @@ impl Draw {
         self.declare();
         let mut routines = Map::new();
         // The last routine has no steps; each queues only those behind it.
-        for at in 0..ROUTINES.len() {
+        for (at, name) in ROUTINES.iter().enumerate() {
             let is_last = at + 1 == ROUTINES.len();
             let count = if is_last || self.boolean() { 0 } else { 1 + self.rng.below(2) };
-            let steps =
-                (0..count).map(|step| self.step(&format!("{}{step}", ROUTINES[at]), at + 1));
+            let steps = (0..count).map(|step| self.step(&format!("{name}{step}"), at + 1));
             let steps: Vec<Value> = steps.collect();
             routines.insert(ROUTINES[at].to_owned(), json!(steps));
         }
@@ -208,18 +207,14 @@ impl Draw {
     fn step(&mut self, label: &str, routine: usize) -> Value {
         let mut call = match (self.world, self.rng.below(12)) {
             (_, 0 | 1) => self.sleep(),
-            (_, 2) => self.queue(routine),
-            (World::Dispatcher | World::Lives, 3 | 4) => self.wait(),
-            (World::Dispatcher, 5 | 6) => self.signal(),
+            (_, 2) | (World::Dispatcher, 9) => self.queue(routine),
+            (World::Dispatcher, 5 | 6) | (World::Lives, 9) => self.signal(),
             (World::Dispatcher, 7) => self.timer(routine),
             (World::Dispatcher, 8) => self.wait_for_several(),
-            (World::Dispatcher, 9) => self.queue(routine),
             (World::Lives, 5..=8) => self.life(),
-            (World::Lives, 9) => self.signal(),
             (World::Pipe, 3..=7) | (World::Port, 3 | 4) | (World::Device, 3..=5) => {
                 self.request(routine)
             }
-            (World::Pipe, 8) | (World::Device, 6) => self.wait(),
             (World::Port, 5..=7) => self.remove_packet(),
             (World::Port, 8) => self.post(),
             (World::Device, 7 | 8) => json!({
@@ -227,7 +222,9 @@ impl Draw {
                 "bytes": 0,
             }),
             (World::Pipe | World::Port | World::Device, 9 | 10) => self.manage_request(),
-            (World::Dispatcher | World::Lives, _) => self.wait(),
+            (World::Pipe, 8) | (World::Device, 6) | (World::Dispatcher | World::Lives, _) => {
+                self.wait()
+            }
             (World::Pipe | World::Port | World::Device, _) => self.end_something(),
         };
         if call["call"] != "Sleep" && call["call"] != "ExitThread" {
@@ -441,7 +438,9 @@ mod tests {
         for kind in [Kind::Any, Kind::Runnable] {
             assert_eq!(generate(7, kind), generate(7, kind));
             let mut drawn: Vec<String> = (0..200)
-                .map(|seed| serde_json::to_string(&generate(seed, kind).threads).unwrap())
+                .map(|seed| {
+                    serde_json::to_string(&generate(seed, kind).threads).expect("it is JSON")
+                })
                 .collect();
             drawn.sort();
             drawn.dedup();

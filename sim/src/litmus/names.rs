@@ -29,7 +29,10 @@ impl Identifiers {
 
     /// The identifier of a name. The reader of scenarios has made sure that there is one.
     pub(super) fn of(&self, name: &str) -> &str {
-        self.given.get(name).map_or_else(|| unreachable!("`{name}` was not declared"), |c| c)
+        match self.given.get(name) {
+            Some(identifier) => identifier,
+            None => unreachable!("`{name}` was not declared"),
+        }
     }
 }
 

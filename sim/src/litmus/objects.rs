@@ -20,9 +20,10 @@ pub(super) fn identifiers(scenario: &Scenario, uses: &Uses) -> Identifiers {
             Object::Port { .. } => "port",
             Object::File { .. } => "file",
             Object::Handle { .. } => "handle",
-            Object::Overlapped { .. } | Object::Iosb => continue,
             Object::Pipe { .. } => "pipe",
-            Object::Device { .. }
+            Object::Overlapped { .. }
+            | Object::Iosb
+            | Object::Device { .. }
             | Object::Pool { .. }
             | Object::PoolTimer { .. }
             | Object::PoolWait { .. }

@@ -30,6 +30,7 @@ const EVENT_COUNT_MAX: u32 = 2_000;
 const SETTLE_MS: u32 = 3;
 
 /// The program for a scenario that has no obstacle.
+#[allow(clippy::too_many_lines, reason = "it is the program from top to bottom")]
 pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
     let uses = Uses::of(scenario);
     let identifiers = identifiers(scenario, &uses);
@@ -165,12 +166,12 @@ fn without_unused_functions(text: &str) -> String {
         let is_unused = |paragraph: &&str| {
             function_name(paragraph).is_some_and(|name| word_count(&paragraphs, name) == 1)
         };
-        let Some(unused) = paragraphs.iter().position(|paragraph| is_unused(&paragraph)) else {
+        let Some(unused) = paragraphs.iter().position(|paragraph| is_unused(paragraph)) else {
             return paragraphs.join("\n\n");
         };
         // A blank line inside a function splits it.
         let is_end = |paragraph: &&str| paragraph.ends_with("\n}") || *paragraph == "}";
-        let length = paragraphs[unused..].iter().position(|paragraph| is_end(&paragraph));
+        let length = paragraphs[unused..].iter().position(|paragraph| is_end(paragraph));
         paragraphs.drain(unused..=unused + length.unwrap_or(0));
     }
 }

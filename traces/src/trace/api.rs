@@ -151,7 +151,7 @@ impl Books<'_> {
             return Err(Fault::new(at("t"), message));
         }
         let Some(name) = thread else { return Err(fields.missing("thread")) };
-        let thread = self.thread(&name, &at)?;
+        let thread = self.thread(&name, at)?;
         let log = &mut self.logs[thread];
         if log.has_ended {
             return Err(Fault::new(at("thread"), format!("{name:?} has ended before")));
