@@ -57,16 +57,12 @@ fn thread_text(program: &Program, machine: &Machine, thread: ThreadId) -> String
         .map(|kapc| kapc_text(program, kapc))
         .collect();
     if !routines.is_empty() {
-        {
-            let _ = write!(text, ", in {}", routines.join(", in "));
-        }
+        let _ = write!(text, ", in {}", routines.join(", in "));
     }
     let queued: Vec<String> =
         kernel.user_apcs(thread).iter().map(|kapc| kapc_text(program, *kapc)).collect();
     if !queued.is_empty() {
-        {
-            let _ = write!(text, ", queued: {}", queued.join(", "));
-        }
+        let _ = write!(text, ", queued: {}", queued.join(", "));
     }
     if record.alerted {
         text += ", alerted";
@@ -110,9 +106,7 @@ fn object_text(program: &Program, kernel: &Kernel, object: ObjectId) -> Option<S
     let waiters: Vec<&str> =
         kernel.waiters(object).iter().map(|block| program.thread_name(block.thread)).collect();
     if !waiters.is_empty() {
-        {
-            let _ = write!(text, ", {} in line", waiters.join(", "));
-        }
+        let _ = write!(text, ", {} in line", waiters.join(", "));
     }
     Some(text)
 }

@@ -166,12 +166,12 @@ fn without_unused_functions(text: &str) -> String {
         let is_unused = |paragraph: &&str| {
             function_name(paragraph).is_some_and(|name| word_count(&paragraphs, name) == 1)
         };
-        let Some(unused) = paragraphs.iter().position(|paragraph| is_unused(paragraph)) else {
+        let Some(unused) = paragraphs.iter().position(is_unused) else {
             return paragraphs.join("\n\n");
         };
         // A blank line inside a function splits it.
         let is_end = |paragraph: &&str| paragraph.ends_with("\n}") || *paragraph == "}";
-        let length = paragraphs[unused..].iter().position(|paragraph| is_end(paragraph));
+        let length = paragraphs[unused..].iter().position(is_end);
         paragraphs.drain(unused..=unused + length.unwrap_or(0));
     }
 }
