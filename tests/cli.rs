@@ -660,11 +660,11 @@ fn observations_that_are_not_allowed_give_1() {
 }
 
 #[test]
-fn captured_traces_are_undecided_until_they_can_be_searched() {
-    let folder = Folder::new("captured_traces_are_undecided");
+fn captured_calls_need_the_scenario_that_they_are_of() {
+    let folder = Folder::new("captured_calls_need_the_scenario");
     let header = r#"{"alertable":1,"kind":"trace","level":"api","source":{"system":"wine"},"#;
     let captured = folder.file("captured.jsonl", format!("{header}\"scenario\":null}}\n"));
-    alertable(["check", text(&captured)]).ends_with(3);
+    alertable(["check", text(&captured)]).ends_with(2);
 }
 
 #[test]

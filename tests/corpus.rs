@@ -87,7 +87,10 @@ fn documents(folder: &Path) -> Vec<PathBuf> {
         let path = folder.join(entry.unwrap().file_name());
         if program::root().join(&path).is_dir() {
             files.extend(documents(&path));
-        } else if path.extension().is_some_and(|end| end == "json" || end == "jsonl") {
+        } else if path
+            .extension()
+            .is_some_and(|end| ["json", "jsonl", "xz"].iter().any(|known| end == *known))
+        {
             files.push(path);
         }
     }

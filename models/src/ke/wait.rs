@@ -147,7 +147,8 @@ impl Kernel {
     /// Whether every handle of an object that a thread waits for is closed.
     fn waits_for_closed<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
         let is_closed = |object: &ObjectId| self.open_handles(cx, *object).next().is_none();
-        self.thread(thread).service != InService::Wrapper
+        self.closed_handles.iter().any(|is_closed| *is_closed)
+            && self.thread(thread).service != InService::Wrapper
             && self.wait_objects(thread).iter().any(is_closed)
     }
 

@@ -75,14 +75,14 @@ impl Config {
 
     /// Equal for equal situations, and for others but for a chance of one in 2⁶⁴.
     pub(super) fn fingerprint(&self) -> u64 {
-        let mut print = self.machine_print;
+        let mut digest = self.machine_print;
         for (thread, output) in &self.outputs {
-            print = print.wrapping_add(fingerprint(&(*thread, output.hash())));
+            digest = digest.wrapping_add(fingerprint(&(*thread, output.hash())));
         }
         for (at, due) in self.dues.iter().enumerate().filter(|(_, due)| **due != 0) {
-            print = print.wrapping_add(fingerprint(&(at as u64, *due)));
+            digest = digest.wrapping_add(fingerprint(&(at as u64, *due)));
         }
-        print
+        digest
     }
 
     pub(super) fn output(&self, thread: ThreadId) -> Option<&Output> {

@@ -305,8 +305,8 @@ pub(super) fn without_reachable(
     let mut places = HashMap::new();
     let mut kept: Vec<Option<Config>> = Vec::new();
     for state in states {
-        let print = state.fingerprint();
-        if let std::collections::hash_map::Entry::Vacant(entry) = places.entry(print) {
+        let digest = state.fingerprint();
+        if let std::collections::hash_map::Entry::Vacant(entry) = places.entry(digest) {
             entry.insert(kept.len());
             kept.push(Some(state));
         } else {

@@ -8,7 +8,7 @@ use super::wine::{Host, RunArguments};
 use super::{Failure, Status};
 use alertable::engine::explore::{Control, Limits};
 use alertable::fuzz::{Kind, generate, shrink};
-use alertable::litmus::{Options, emit, timing};
+use alertable::litmus::{Comparison, Options, emit, timing};
 use alertable::run::{PolicyName, RunOptions, Schedule, run_model};
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::Model;
@@ -227,14 +227,17 @@ fn litmus(arguments: &Arguments, budget: &Budget<'_>) -> Result<Status, Failure>
     Ok(if found.is_empty() { Status::Good } else { Status::Finding })
 }
 
+/// What was seen, an observation a line.
+fn observation_lines(comparison: &Comparison) -> String {
+    comparison.seen.iter().flat_map(|(seen, ..)| [seen.to_json(), "\n".to_owned()]).collect()
+}
+
 /// What is to be kept of a scenario that nothing explains.
 fn found(seed: u64, scenario: Scenario, fate: &Fate) -> Option<Found> {
     let what = word_of(fate).to_owned();
     let observations = match fate {
         _ if what != "not allowed" && what != "failed" => return None,
-        Fate::Judged(comparison) => {
-            comparison.seen.iter().map(|(seen, ..)| format!("{}\n", seen.to_json())).collect()
-        }
+        Fate::Judged(comparison) => observation_lines(comparison),
         Fate::Failed(why) => {
             return Some(Found {
                 seed,
@@ -288,9 +291,7 @@ impl Trial<'_> {
             is_same
         });
         let observations = match &last {
-            Some(Fate::Judged(comparison)) => {
-                comparison.seen.iter().map(|(seen, ..)| format!("{}\n", seen.to_json())).collect()
-            }
+            Some(Fate::Judged(comparison)) => observation_lines(comparison),
             _ => found.observations,
         };
         if let (Some(fate), false) = (&last, self.arguments.json) {

@@ -244,12 +244,11 @@ fn fate(
 
 fn status_of(fate: &Fate) -> Status {
     match fate {
-        Fate::NotRunnable(_) | Fate::Written => Status::Good,
         Fate::Failed(_) => Status::Finding,
         Fate::TooLarge => Status::Undecided,
         Fate::Judged(comparison) if comparison.has_contradiction() => Status::Finding,
         Fate::Judged(comparison) if comparison.is_undecided() => Status::Undecided,
-        Fate::Judged(_) => Status::Good,
+        Fate::NotRunnable(_) | Fate::Written | Fate::Judged(_) => Status::Good,
     }
 }
 
