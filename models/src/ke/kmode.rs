@@ -2,7 +2,7 @@
 //!
 //! Programs without such code have none of it. KernelApcPending is no flag here: wherever the
 //! system looks at it, it says that the kernel list has an APC that nothing masks
-//! ([`Kernel::next_kernel_apc`]).
+//! (`Kernel::next_kernel_apc`).
 
 use crate::event::{Event, Observer};
 use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, ThreadId};
