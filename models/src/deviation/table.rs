@@ -100,14 +100,17 @@ deviations! {
     NoPortConcurrency "no-port-concurrency" System [IOCP_01, IOCP_25, IOCP_28, IOCP_29, IOCP_30]
         "A port hands out packets whatever its concurrency value is."
     PacketBeforeApc "packet-before-apc" System [IOCP_22]
-        "An alertable removal takes a packet before it looks for APCs, whatever port the thread          used before."
+        "An alertable removal takes a packet before it looks for APCs, whatever port the thread \
+         used before."
     ClosedPortKeepsWaiters "closed-port-keeps-waiters" System [IOCP_42, IOCP_43]
-        "Threads go on waiting when the last handle of their port is closed (Windows before          Vista, Wine)."
+        "Threads go on waiting when the last handle of their port is closed (Windows before \
+         Vista, Wine)."
     RepeatedWaitChecksHandles "repeated-wait-checks-handles" System [WAIT_21, WAIT_43]
         "A wait that is looked at again after an APC fails if its handle has been closed."
-    RemoversFetchPackets "removers-fetch-packets" System [IOCP_25, IOCP_26, IOCP_33, IOCP_39, IOCP_41]
+    RemoversFetchPackets "removers-fetch-packets" System [IOCP_25, IOCP_26, IOCP_28, IOCP_33, IOCP_39, IOCP_41]
         "A packet stays in its port and wakes one waiter, of whichever kind; a thread that waits \
-         for packets takes it when it runs, unless another one was faster, and then waits again."
+         for packets takes it when it runs, unless another one was faster, and then waits again. \
+         No limit holds it back."
     LateTerminationSetsCode "late-termination-sets-code" System [THR_29]
         "TerminateThread of a thread that has ended changes its exit code."
     SynchronousErrorNotifies "synchronous-error-notifies" System [IO_23, IRP_45, IRP_57]

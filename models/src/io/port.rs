@@ -94,10 +94,13 @@ impl Kernel {
         self.open_handles(cx, port).next().is_none()
     }
 
-    /// Whether another of a port's threads may be active (IOCP-28).
+    /// Whether another of a port's threads may be active (IOCP-28). Where threads fetch their
+    /// packets themselves nobody counts the active ones.
     fn has_room<O>(&self, cx: &Context<'_, O>, port: ObjectId) -> bool {
         let limit = self.concurrency(cx, port);
-        self.active_threads(port) < limit || cx.deviates(Deviation::NoPortConcurrency)
+        self.active_threads(port) < limit
+            || cx.deviates(Deviation::NoPortConcurrency)
+            || cx.deviates(Deviation::RemoversFetchPackets)
     }
 
     /// How many of a port's threads may be active; IOCP-01: 0 stands for the processors.
