@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 use alertable::engine::explore::{Control, Limits};
-use alertable::exploration::{Exploration, Verdict, explore_model};
+use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
 use alertable_models::deviation::{Deviation, Kind, dialect};
 use alertable_models::invariant;
 use alertable_models::machine::{Model, Settings, Time};
@@ -69,7 +69,7 @@ impl Subject {
 
 fn explored(model: &Model, expectations: Option<&Expectations>) -> Exploration {
     let limits = Limits { state_count_max: STATE_COUNT_MAX, ..Limits::default() };
-    explore_model(model, expectations, &limits, &Control::default(), None)
+    explore_model(model, expectations, Reduction::Persistent, &limits, &Control::default(), None)
 }
 
 /// What notices a deviation in a scenario.

@@ -25,6 +25,8 @@ mod journal;
 mod kernel;
 #[path = "properties/object.rs"]
 mod object;
+#[path = "properties/reduction.rs"]
+mod reduction;
 #[path = "properties/thread.rs"]
 mod thread;
 #[path = "properties/timer.rs"]
@@ -215,6 +217,7 @@ properties! {
     replay_reproduces: tool::replay_reproduces, about &[], catches [ApcLifo, ApcAtPlainWait];
     changed_traces_are_refused: tool::changed_traces_are_refused, about &[], catches [];
     workers_agree: tool::workers_agree, about &[], catches [ApcLifo];
+    reduction_is_exact: reduction::reduction_is_exact, about &[], catches [ApcLifo];
     exploration_is_exact: tool::exploration_is_exact, about &[], catches [ApcLifo];
     absent_onlookers_change_nothing: tool::absent_onlookers_change_nothing, about &[],
         catches [ApcLifo, ExitAtOnce];
@@ -231,6 +234,30 @@ fn every_mistake_has_a_property() {
     };
     let missing: Vec<_> = Deviation::ALL.iter().copied().filter(is_missing).collect();
     assert!(missing.is_empty(), "no property fails under {missing:?}");
+}
+
+/// On how many scenarios reduction is compared with the search of every schedule, with one
+/// deviation each.
+const REDUCTION_CASE_COUNT: u32 = 1_500;
+
+#[test]
+fn reduction_is_exact_under_every_deviation() {
+    let (mut compared, mut reduced) = (0, 0);
+    let strategy = (scenarios(&[]), 0..=Deviation::ALL.len());
+    let mut runner = runner(1, 0);
+    for _ in 0..REDUCTION_CASE_COUNT {
+        let (scenario, number) = strategy.new_tree(&mut runner).unwrap().current();
+        let deviations =
+            Deviation::ALL.get(number).map_or(Deviations::NONE, |d| Deviations::NONE.with(*d));
+        for (one, other) in reduction::in_both_times(&scenario, deviations, deviations).unwrap() {
+            let counts = reduction::compare(&one, &other).unwrap_or_else(|reason| {
+                panic!("{deviations:?}: {reason}\nin {}", scenario_to_json(&scenario))
+            });
+            compared += u32::from(counts.is_some());
+            reduced += u32::from(counts.is_some_and(|(all, fewer)| fewer < all));
+        }
+    }
+    assert!(compared > 2_000 && reduced > 700, "{reduced} of {compared} were reduced");
 }
 
 #[test]

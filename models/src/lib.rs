@@ -17,6 +17,7 @@
 pub mod deviation;
 mod due;
 pub mod event;
+pub mod future;
 pub mod ids;
 pub mod invariant;
 pub mod io;

@@ -4,16 +4,17 @@
 //! states need make a step once for all those that agree in these slots. A thread with its queues
 //! and frames is a slot, so is an object with its wait list, a status block, or its requests.
 
-use crate::ids::{LabelId, ThreadId};
+use crate::ids::{LabelId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::parts::{Aspect, Part};
-use crate::program::{Instruction, Pc, Program};
+use crate::program::{Instruction, Pc, Program, ProgramCall};
+use crate::service::Service;
 
 /// The most slots; what does not fit shares one with something else.
 pub const SLOT_COUNT_MAX: usize = 63;
 
 /// What belongs to no thread or object.
-const SYSTEM: u8 = 0;
+pub(crate) const SYSTEM: u8 = 0;
 
 /// Which slot each record and list of a program's states is in.
 #[derive(Clone, Debug, Default)]
@@ -84,8 +85,6 @@ impl<'a> Builder<'a> {
             Part::WaitObjects,
             Part::OwnedMutants,
             Part::Received,
-            Part::Frames,
-            Part::Loops,
             Part::KernelThreads,
             Part::KernelLists,
             Part::Contexts,
@@ -95,18 +94,25 @@ impl<'a> Builder<'a> {
         ] {
             self.set(part, threads.clone());
         }
-        let has_io = program.kernel.has_io();
-        for (part, is_used) in
-            [(Part::UserApcs, true), (Part::ThreadIrps, has_io), (Part::KernelApcs, has_io)]
-        {
-            if is_used {
-                self.set_queue(part, threads.clone());
-            }
+        // Where a thread is in its program only it looks at.
+        let programs: Vec<u8> = threads.iter().map(|_| self.next()).collect();
+        self.set(Part::Frames, programs.clone());
+        self.set(Part::Loops, programs);
+        let lengths = threads.iter().map(|_| self.next()).collect();
+        self.set_queue(Part::UserApcs, lengths);
+        if program.kernel.has_io() {
+            self.set_queue(Part::ThreadIrps, threads.clone());
+            self.set_queue(Part::KernelApcs, threads.clone());
         }
         self.set(Part::Objects, objects.clone());
         self.set(Part::WaitBlocks, objects.clone());
-        let of_handles = program.handles.iter().map(|object| objects[object.index()]);
-        self.set(Part::ClosedHandles, of_handles.collect());
+        // Where handles stay as they are, nobody has to be told apart who looks at them.
+        let closes = |call: &ProgramCall| {
+            matches!(call.service, Service::Close { .. } | Service::DuplicateObject { .. })
+        };
+        let closes = program.calls.iter().any(closes);
+        let of_handle = |object: &ObjectId| if closes { objects[object.index()] } else { SYSTEM };
+        self.set(Part::ClosedHandles, program.handles.iter().map(of_handle).collect());
         self.set_io(&objects);
         self.set_kernel_mode(&objects);
         self.set_seen(&threads);
@@ -115,11 +121,11 @@ impl<'a> Builder<'a> {
     }
 
     /// A part of queues, to which others append while their owners take out: what is queued has
-    /// a slot of its own, how much it is belongs to the owner.
-    fn set_queue(&mut self, part: Part, owners: Vec<u8>) {
-        let contents = owners.iter().map(|_| self.next()).collect();
+    /// a slot of its own, apart from how much it is.
+    fn set_queue(&mut self, part: Part, lengths: Vec<u8>) {
+        let contents = lengths.iter().map(|_| self.next()).collect();
         self.set(part, contents);
-        self.map.lengths[part as usize] = owners;
+        self.map.lengths[part as usize] = lengths;
     }
 
     fn set_io(&mut self, objects: &[u8]) {
@@ -162,18 +168,16 @@ impl<'a> Builder<'a> {
         self.set(Part::SpinLocks, spin_locks);
     }
 
-    /// Results of one thread's calls belong to that thread.
+    /// Results of one thread's calls belong to that thread; those of others are apart.
     fn set_seen(&mut self, threads: &[u8]) {
         let program = self.program;
-        let owner = |label: LabelId| {
+        let owner = |builder: &mut Self, label: LabelId| {
             let all = program.calls.iter().filter(|call| call.label == Some(label)).count();
-            let mut users = program.thread_ids().filter(|user| self.call_count(*user, label) > 0);
-            match (users.next(), users.next()) {
-                (Some(user), None) if self.call_count(user, label) == all => threads[user.index()],
-                _ => SYSTEM,
-            }
+            let count = |user: &ThreadId| builder.call_count(*user, label);
+            let user = program.thread_ids().find(|user| count(user) == all);
+            user.map_or_else(|| builder.next(), |user| threads[user.index()])
         };
-        let labels: Vec<u8> = program.label_ids().map(owner).collect();
+        let labels: Vec<u8> = program.label_ids().map(|label| owner(self, label)).collect();
         let conditions = program.conditions.iter().map(|c| labels[c.label.index()]).collect();
         self.set(Part::Lengths, labels.into_iter().chain(threads.iter().copied()).collect());
         self.set(Part::Conditions, conditions);

@@ -1,13 +1,16 @@
 //! The program that the peers' harness calls: builds a workload, explores every schedule of it
 //! and prints what it counted.
 //!
-//! `peers ring N K`, `peers port W M C`, `peers cancel R`, and with `--checked` every invariant is checked after each step; the
-//! expectation (every thread ends) always is.
+//! `peers ring N K`, `peers port W M C`, `peers cancel R`. With `--checked` every invariant is checked
+//! after each step; the expectation (every thread ends) always is. With `--reduced` schedules that
+//! come to the same as others are left out.
 
 mod workloads;
 
 use alertable::engine::explore::{Control, Coverage, Limits, Visitor, explore};
 use alertable::engine::{Ending, TransitionSystem};
+use alertable::models::deviation::Deviations;
+use alertable::models::future::Futures;
 use alertable::models::machine::{Machine, Model, Settings, Transition};
 use alertable::models::outcome::unfinished;
 use alertable::models::program::compile;
@@ -42,6 +45,7 @@ impl<'a> Visitor<System<'a>> for Watcher {
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let checked = arguments.iter().any(|argument| argument == "--checked");
+    let reduced = arguments.iter().any(|argument| argument == "--reduced");
     let two_threads = arguments.iter().any(|argument| argument == "--two-threads");
     arguments.retain(|argument| !argument.starts_with("--"));
     let numbers: Vec<usize> = arguments.iter().skip(1).flat_map(|number| number.parse()).collect();
@@ -55,7 +59,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "usage: peers ring THREADS APCS | port WORKERS PACKETS CONCURRENCY | cancel REQUESTS"
             );
-            eprintln!("       [--checked] [--two-threads]");
+            eprintln!("       [--checked] [--reduced] [--two-threads]");
             return ExitCode::from(2);
         }
     };
@@ -63,7 +67,8 @@ fn main() -> ExitCode {
     // The workloads ask for no outcomes.
     let program = compile(&scenario).expect("workloads can be simulated").without_history();
     let model = Model { program, settings: Settings::default() };
-    let system = System { model: &model, checked, hits: None };
+    let futures = if reduced { Futures::new(&model.program, Deviations::NONE) } else { None };
+    let system = System { model: &model, checked, hits: None, futures: futures.as_ref() };
     let worker_count = if two_threads { 2 } else { 1 };
     let mut watchers: Vec<Watcher> =
         (0..worker_count).map(|_| Watcher { ends_waiting, bad_ends: 0, violations: 0 }).collect();

@@ -7,6 +7,7 @@ use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
 use crate::system::{RuleHits, System};
+use alertable_models::future::Futures;
 use alertable_models::invariant::{Invariant, Violation};
 use alertable_models::ke::Kernel;
 use alertable_models::machine::{Machine, Model, Transition};
@@ -23,6 +24,8 @@ const SHORTEST_STATE_COUNT_MAX: u64 = 2_000_000;
 pub struct Exploration {
     /// How much of the space was covered.
     pub coverage: Coverage,
+    /// Schedules that come to the same as others were left out.
+    pub is_reduced: bool,
     /// Every outcome, sorted.
     pub outcomes: Vec<Outcome>,
     /// Threads that wait for each other: at the end of which outcomes, and in what cycle.
@@ -83,24 +86,41 @@ pub struct FailedExpectation {
     pub schedule: Option<Vec<Transition>>,
 }
 
+/// Which schedules are followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reduction {
+    /// Every one.
+    None,
+    /// At least one of all those that come to the same outcome, deadlock and violations, where it
+    /// is known which do: not in programs with files, ports, pools, code in kernel mode, closed
+    /// handles, or loops without an end.
+    Persistent,
+}
+
 /// Explores every schedule of a model within limits and compares with expectations.
 ///
-/// `hits` collects the rules that took effect, if it is wanted.
+/// `hits` collects the rules that took effect, if it is wanted; then every schedule is followed.
 pub fn explore_model(
     model: &Model,
     expectations: Option<&Expectations>,
+    reduction: Reduction,
     limits: &Limits,
     control: &Control,
     hits: Option<&RuleHits>,
 ) -> Exploration {
-    let system = System { model, checked: true, hits };
+    let is_reduced =
+        reduction == Reduction::Persistent && hits.is_none() && !model.program.may_run_for_ever();
+    let futures =
+        if is_reduced { Futures::new(&model.program, model.settings.deviations) } else { None };
+    let plain = System { model, checked: true, hits, futures: None };
+    let system = System { futures: futures.as_ref(), ..plain };
     let mut visitors: Vec<Collector<'_>> =
         (1..limits.worker_count.max(1)).map(|_| Collector::new(model)).collect();
     visitors.push(Collector::new(model));
     let mut coverage = explore(&system, limits, control, &mut visitors);
     let mut found = visitors.into_iter().fold(Collector::new(model), Collector::join);
     if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
-        let unchecked = System { checked: false, ..system };
+        let unchecked = System { checked: false, ..plain };
         cycles(&unchecked, limits.step_count_max, |state, schedule| {
             found.end(state, schedule, Ending::StepLimit);
         });
@@ -115,7 +135,7 @@ pub fn explore_model(
         .into_values()
         .map(|(violation, schedule)| {
             let expected = expects_violation(violation.invariant.id);
-            Finding { expected, ..shortest_finding(&system, &violation, schedule) }
+            Finding { expected, ..shortest_finding(&plain, &violation, schedule) }
         })
         .collect();
     let states_of = |outcome: &Outcome| -> Vec<u64> {
@@ -156,12 +176,13 @@ pub fn explore_model(
         .map(|failure| FailedExpectation {
             schedule: failure
                 .outcome
-                .and_then(|index| shortest_to(&system, &states_of(&distinct[index]))),
+                .and_then(|index| shortest_to(&plain, &states_of(&distinct[index]))),
             message: failure.to_string(),
         })
         .chain(unbroken)
         .collect();
-    Exploration { coverage, outcomes: distinct, deadlocks, findings, verdict, failures }
+    let is_reduced = futures.is_some();
+    Exploration { coverage, is_reduced, outcomes: distinct, deadlocks, findings, verdict, failures }
 }
 
 /// What the failures that are certain say about all.

@@ -1,10 +1,11 @@
 //! The machine as a transition system that the engine can search.
 
 use crate::engine::memo::SlotSet;
-use crate::engine::{self, TransitionSystem};
+use crate::engine::{self, Future, Touch, TransitionSystem};
 use alertable_models::event::{Event, Observer};
+use alertable_models::future::{self, Futures};
 use alertable_models::invariant::{self, Violation};
-use alertable_models::machine::{Machine, Model, Seen, Transition};
+use alertable_models::machine::{Machine, Model, Seen, Source, Time, Transition};
 use alertable_models::parts::Parts;
 use alertable_models::rule::{self, RuleId};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,9 @@ pub struct System<'a> {
     pub checked: bool,
     /// Where the rules that take effect are noted.
     pub hits: Option<&'a RuleHits>,
+    /// What may still be done by whom: with it, a search leaves out schedules that come to the
+    /// same as others.
+    pub futures: Option<&'a Futures>,
 }
 
 /// The rules that took effect, noted by any number of threads.
@@ -79,6 +83,12 @@ impl engine::Parts for Parts {
     fn union(self, other: Self) -> Self {
         self | other
     }
+}
+
+/// Threads are sources from the second on.
+fn by_source(touch: future::Touch) -> Touch {
+    let future::Touch { looked_at, changed, woken } = touch;
+    Touch { looked_at, changed, woken: woken << 1 }
 }
 
 impl TransitionSystem for System<'_> {
@@ -171,6 +181,34 @@ impl TransitionSystem for System<'_> {
         out: &mut Vec<Transition>,
     ) -> u8 {
         self.model.enabled_from(state, source, Seen::from_bits(seen), out).bits()
+    }
+
+    fn has_futures(&self) -> bool {
+        self.futures.is_some()
+    }
+
+    fn future(&self, state: &Machine, source: usize) -> Future {
+        let Some(futures) = self.futures else { return Future::default() };
+        let touch = futures.of(self.model, state, self.model.source(source));
+        let (next, waits) = match self.model.source(source) {
+            Source::Thread(thread) => (
+                futures.next_call(self.model, state, thread),
+                state.kernel().thread(thread).waits_for_time(),
+            ),
+            _ => (None, false),
+        };
+        Future { touch: by_source(touch), next: next.map(by_source), waits }
+    }
+
+    fn woken(&self, source: usize) -> SlotSet {
+        self.futures.map_or(SlotSet::MAX, |futures| futures.woken(source - 1))
+    }
+
+    fn is_barred(&self, source: usize, seen: u8) -> bool {
+        let seen = Seen::from_bits(seen);
+        let is_urgent = self.model.settings.time == Time::Urgent;
+        self.model.source(source) == Source::Time
+            && (seen.due || (is_urgent && seen.thread_can_step))
     }
 
     fn state_bytes(&self, state: &Machine) -> usize {

@@ -6,7 +6,7 @@
 
 use crate::walk::{Step, Watcher, model, walk};
 use alertable::engine::explore::{Control, Limits};
-use alertable::exploration::{Exploration, Verdict, explore_model};
+use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
 use alertable::replay::{Replay, replay_file};
 use alertable::run::{PolicyName, Run, RunOptions, Schedule, run_model};
 use alertable_models::deviation::Deviations;
@@ -41,7 +41,8 @@ fn run(
 /// Every schedule; none when there are too many.
 fn explored(model: &Model, worker_count: usize) -> Option<Exploration> {
     let limits = Limits { state_count_max: STATE_COUNT_MAX, worker_count, ..Limits::default() };
-    let found = explore_model(model, None, &limits, &Control::default(), None);
+    let found =
+        explore_model(model, None, Reduction::Persistent, &limits, &Control::default(), None);
     found.coverage.stop.is_none().then_some(found)
 }
 
@@ -316,6 +317,13 @@ pub(crate) fn expectations_are_met(
 ) -> Result<(), String> {
     let expectations = scenario.expect.as_ref();
     let model = model(scenario, deviations)?;
-    let found = explore_model(&model, expectations, &Limits::default(), &Control::default(), None);
+    let found = explore_model(
+        &model,
+        expectations,
+        Reduction::Persistent,
+        &Limits::default(),
+        &Control::default(),
+        None,
+    );
     if found.verdict == Verdict::Met { Ok(()) } else { Err(format!("{:?}", found.failures)) }
 }

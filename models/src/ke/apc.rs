@@ -296,10 +296,14 @@ impl Kernel {
         thread: ThreadId,
         is_followed: bool,
     ) -> Option<Kapc> {
+        if !self.thread(thread).user_apc_pending {
+            return None;
+        }
         if self.user_apcs.is_empty(thread.index()) {
             self.thread_mut(thread).user_apc_pending = false;
+            return None;
         }
-        self.thread(thread).user_apc_pending.then(|| self.take_user_apc(cx, thread, is_followed))
+        Some(self.take_user_apc(cx, thread, is_followed))
     }
 
     /// Takes the first APC off a thread's queue, to run it.

@@ -196,7 +196,7 @@ impl Kthread {
     }
 
     /// Whether its due time can come: it is blocked.
-    pub(crate) fn waits_for_time(&self) -> bool {
+    pub fn waits_for_time(&self) -> bool {
         matches!(self.state, ThreadState::Waiting | ThreadState::Exiting(ExitPhase::AwaitIrps))
     }
 

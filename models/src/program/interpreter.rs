@@ -239,9 +239,6 @@ impl Machine {
                 }
                 self.exit(model, cx, thread, ExitPhase::CancelIrps);
             }
-            ServiceOutcome::InWait if self.is_ended_by_apc_unseen(model, thread, call) => {
-                self.return_for_apc(model, cx, thread);
-            }
             ServiceOutcome::InWait => self.obey_kernel_apc(cx, thread),
             ServiceOutcome::Returned(result) => self.returned(model, cx, thread, call, result),
         }
@@ -268,17 +265,6 @@ impl Machine {
         } else {
             self.return_to_user(model, cx, thread, result);
         }
-    }
-
-    /// Whether a wait has just been ended at its entry by an APC that nobody can take back or
-    /// overtake: then it runs in the same step. With objects, a signal that comes in between
-    /// would be seen.
-    fn is_ended_by_apc_unseen(&self, model: &Model, thread: ThreadId, call: &ProgramCall) -> bool {
-        let queued = self.kernel.user_apcs(thread).first();
-        self.kernel.thread(thread).state == ThreadState::Woken(NtStatus::USER_APC)
-            && matches!(call.service, Service::DelayExecution { .. })
-            && queued.is_some_and(|kapc| kapc.source == ApcSource::Queued)
-            && model.watch(thread).only_queued_to()
     }
 
     /// A call in flight got as far as a wait: what was asked of the thread comes first.
@@ -348,7 +334,7 @@ impl Machine {
         } else if here.suspend_count > 0 && !self.kernel.has_kernel_mode() {
             self.kernel.thread_mut(thread).state = ThreadState::Returning(result);
             self.kernel.stop(cx, thread);
-        } else if self.kernel.has_special_apc(thread) {
+        } else if self.can_be_sent_special(model, thread) && self.kernel.has_special_apc(thread) {
             cx.rules([apc::APC_X_02, apc::APC_X_03, apc::APC_X_05]);
             self.deliver_special(model, cx, thread, Some(result));
         } else if let Some(kapc) = self.kernel.deliver_user_apc(cx, thread, true) {
@@ -356,6 +342,12 @@ impl Machine {
         } else {
             self.complete(model, cx, thread, result);
         }
+    }
+
+    /// Whether the program can queue a special user APC to a thread at all: elsewhere its queue is
+    /// not looked at for one.
+    fn can_be_sent_special(&self, model: &Model, thread: ThreadId) -> bool {
+        model.watch(thread).alertable || self.kernel.has_kernel_mode()
     }
 
     fn deliver_special<O: Observer>(

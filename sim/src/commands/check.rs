@@ -7,7 +7,7 @@ use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
 use alertable::api::{Judged, Options, judge_file};
 use alertable::engine::explore::{Control, Limits};
-use alertable::exploration::{Exploration, explore_model};
+use alertable::exploration::{Exploration, Reduction, explore_model};
 use alertable::judge::{Judgement, OutcomeSource, judge};
 use alertable::replay::{Replay, replay_file};
 use alertable_models::deviation::{Deviations, Dialect};
@@ -271,7 +271,14 @@ impl Checker<'_> {
         let model = Box::new(input::model_with(&scenario, path, deviations, None)?);
         let control = Control::default();
         let expected = scenario.expect.as_ref();
-        let exploration = Box::new(explore_model(&model, expected, &self.limits, &control, None));
+        let exploration = Box::new(explore_model(
+            &model,
+            expected,
+            Reduction::Persistent,
+            &self.limits,
+            &control,
+            None,
+        ));
         Ok(Report::Scenario { title: scenario.title, model, exploration })
     }
 
@@ -346,7 +353,14 @@ impl OutcomeSource for Explorer<'_> {
             let Ok(model) = input::model_with(self.scenario, self.path, deviations, None) else {
                 return (Vec::new(), false);
             };
-            let found = explore_model(&model, None, self.limits, &Control::default(), None);
+            let found = explore_model(
+                &model,
+                None,
+                Reduction::Persistent,
+                self.limits,
+                &Control::default(),
+                None,
+            );
             (found.outcomes, found.coverage.stop.is_none())
         };
         self.known.entry(key).or_insert_with(explore).clone()

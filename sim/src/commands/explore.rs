@@ -8,7 +8,7 @@ use alertable::describe::{picks, schedule_names};
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::Stop;
 use alertable::engine::visited::collision_chance;
-use alertable::exploration::{Exploration, Verdict, explore_model};
+use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
 use alertable::graph::state_graph_dot;
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::{Model, Time, Transition};
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     behaviour: BehaviourArguments,
     #[command(flatten)]
     limits: LimitArguments,
-    /// Search without partial-order reduction; there is none yet, so this changes nothing
+    /// Follow every schedule, also those that come to the same as others
     #[arg(long)]
     no_reduction: bool,
     /// Write the graph of states, for Graphviz (one scenario of at most 10,000 states)
@@ -52,6 +52,7 @@ struct Explored<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let control = input::interruptible();
     let limits = arguments.limits.limits();
+    let reduction = if arguments.no_reduction { Reduction::None } else { Reduction::Persistent };
     let mut status = Status::Good;
     let inputs = arguments
         .scenarios
@@ -72,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     for (path, scenario, model) in inputs {
         let start = Instant::now();
         let exploration = input::with_progress(&control, &scenario.title, || {
-            explore_model(&model, scenario.expect.as_ref(), &limits, &control, None)
+            explore_model(&model, scenario.expect.as_ref(), reduction, &limits, &control, None)
         });
         let seconds = start.elapsed().as_secs_f64();
         let explored = Explored { path, scenario, model, exploration, seconds };
@@ -124,6 +125,7 @@ fn print_json(explored: &Explored<'_>) {
         "complete": exploration.coverage.stop.is_none(),
         "states": exploration.coverage.state_count,
         "transitions": exploration.coverage.transition_count,
+        "reduced": exploration.is_reduced,
         "outcomes": exploration.outcomes,
         "violations": violations,
         "expectations": exploration.verdict.name(),
@@ -164,6 +166,7 @@ fn print_verdict(explored: &Explored<'_>) {
     say!("{word}  {}", scenario.title);
     let coverage = &exploration.coverage;
     let stop = match coverage.stop {
+        None if exploration.is_reduced => "every schedule, those that differ".to_owned(),
         None => "every schedule".to_owned(),
         Some(Stop::States) => "stopped at the limit of states".to_owned(),
         Some(Stop::Memory) => "stopped at the limit of memory".to_owned(),

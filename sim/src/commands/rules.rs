@@ -4,7 +4,7 @@ use super::input::{self, BehaviourArguments};
 use super::output::{self, BAD, DIM, GOOD, NAME, STRONG, say, styled, wrapped};
 use super::{Failure, Status};
 use alertable::engine::explore::{Control, Limits};
-use alertable::exploration::explore_model;
+use alertable::exploration::{Reduction, explore_model};
 use alertable::system::RuleHits;
 use alertable_models::deviation::Deviation;
 use alertable_models::invariant::{self, Invariant};
@@ -243,7 +243,7 @@ fn coverage(paths: &[PathBuf], json: bool) -> Result<Status, Failure> {
     for path in super::check::scenario_files(paths)? {
         let scenario = input::read_scenario(&path)?;
         let model = input::model(&scenario, &path, &behaviour)?;
-        explore_model(&model, None, &Limits::default(), &control, Some(&hits));
+        explore_model(&model, None, Reduction::None, &Limits::default(), &control, Some(&hits));
         scenario_count += 1;
     }
     let (exercised, missed): (Vec<_>, Vec<_>) =

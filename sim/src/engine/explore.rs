@@ -4,8 +4,9 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
-use super::memo::{Memo, SlotSet};
+use super::memo::{Change, Memo, SlotSet};
 use super::path::Path;
+use super::persistent::{Chooser, Here};
 use super::visited::{Access, Visited, scramble};
 use super::{Ending, Parts, STEP_COUNT_MAX, TransitionSystem};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -239,7 +240,10 @@ struct Level<S: TransitionSystem> {
     transitions: Vec<S::Transition>,
     /// The state after each transition; what lies beyond is memory to be used again.
     successors: Vec<Summary>,
+    changes: Vec<Change>,
     fingerprints: Vec<u64>,
+    /// Which transitions are followed.
+    chosen: Vec<bool>,
     /// The transitions that lead to new states which were not followed yet, the last one first.
     fresh: Vec<usize>,
 }
@@ -251,7 +255,9 @@ impl<S: TransitionSystem> Level<S> {
             answers: Vec::new(),
             transitions: Vec::new(),
             successors: Vec::new(),
+            changes: Vec::new(),
             fingerprints: Vec::new(),
+            chosen: Vec::new(),
             fresh: Vec::new(),
         }
     }
@@ -268,6 +274,7 @@ struct Worker<'a, S: TransitionSystem, V, A> {
     /// The states themselves along the schedule.
     path: Path<'a, S>,
     memo: Memo<S::Transition>,
+    chooser: Chooser<S>,
     look_ahead: u64,
     violations: Vec<S::Violation>,
     tally: Tally,
@@ -288,6 +295,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             schedule: Vec::new(),
             path: Path::new(shared.system),
             memo: Memo::new(),
+            chooser: Chooser::new(),
             look_ahead: 0,
             violations: Vec::new(),
             tally: Tally::default(),
@@ -361,19 +369,26 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.tally.was_cut |= !is_over;
             let ending = if is_over { Ending::Rest } else { Ending::StepLimit };
             let state = self.path.state(&self.schedule, steps);
-            return self.visitor.end(state, &self.schedule, ending);
+            self.visitor.end(state, &self.schedule, ending);
+            self.shared.system.take_looked_at(state);
+            return;
         }
         self.levels[depth].fingerprints.clear();
+        self.levels[depth].changes.clear();
         self.levels[depth].fresh.clear();
         for index in 0..self.levels[depth].transitions.len() {
             self.make_successor(depth, index);
         }
+        self.choose(depth);
         let level = &mut self.levels[depth];
-        self.tally.transitions += level.transitions.len() as u64;
         // The processor reads the places of all successors while it goes on; the sum keeps the
         // compiler from leaving that out.
         self.look_ahead = std::hint::black_box(self.look_ahead);
         for (index, fingerprint) in level.fingerprints.iter().enumerate() {
+            if !level.chosen[index] {
+                continue;
+            }
+            self.tally.transitions += 1;
             if self.visited.insert(*fingerprint) {
                 level.fresh.push(index);
             }
@@ -381,6 +396,26 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         level.fresh.reverse();
         self.tally.new_states += level.fresh.len() as u64;
         self.tally.unreported += level.fresh.len() as u64;
+    }
+
+    /// Chooses which of the steps that are possible at a level are followed.
+    fn choose(&mut self, depth: usize) {
+        let Level { summary, answers, transitions, changes, chosen, .. } = &mut self.levels[depth];
+        if !self.shared.system.has_futures() {
+            chosen.clear();
+            chosen.resize(transitions.len(), true);
+            return;
+        }
+        let here =
+            Here { digests: &summary.digests, sum: summary.sum, answers, transitions, changes };
+        self.chooser.choose(
+            self.shared.system,
+            &mut self.memo,
+            &mut self.path,
+            &mut self.schedule,
+            here,
+            chosen,
+        );
     }
 
     /// Finds out what is possible at a level.
@@ -400,6 +435,22 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             &mut level.answers,
             &mut level.transitions,
         );
+        // What can still be done never grows.
+        #[cfg(debug_assertions)]
+        if let Some(above) = above.last()
+            && self.shared.system.has_futures()
+        {
+            for (before, after) in above.answers.iter().zip(&level.answers) {
+                let before = self.memo.answer(*before as usize).0.future.touch;
+                let after = self.memo.answer(*after as usize).0.future.touch;
+                let grown = (after.looked_at & !before.looked_at, after.changed & !before.changed);
+                assert_eq!(
+                    (grown, after.woken & !before.woken),
+                    ((0, 0), 0),
+                    "{after:?}, {before:?}"
+                );
+            }
+        }
     }
 
     /// Makes one of the steps that are possible at a level.
@@ -420,6 +471,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         );
         after.changed = change.slots;
         after.sum = here.sum.wrapping_add(change.sum);
+        level.changes.push(change);
         level.fingerprints.push(after.fingerprint());
         self.look_ahead = self.look_ahead.wrapping_add(self.visited.peek(after.fingerprint()));
         if !self.violations.is_empty() {

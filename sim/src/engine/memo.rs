@@ -12,8 +12,8 @@
 //! answer. Digests are strong 64-bit hashes, and are taken for what they stand for, as the
 //! fingerprints of states are.
 
-use super::TransitionSystem;
 use super::visited::fold;
+use super::{Future, TransitionSystem};
 use std::fmt::Debug;
 
 /// A set of slots, a bit for each; there are at most 63.
@@ -26,6 +26,11 @@ pub(super) struct Change {
     pub(super) slots: SlotSet,
     /// By how much the sum of everything changes.
     pub(super) sum: u64,
+    /// The slots that it, or who checks it, looks at.
+    pub(super) looked_at: SlotSet,
+    /// The slots that it looks at itself.
+    #[cfg(debug_assertions)]
+    pub(super) looked_at_by_step: SlotSet,
 }
 
 /// A state that is made when somebody looks at it.
@@ -89,13 +94,15 @@ struct StepAnswer {
 
 /// Which transitions come from a source.
 #[derive(Clone, Copy, Debug)]
-struct SourceAnswer {
+pub(super) struct SourceAnswer {
     /// The slots that were looked at.
-    looked_at: SlotSet,
+    pub(super) looked_at: SlotSet,
     /// What the sources before had told.
-    seen_before: u8,
+    pub(super) seen_before: u8,
     /// What this one tells.
-    seen: u8,
+    pub(super) seen: u8,
+    /// What it can still do.
+    pub(super) future: Future,
     first: u32,
     count: u32,
 }
@@ -158,8 +165,12 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         self.before.extend_from_slice(digests);
         let Made { before, after, changed, monitor } = state.step(transition);
         let known = violations.len();
+        #[cfg(debug_assertions)]
+        let looked_at_by_step = system.take_looked_at(before) | system.take_looked_at(after);
         system.check(before, transition, after, monitor, violations);
         let looked_at = system.take_looked_at(before) | system.take_looked_at(after);
+        #[cfg(debug_assertions)]
+        let looked_at = looked_at | looked_at_by_step;
         let (_, mut sum) = system.update_digests(Some(before), after, changed, digests);
         let first = self.changes.len();
         let mut slots = 0;
@@ -170,7 +181,13 @@ impl<T: Copy + Eq + Debug> Memo<T> {
                 sum = sum.wrapping_add(after.wrapping_sub(*before));
             }
         }
-        let change = Change { slots, sum };
+        let change = Change {
+            slots,
+            sum,
+            looked_at,
+            #[cfg(debug_assertions)]
+            looked_at_by_step,
+        };
         // A step that violates something is made, and reported, each time.
         if violations.len() == known {
             let question = Question::Step(system.number(transition));
@@ -202,10 +219,7 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             let answer = match inherited {
                 Some(known) if known.looked_at & changed == 0 && known.seen_before == seen => known,
                 _ => {
-                    let home = system.home_of_source(source);
-                    let number = self
-                        .find(Question::Source(source, seen), home, digests)
-                        .unwrap_or_else(|| self.look_anew(system, state, source, seen, digests));
+                    let number = self.source(system, state, source, seen, digests);
                     match answers.get_mut(source) {
                         Some(answer) => *answer = number as u32,
                         None => answers.push(number as u32),
@@ -228,6 +242,26 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         }
     }
 
+    /// The number of the answer for a source.
+    pub(super) fn source<S: TransitionSystem<Transition = T>>(
+        &mut self,
+        system: &S,
+        state: &mut impl Lazy<S>,
+        source: usize,
+        seen_before: u8,
+        digests: &[u64],
+    ) -> usize {
+        let home = system.home_of_source(source);
+        self.find(Question::Source(source, seen_before), home, digests)
+            .unwrap_or_else(|| self.look_anew(system, state, source, seen_before, digests))
+    }
+
+    /// An answer for a source, and the transitions that it names.
+    pub(super) fn answer(&self, number: usize) -> (SourceAnswer, &[T]) {
+        let answer = self.sources[number];
+        (answer, &self.transitions[answer.first as usize..][..answer.count as usize])
+    }
+
     fn look_anew<S: TransitionSystem<Transition = T>>(
         &mut self,
         system: &S,
@@ -239,10 +273,12 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         let state = state.state();
         let first = self.transitions.len();
         let seen = system.enabled_from(state, source, seen_before, &mut self.transitions);
+        let future =
+            if system.has_futures() { system.future(state, source) } else { Future::default() };
         let looked_at = system.take_looked_at(state);
         let count = (self.transitions.len() - first) as u32;
         let first = first as u32;
-        self.sources.push(SourceAnswer { looked_at, seen_before, seen, first, count });
+        self.sources.push(SourceAnswer { looked_at, seen_before, seen, future, first, count });
         let answer = self.sources.len() - 1;
         let question = Question::Source(source, seen_before);
         self.note(question, system.home_of_source(source), looked_at, digests, answer);

@@ -4,6 +4,7 @@ pub mod cycles;
 pub mod explore;
 pub mod memo;
 mod path;
+mod persistent;
 pub mod policy;
 pub mod rng;
 pub mod sample;
@@ -121,6 +122,29 @@ pub trait TransitionSystem: Sync {
         0
     }
 
+    /// Whether [`TransitionSystem::future`] tells anything.
+    fn has_futures(&self) -> bool {
+        false
+    }
+
+    /// What the transitions of a source can look at and change, from a state on.
+    fn future(&self, state: &Self::State, source: usize) -> Future {
+        let _ = (state, source);
+        Future::default()
+    }
+
+    /// The slots that change when a source is woken; see [`Touch::woken`].
+    fn woken(&self, source: usize) -> SlotSet {
+        let _ = source;
+        SlotSet::MAX
+    }
+
+    /// Whether a source has no transitions wherever sources before it have told this.
+    fn is_barred(&self, source: usize, seen: u8) -> bool {
+        let _ = (source, seen);
+        false
+    }
+
     /// About how much memory a state takes, in bytes.
     fn state_bytes(&self, state: &Self::State) -> usize {
         size_of_val(state)
@@ -144,6 +168,29 @@ pub trait TransitionSystem: Sync {
 
     /// Who makes a transition: a small number, the same for all transitions of one thread.
     fn actor(&self, transition: Self::Transition) -> usize;
+}
+
+/// What steps can look at and change: an upper bound.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Touch {
+    /// The slots that are looked at.
+    pub looked_at: SlotSet,
+    /// The slots that are changed.
+    pub changed: SlotSet,
+    /// The sources that are woken if they wait, a bit for the number of each.
+    pub woken: u64,
+}
+
+/// What a source can still do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Future {
+    /// What its transitions, now or later, can look at and change, whatever others do.
+    pub touch: Touch,
+    /// As much about its next transition, if that leads to the same next one of its own whatever
+    /// others have done.
+    pub next: Option<Touch>,
+    /// Others can wake it.
+    pub waits: bool,
 }
 
 /// Some parts of a state, of those that a system tells apart.

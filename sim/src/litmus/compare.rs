@@ -1,7 +1,7 @@
 //! What a real system was seen to do, beside what is allowed.
 
 use crate::engine::explore::{Control, Limits};
-use crate::exploration::explore_model;
+use crate::exploration::{Reduction, explore_model};
 use crate::judge::{Judgement, OutcomeSource, judge};
 use alertable_models::deviation::{Deviation, Deviations, Dialect};
 use alertable_models::machine::{Model, Settings, Time};
@@ -94,7 +94,8 @@ impl OutcomeSource for Explorer<'_> {
         let (scenario, time) = (self.scenario, self.time);
         let explore = || {
             let Some(model) = model(scenario, deviations, time) else { return (Vec::new(), false) };
-            let found = explore_model(&model, None, self.limits, self.control, None);
+            let found =
+                explore_model(&model, None, Reduction::Persistent, self.limits, self.control, None);
             (found.outcomes, found.coverage.stop.is_none())
         };
         self.known.entry(deviations).or_insert_with(explore).clone()

@@ -1,0 +1,74 @@
+//! What must hold of searches that leave schedules out: they find what the search of every
+//! schedule finds.
+
+use crate::walk::model;
+use alertable::engine::explore::{Control, Limits};
+use alertable::exploration::{Exploration, Reduction, explore_model};
+use alertable_models::deviation::Deviations;
+use alertable_models::machine::{Model, Time};
+use alertable_traces::outcome::Outcome;
+use alertable_traces::scenario::Scenario;
+use std::collections::BTreeSet;
+
+/// Larger scenarios are left out: half an exploration compares with nothing.
+const STATE_COUNT_MAX: u64 = 600;
+
+/// What an exploration finds.
+#[derive(PartialEq, Eq, Debug)]
+struct Found {
+    outcomes: Vec<Outcome>,
+    deadlocks: BTreeSet<(usize, String)>,
+    broken: BTreeSet<&'static str>,
+}
+
+/// Every schedule, or those that differ; nothing when there are too many.
+fn explored(model: &Model, reduction: Reduction) -> Option<(Found, Exploration)> {
+    let limits = Limits { state_count_max: STATE_COUNT_MAX, ..Limits::default() };
+    let found = explore_model(model, None, reduction, &limits, &Control::default(), None);
+    let broken = found.findings.iter().map(|finding| finding.invariant.id).collect();
+    found.coverage.stop.is_none().then(|| {
+        let (outcomes, deadlocks) = (found.outcomes.clone(), found.deadlocks.clone());
+        (Found { outcomes, deadlocks, broken }, found)
+    })
+}
+
+/// How many states both searches of a model took, if all was covered; an error if they found
+/// different things.
+pub(crate) fn compare(plain: &Model, reduced: &Model) -> Result<Option<(u64, u64)>, String> {
+    let Some((expected, all)) = explored(plain, Reduction::None) else { return Ok(None) };
+    let (found, fewer) = explored(reduced, Reduction::Persistent)
+        .ok_or("the search of fewer schedules has more states")?;
+    let counts = (all.coverage.state_count, fewer.coverage.state_count);
+    if counts.0 < counts.1 {
+        return Err(format!("{} states instead of {}", counts.1, counts.0));
+    }
+    if found == expected {
+        return Ok(Some(counts));
+    }
+    Err(format!("{:?}: {found:?} instead of {expected:?}", plain.settings.time))
+}
+
+/// The two models of a scenario, in urgent and in free time.
+pub(crate) fn in_both_times(
+    scenario: &Scenario,
+    of_plain: Deviations,
+    of_reduced: Deviations,
+) -> Result<[(Model, Model); 2], String> {
+    let (plain, reduced) = (model(scenario, of_plain)?, model(scenario, of_reduced)?);
+    Ok([Time::Urgent, Time::Free].map(|time| {
+        let mut models = (plain.clone(), reduced.clone());
+        (models.0.settings.time, models.1.settings.time) = (time, time);
+        models
+    }))
+}
+
+/// A search that leaves schedules out finds the same as the search of every schedule.
+pub(crate) fn reduction_is_exact(
+    scenario: &Scenario,
+    deviations: Deviations,
+) -> Result<(), String> {
+    for (plain, reduced) in in_both_times(scenario, Deviations::NONE, deviations)? {
+        compare(&plain, &reduced)?;
+    }
+    Ok(())
+}
