@@ -36,12 +36,13 @@ mod tool;
 #[path = "properties/walk.rs"]
 mod walk;
 
-use alertable_models::deviation::{Deviation, Deviations, Kind};
+use alertable_models::deviation::{DIALECTS, Deviation, Deviations, Kind};
 use alertable_traces::scenario::Scenario;
 use alertable_traces::{read_scenario, scenario_to_json};
 use generator::{Topic, scenarios};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use std::path::{Path, PathBuf};
 
 /// How many scenarios a property is tried on, unless `PROPTEST_CASES` says otherwise.
 const CASE_COUNT: u32 = 64;
@@ -258,6 +259,37 @@ fn reduction_is_exact_under_every_deviation() {
         }
     }
     assert!(compared > 2_000 && reduced > 700, "{reduced} of {compared} were reduced");
+}
+
+fn scenario_files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders = vec![root.join("traces/corpus/scenarios")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn reduction_is_exact_on_the_corpus() {
+    let (mut all, mut fewer) = (0, 0);
+    for path in scenario_files() {
+        let scenario = read_scenario(&std::fs::read_to_string(&path).unwrap(), None).unwrap();
+        let dialect = scenario.dialect.as_deref().unwrap_or("windows");
+        let deviations = DIALECTS.iter().find(|d| d.name == dialect).unwrap().deviations;
+        for (one, other) in reduction::in_both_times(&scenario, deviations, deviations).unwrap() {
+            let counts = reduction::compare(&one, &other)
+                .unwrap_or_else(|reason| panic!("{}: {reason}", path.display()));
+            let (one, other) = counts.unwrap_or_default();
+            (all, fewer) = (all + one, fewer + other);
+        }
+    }
+    assert!(fewer < all, "{fewer} of {all} states");
 }
 
 #[test]
