@@ -208,12 +208,13 @@ fn explore_says_that_expectations_are_met() {
 }
 
 /// The fields of an exploration; what came to the page later stands last.
-const EXPLORED_FIELDS: [&str; 12] = [
+const EXPLORED_FIELDS: [&str; 13] = [
     "scenario",
     "file",
     "complete",
     "states",
     "transitions",
+    "reduced",
     "outcomes",
     "violations",
     "expectations",

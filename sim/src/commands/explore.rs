@@ -166,7 +166,7 @@ fn print_verdict(explored: &Explored<'_>) {
     say!("{word}  {}", scenario.title);
     let coverage = &exploration.coverage;
     let stop = match coverage.stop {
-        None if exploration.is_reduced => "every schedule, those that differ".to_owned(),
+        None if exploration.is_reduced => "every schedule, reduced".to_owned(),
         None => "every schedule".to_owned(),
         Some(Stop::States) => "stopped at the limit of states".to_owned(),
         Some(Stop::Memory) => "stopped at the limit of memory".to_owned(),
