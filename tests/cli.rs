@@ -244,6 +244,31 @@ fn explore_json_is_a_line_a_scenario() {
 }
 
 #[test]
+fn witness_shows_a_schedule_to_an_outcome_that_matches() {
+    let ran = alertable(["explore", MET, "--witness", "second=0"]).ends_with(0);
+    assert!(ran.stdout.contains("outcome 2 of 2 matches"), "{ran}");
+    let run = alertable(["run"].iter().chain(&hint(&ran))).ends_with(0);
+    assert!(run.stdout.contains("second = 0"), "{run}");
+
+    let ran = alertable(["explore", MET, "--witness", r#"{"end": "blocked"}"#]).ends_with(1);
+    assert!(ran.stdout.contains("none of the 2 outcomes matches"), "{ran}");
+    let json = alertable(["explore", "--json", MET, "--witness", "second=0"]).ends_with(0);
+    assert_eq!(document(&json)["witness"]["outcome"], 1);
+    let ran = alertable(["explore", MET, "--witness", r#"{"lables": {}}"#]).ends_with(2);
+    assert!(ran.stderr.contains("did you mean \"labels\"?"), "{ran}");
+}
+
+#[test]
+fn searches_with_and_without_reduction_find_the_same() {
+    let reduced = alertable(["explore", "--json", MET]).ends_with(0);
+    let plain = alertable(["explore", "--json", MET, "--no-reduction"]).ends_with(0);
+    let (reduced, plain) = (document(&reduced), document(&plain));
+    assert_eq!((&reduced["reduced"], &plain["reduced"]), (&true.into(), &false.into()));
+    assert_eq!(reduced["outcomes"], plain["outcomes"]);
+    assert!(reduced["states"].as_u64() < plain["states"].as_u64());
+}
+
+#[test]
 fn outcomes_that_explore_prints_are_documents() {
     let ran = alertable(["explore", "--json", MET]);
     for outcome in document(&ran)["outcomes"].as_array().unwrap() {

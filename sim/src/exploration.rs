@@ -36,6 +36,17 @@ pub struct Exploration {
     pub verdict: Verdict,
     /// What is wrong with the expectations.
     pub failures: Vec<FailedExpectation>,
+    /// What tells the states at rest apart that come to each outcome.
+    keys: Vec<Vec<u64>>,
+}
+
+impl Exploration {
+    /// A shortest schedule to an outcome, given its number among all; none if the space is too
+    /// large to search for it, or if no schedule comes to rest with it.
+    pub fn schedule_to(&self, model: &Model, outcome: usize) -> Option<Vec<Transition>> {
+        let system = System { model, checked: false, hits: None, futures: None };
+        shortest_to(&system, &self.keys[outcome])
+    }
 }
 
 /// Whether a scenario's expectations are met.
@@ -138,11 +149,12 @@ pub fn explore_model(
             Finding { expected, ..shortest_finding(&plain, &violation, schedule) }
         })
         .collect();
-    let states_of = |outcome: &Outcome| -> Vec<u64> {
-        outcomes.iter().filter(|(_, other)| *other == outcome).map(|(key, _)| *key).collect()
-    };
     let distinct: Vec<Outcome> =
         outcomes.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let mut keys = vec![Vec::new(); distinct.len()];
+    for (key, outcome) in &outcomes {
+        keys[distinct.binary_search(outcome).expect("all are in it")].push(*key);
+    }
     let deadlocks = deadlocks
         .into_iter()
         .filter_map(|(key, cycle)| Some((distinct.binary_search(&outcomes[&key]).ok()?, cycle)))
@@ -174,15 +186,22 @@ pub fn explore_model(
     let failures = failures
         .into_iter()
         .map(|failure| FailedExpectation {
-            schedule: failure
-                .outcome
-                .and_then(|index| shortest_to(&plain, &states_of(&distinct[index]))),
+            schedule: failure.outcome.and_then(|index| shortest_to(&plain, &keys[index])),
             message: failure.to_string(),
         })
         .chain(unbroken)
         .collect();
     let is_reduced = futures.is_some();
-    Exploration { coverage, is_reduced, outcomes: distinct, deadlocks, findings, verdict, failures }
+    Exploration {
+        coverage,
+        is_reduced,
+        outcomes: distinct,
+        deadlocks,
+        findings,
+        verdict,
+        failures,
+        keys,
+    }
 }
 
 /// What the failures that are certain say about all.

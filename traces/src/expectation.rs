@@ -177,7 +177,7 @@ fn check_sometimes(clause: Clause, pattern: &Pattern, outcomes: &[Outcome]) -> O
             let mismatch = pattern.mismatch(first).map(|mismatch| mismatch.to_string());
             let count = outcomes.len();
             let mismatch = mismatch.unwrap_or_default();
-            format!("none of the {count} outcomes matches; in outcome 0, {mismatch}")
+            format!("none of the {count} outcomes matches; in outcome 1, {mismatch}")
         }
     };
     Some(Failure { clause, pattern: None, outcome: None, outcome_count: 0, reason })
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(
             failures(exactly, &[SOME, NONE]),
             [
-                "exactly, pattern 1: none of the 2 outcomes matches; in outcome 0, end is \"blocked\", not \"limit\"",
+                "exactly, pattern 1: none of the 2 outcomes matches; in outcome 1, end is \"blocked\", not \"limit\"",
                 "exactly, outcome 2: none of the 2 patterns matches it",
             ]
         );

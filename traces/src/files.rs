@@ -8,6 +8,7 @@ use crate::limits::{DOCUMENT_BYTES_MAX, LINE_BYTES_MAX};
 use crate::lines::{Lines, unreadable, utf8};
 use crate::observation::Observation;
 use crate::outcome::Outcome;
+use crate::pattern::Pattern;
 use crate::read::Read as _;
 use crate::scenario::Scenario;
 use std::fs::File;
@@ -48,6 +49,25 @@ pub fn read_outcome(text: &str, file: Option<&str>) -> Result<Outcome, Error> {
     check_size(text.len() as u64, file)?;
     let read = parse(text).and_then(|node| Outcome::read(&node, &mut Context::captured()));
     read.map_err(|fault| fault.locate(text, file, 1))
+}
+
+/// Reads a pattern for outcomes: an object as in a scenario's expectations, or in short
+/// `LABEL=RESULT`.
+///
+/// # Errors
+/// The first mistake, as for [`read_scenario`].
+pub fn read_pattern(text: &str) -> Result<Pattern, Error> {
+    let spelled_out = match text.split_once('=') {
+        Some((label, result)) if !text.trim_start().starts_with('{') => {
+            let is_number = result.parse::<i64>().is_ok();
+            let result = if is_number { result.to_owned() } else { format!("{result:?}") };
+            format!("{{\"labels\": {{{label:?}: {result}}}}}")
+        }
+        _ => text.to_owned(),
+    };
+    check_size(spelled_out.len() as u64, None)?;
+    let read = parse(&spelled_out).and_then(|node| Pattern::read(&node, &mut Context::captured()));
+    read.map_err(|fault| fault.locate(&spelled_out, None, 1))
 }
 
 /// Reads observations, one a line. Blank lines are skipped. The name of the file is for errors.

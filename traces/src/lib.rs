@@ -47,8 +47,8 @@ pub mod trace;
 pub use document::{DocumentKind, FORMAT_VERSION};
 pub use error::Error;
 pub use files::{
-    document_kind, document_kind_of_file, read_observations, read_outcome, read_scenario,
-    read_scenario_file, read_text_file,
+    document_kind, document_kind_of_file, read_observations, read_outcome, read_pattern,
+    read_scenario, read_scenario_file, read_text_file,
 };
 pub use matching::Mismatch;
 pub use scenario::scenario_to_json;

@@ -12,6 +12,8 @@ use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
 use alertable::graph::state_graph_dot;
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::{Model, Time, Transition};
+use alertable_traces::expectation::Expectations;
+use alertable_traces::pattern::Pattern;
 use alertable_traces::scenario::Scenario;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,10 @@ pub(super) struct Arguments {
     /// Follow every schedule, also those that come to the same as others
     #[arg(long)]
     no_reduction: bool,
+    /// Show a shortest schedule to an outcome that matches: LABEL=RESULT, or a pattern as in a
+    /// scenario's expectations
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    witness: Option<Pattern>,
     /// Write the graph of states, for Graphviz (one scenario of at most 10,000 states)
     #[arg(long, value_name = "FILE.dot")]
     graph: Option<PathBuf>,
@@ -47,6 +53,34 @@ struct Explored<'a> {
     model: Model,
     exploration: Exploration,
     seconds: f64,
+    /// What was asked for an outcome that matches a pattern, if it was.
+    witness: Option<Witness>,
+}
+
+/// What there is to say about outcomes that match a pattern.
+enum Witness {
+    /// The number of one, and a shortest schedule to it; none if the space is too large to search
+    /// for that.
+    Found(usize, Option<Vec<Transition>>),
+    /// None matches; why the one that comes nearest does not.
+    None(String),
+}
+
+impl Witness {
+    fn of(model: &Model, exploration: &Exploration, pattern: &Pattern) -> Self {
+        let outcomes = &exploration.outcomes;
+        if let Some(outcome) = outcomes.iter().position(|outcome| pattern.matches(outcome)) {
+            return Witness::Found(outcome, exploration.schedule_to(model, outcome));
+        }
+        let sometimes =
+            Expectations { sometimes: vec![pattern.clone()], ..Expectations::default() };
+        let failure = sometimes.failures(outcomes).into_iter().next();
+        Witness::None(failure.map(|failure| failure.reason).unwrap_or_default())
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    alertable_traces::read_pattern(text).map_err(|error| error.to_string())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
@@ -76,8 +110,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
             explore_model(&model, scenario.expect.as_ref(), reduction, &limits, &control, None)
         });
         let seconds = start.elapsed().as_secs_f64();
-        let explored = Explored { path, scenario, model, exploration, seconds };
+        let pattern = arguments.witness.as_ref();
+        let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
+        let explored = Explored { path, scenario, model, exploration, seconds, witness };
         status = status.max(status_of(&explored.exploration));
+        if matches!(explored.witness, Some(Witness::None(_))) {
+            status = status.max(Status::Finding);
+        }
         if arguments.json {
             print_json(&explored);
         } else {
@@ -98,7 +137,7 @@ pub(super) fn status_of(exploration: &Exploration) -> Status {
 }
 
 fn print_json(explored: &Explored<'_>) {
-    let Explored { path, scenario, model, exploration, seconds } = explored;
+    let Explored { path, scenario, model, exploration, seconds, witness } = explored;
     let names = |schedule: &[Transition]| schedule_names(&model.program, schedule);
     let violations: Vec<_> = exploration
         .findings
@@ -119,7 +158,7 @@ fn print_json(explored: &Explored<'_>) {
         .iter()
         .map(|(outcome, cycle)| json!({ "outcome": outcome, "cycle": cycle }))
         .collect();
-    output::print_json(&json!({
+    let mut document = json!({
         "scenario": scenario.title,
         "file": path.display().to_string(),
         "complete": exploration.coverage.stop.is_none(),
@@ -133,12 +172,24 @@ fn print_json(explored: &Explored<'_>) {
         "seconds": seconds,
         "peak_bytes": exploration.coverage.peak_bytes,
         "deadlocks": deadlocks,
-    }));
+    });
+    if let Some(witness) = witness {
+        document["witness"] = match witness {
+            Witness::Found(outcome, schedule) => json!({
+                "outcome": outcome,
+                "schedule": schedule.as_deref().map(names),
+                "picks": schedule.as_deref().map(|schedule| picks(model, schedule)),
+            }),
+            Witness::None(reason) => json!({ "outcome": null, "reason": reason }),
+        };
+    }
+    output::print_json(&document);
 }
 
 fn print_text(explored: &Explored<'_>, outcome_count_max: usize) {
     print_verdict(explored);
     print_evidence(explored.path, &explored.model, &explored.exploration);
+    print_witness(explored);
     let outcomes = &explored.exploration.outcomes;
     for (index, outcome) in outcomes.iter().take(outcome_count_max).enumerate() {
         say!("  {}", styled(STRONG, format_args!("outcome {} of {}", index + 1, outcomes.len())));
@@ -184,6 +235,21 @@ fn print_verdict(explored: &Explored<'_>) {
         counted(exploration.outcomes.len() as u64, "outcome"),
     );
     say!("{}", styled(DIM, wrapped(&text, 2)));
+}
+
+fn print_witness(explored: &Explored<'_>) {
+    match &explored.witness {
+        None => {}
+        Some(Witness::Found(outcome, schedule)) => {
+            let count = explored.exploration.outcomes.len();
+            say!("  {}", styled(GOOD, format_args!("outcome {} of {count} matches", outcome + 1)));
+            match schedule {
+                Some(schedule) => print_schedule(explored.path, &explored.model, schedule),
+                None => say!("    the space is too large to search for a shortest schedule"),
+            }
+        }
+        Some(Witness::None(reason)) => say!("{}", styled(BAD, wrapped(reason, 2))),
+    }
 }
 
 /// What is wrong: the shortest evidence, then how to see it happen.
