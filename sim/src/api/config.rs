@@ -7,8 +7,8 @@ use alertable_models::event::{Event, IoResult, Observer, TimerChange};
 use alertable_models::ids::{CallId, ObjectId, ThreadId};
 use alertable_models::io::port::Packet;
 use alertable_models::ke::apc::Kapc;
-use alertable_models::ke::thread::ThreadRole;
-use alertable_models::machine::{Machine, Model, Transition};
+use alertable_models::ke::thread::{ThreadRole, ThreadState};
+use alertable_models::machine::{Machine, Model, Seen, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::parts::Parts;
 use alertable_models::program::{Place, Program};
@@ -62,6 +62,8 @@ pub(super) struct Config {
     pub(super) outputs: Vec<(ThreadId, Output)>,
     /// For each timer, the earliest moment at which it can be due, in nanoseconds.
     dues: Vec<u64>,
+    /// By thread, what its latest step has looked at.
+    looked_at: Vec<SlotSet>,
 }
 
 impl Config {
@@ -70,7 +72,8 @@ impl Config {
         let mut machine = model.initial();
         let machine_print = machine.fingerprint(Parts::ALL);
         let dues = vec![0; model.program.timers().len()];
-        Config { machine, machine_print, outputs: Vec::new(), dues }
+        let looked_at = vec![0; model.program.thread_ids().count()];
+        Config { machine, machine_print, outputs: Vec::new(), dues, looked_at }
     }
 
     /// Equal for equal situations, and for others but for a chance of one in 2⁶⁴.
@@ -89,6 +92,11 @@ impl Config {
         self.outputs.iter().find(|(owner, _)| *owner == thread).map(|(_, output)| output)
     }
 
+    /// What a thread's latest step has looked at: where it waits, what for.
+    pub(super) fn looked_at_by(&self, thread: ThreadId) -> SlotSet {
+        self.looked_at[thread.index()]
+    }
+
     /// The trace has told of a thread's output.
     pub(super) fn tell(&mut self, thread: ThreadId) {
         self.outputs.retain(|(owner, _)| *owner != thread);
@@ -99,6 +107,7 @@ impl Config {
         self.machine_print = source.machine_print;
         self.outputs.clone_from(&source.outputs);
         self.dues.clone_from(&source.dues);
+        self.looked_at.clone_from(&source.looked_at);
     }
 }
 
@@ -219,6 +228,39 @@ impl<'a> Stepper<'a> {
         self.waiting = waiting;
     }
 
+    /// As [`Stepper::moves`], of one thread.
+    pub(super) fn moves_of(
+        &mut self,
+        config: &Config,
+        progress: &Progress,
+        thread: ThreadId,
+        out: &mut Vec<Move>,
+    ) {
+        const SYSTEM: usize = 0;
+        out.clear();
+        let mut enabled = std::mem::take(&mut self.enabled);
+        enabled.clear();
+        let seen = self.model.enabled_from(&config.machine, SYSTEM, Seen::default(), &mut enabled);
+        let source = SYSTEM + 1 + thread.index();
+        self.model.enabled_from(&config.machine, source, seen, &mut enabled);
+        let told = enabled.iter().filter(|t| self.is_told(config, progress, **t));
+        out.extend(told.map(|transition| Move { transition: *transition, is_due_now: false }));
+        self.enabled = enabled;
+        if config.machine.kernel().thread(thread).state != ThreadState::User {
+            let mut waiting = std::mem::take(&mut self.waiting);
+            waiting.clear();
+            self.model.not_due(&config.machine, &mut waiting);
+            for (transition, ms) in &waiting {
+                if *transition == Transition::TimeOut(thread)
+                    && self.is_due(config, progress, *transition, *ms)
+                {
+                    out.push(Move { transition: *transition, is_due_now: true });
+                }
+            }
+            self.waiting = waiting;
+        }
+    }
+
     /// Whether what the trace has told so far lets a step happen: a thread goes on from user mode
     /// only where its own trace says that it does.
     fn is_told(&self, config: &Config, progress: &Progress, transition: Transition) -> bool {
@@ -294,6 +336,9 @@ impl<'a> Stepper<'a> {
         let looked_at = machine.take_looked_at(self.model.slots());
         let parts = machine.take_touched();
         config.machine_print = machine.fingerprint(parts);
+        if let Actor::Thread(thread) = chosen.actor() {
+            config.looked_at[thread.index()] = looked_at;
+        }
         self.note_timers(&mut config, chosen, progress);
         for (thread, output) in self.notes.outputs.drain(..) {
             match config.outputs.binary_search_by_key(&thread, |(owner, _)| *owner) {

@@ -73,6 +73,12 @@ impl Progress {
         self.now = t;
     }
 
+    /// Back to where a thread had told this, and the next event is of this time.
+    pub(super) fn go_back(&mut self, thread: ThreadId, told: &Told, t: u64) {
+        self.threads[thread.index()].clone_from(told);
+        self.now = t;
+    }
+
     /// An event has been explained.
     pub(super) fn tell(&mut self, thread: ThreadId, event: &ApiEvent) {
         let told = &mut self.threads[thread.index()];

@@ -1,21 +1,25 @@
 //! What is said of a trace that is not explained.
 
-use super::Session;
-use super::config::{Actor, Config, Move};
+use super::End;
+use super::config::{Actor, Config, Move, Stepper};
 use super::search::{Goal, Search};
 use crate::describe::{apc_text, result_text};
-use alertable_models::ids::ThreadId;
+use crate::state_text::state_text;
+use alertable_models::machine::Model;
 use alertable_models::program::Place;
 use alertable_models::rule::RuleId;
-use alertable_traces::trace::api::{ApiEvent, ApiEventKind};
+use alertable_traces::trace::api::ApiEventKind;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The most steps that are made to find what would have been allowed.
+const STEP_COUNT_MAX: u64 = 200_000;
 
 /// Why an event of a trace is not explained.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// How many events before it are.
     pub explained_count: u64,
-    /// The line of the event; 0 when a limit was met instead.
+    /// The line of the event.
     pub line: u32,
     /// Its thread.
     pub thread: String,
@@ -39,31 +43,19 @@ pub struct Allowed {
 }
 
 impl Report {
-    /// For the search having met its limit.
-    pub(super) fn at_limit(session: &Session<'_>) -> Self {
-        Report {
-            explained_count: session.count,
-            line: 0,
-            thread: String::new(),
-            event: String::new(),
-            message: "the search met its limit".to_owned(),
-            allowed: Vec::new(),
-            state: Vec::new(),
-        }
-    }
-
-    pub(super) fn new(session: &mut Session<'_>, thread: ThreadId, event: &ApiEvent) -> Self {
-        let program = &session.stepper.model.program;
-        let name = program.thread_name(thread).to_owned();
-        let mismatch = mismatch(session, thread, event);
-        let allowed = if mismatch.is_some() { Vec::new() } else { allowed(session, thread, event) };
+    pub(super) fn new(stepper: &mut Stepper<'_>, end: &End) -> Self {
+        let End { count, thread, event, states, .. } = end;
+        let program = &stepper.model.program;
+        let name = program.thread_name(*thread).to_owned();
+        let mismatch = mismatch(stepper.model, end);
+        let state = states.first().map(|config| state_text(program, &config.machine));
+        let allowed = if mismatch.is_some() { Vec::new() } else { allowed(stepper, end) };
         let message = mismatch.unwrap_or_else(|| match allowed.as_slice() {
             [] => format!("{name} could not have got so far"),
             _ => "nothing that is allowed leads to it".to_owned(),
         });
-        let state = session.states.first().map(|config| state_text(session, config));
         Report {
-            explained_count: session.count,
+            explained_count: *count,
             line: event.line,
             thread: name,
             event: event_text(&event.what),
@@ -86,10 +78,11 @@ fn event_text(what: &ApiEventKind) -> String {
 }
 
 /// Whether the scenario's program does something else here, and what.
-fn mismatch(session: &Session<'_>, thread: ThreadId, event: &ApiEvent) -> Option<String> {
-    let model = session.stepper.model;
+fn mismatch(model: &Model, end: &End) -> Option<String> {
+    let End { thread, event, states, .. } = end;
+    let thread = *thread;
     let mut steps = BTreeSet::new();
-    for config in &session.states {
+    for config in states {
         if config.output(thread).is_some() {
             return None;
         }
@@ -122,14 +115,15 @@ fn mismatch(session: &Session<'_>, thread: ThreadId, event: &ApiEvent) -> Option
 }
 
 /// What could have reached the thread instead of the event.
-fn allowed(session: &mut Session<'_>, thread: ThreadId, event: &ApiEvent) -> Vec<Allowed> {
+fn allowed(stepper: &mut Stepper<'_>, end: &End) -> Vec<Allowed> {
+    let End { thread, event, states, progress, .. } = end;
+    let thread = *thread;
     let mut steps: Vec<(Config, Move)> = Vec::new();
-    let progress = session.progress.clone();
     let goal = Goal::of(&event.what);
-    let states: Vec<Config> = session.states.clone();
-    let mut search = Search { stepper: &mut session.stepper, progress: &progress, thread, goal };
+    let limit = stepper.step_count.saturating_add(STEP_COUNT_MAX);
+    let mut search = Search { stepper, progress, thread, goal };
     let mut seen = BTreeMap::new();
-    search.full(&states, |config, moves| {
+    search.full(states, limit, |config, moves| {
         let own = |chosen: &&Move| chosen.actor() == Actor::Thread(thread);
         steps.extend(moves.iter().filter(own).map(|chosen| (config.clone(), *chosen)));
         if config.output(thread).is_some() {
@@ -137,7 +131,7 @@ fn allowed(session: &mut Session<'_>, thread: ThreadId, event: &ApiEvent) -> Vec
         }
     });
     let mut allowed: BTreeMap<String, BTreeSet<RuleId>> = BTreeMap::new();
-    let program = &session.stepper.model.program;
+    let program = &stepper.model.program;
     let text = |config: &Config| {
         let output = config.output(thread)?;
         let result =
@@ -150,9 +144,9 @@ fn allowed(session: &mut Session<'_>, thread: ThreadId, event: &ApiEvent) -> Vec
         }
     }
     for (config, chosen) in steps {
-        let Some((after, _)) = session.stepper.step(&config, chosen, &progress) else { continue };
+        let Some((after, _)) = stepper.step(&config, chosen, progress) else { continue };
         if let Some(text) = text(&after) {
-            let rules = session.stepper.rules(&config, chosen, &progress);
+            let rules = stepper.rules(&config, chosen, progress);
             allowed.entry(text).or_default().extend(rules);
         }
     }
@@ -161,9 +155,4 @@ fn allowed(session: &mut Session<'_>, thread: ThreadId, event: &ApiEvent) -> Vec
         rules: rules.into_iter().map(|rule| rule.rule().id).collect(),
     };
     allowed.into_iter().map(entry).collect()
-}
-
-/// The threads and objects of a state.
-fn state_text(session: &Session<'_>, config: &Config) -> Vec<(String, String)> {
-    crate::state_text::state_text(&session.stepper.model.program, &config.machine)
 }

@@ -1,7 +1,7 @@
 //! Searching for the states that explain one more event.
 //!
-//! A state is kept for all those that can be reached from it by steps that may still happen, so
-//! nothing happens in a kept state before an event needs it: just-in-time linearization, as in
+//! A state stands for all those that can be reached from it by steps that may still happen, so
+//! nothing happens in a state before an event needs it: just-in-time linearization, as in
 //! G. Lowe, "Testing for linearizability" (2017). To explain an event of a thread, the thread goes
 //! on; whatever another one does first matters only if it makes a difference to what the thread
 //! does, that is, if the two do not commute.
@@ -52,15 +52,6 @@ impl<'e> Goal<'e> {
     }
 }
 
-/// How hard a search tries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Effort {
-    /// Only what makes a difference by itself comes before the thread's own steps.
-    Likely,
-    /// Everything that can happen is tried.
-    Full,
-}
-
 /// What a search has found.
 pub(super) struct Found {
     /// The states that explain the event.
@@ -78,10 +69,18 @@ pub(super) struct Search<'s, 'a> {
 }
 
 /// A step of the thread itself.
-struct Own {
+pub(super) struct Own {
     chosen: Move,
-    after: Config,
-    looked_at: SlotSet,
+    pub(super) after: Config,
+    pub(super) looked_at: SlotSet,
+}
+
+/// Where what others did has come to make a difference to a thread.
+pub(super) struct Others {
+    pub(super) after: Config,
+    pub(super) looked_at: SlotSet,
+    /// How many steps there were.
+    pub(super) count: usize,
 }
 
 impl Search<'_, '_> {
@@ -113,61 +112,11 @@ impl Search<'_, '_> {
         }
     }
 
-    /// The states that explain the event, from those that explain what came before.
-    pub(super) fn run(&mut self, from: &[Config], effort: Effort) -> Found {
-        match effort {
-            Effort::Likely => self.likely(from),
-            Effort::Full => self.full(from, |_, _| ()),
-        }
-    }
-
-    fn likely(&mut self, from: &[Config]) -> Found {
-        let mut found = Found { states: Vec::new(), is_complete: true };
-        let mut seen = HashSet::new();
-        let mut stack = Vec::new();
-        for config in from.iter().rev() {
-            if seen.insert(config.fingerprint()) {
-                stack.push(self.stepper.copy(config));
-            }
-        }
-        let mut moves = Vec::new();
-        while let Some(config) = stack.pop() {
-            if self.is_reached(&config) {
-                found.states.push(config);
-                continue;
-            }
-            if seen.len() > STATE_COUNT_MAX {
-                found.is_complete = false;
-                break;
-            }
-            self.stepper.moves(&config, self.progress, &mut moves);
-            let mut next = Vec::new();
-            let own = self.own_steps(&config, &moves);
-            for chosen in moves.iter().copied() {
-                if self.is_own(chosen) {
-                    continue;
-                }
-                let matters = self.follow(&config, &own, chosen, &moves, &mut next);
-                found.is_complete &= matters;
-            }
-            next.extend(own.into_iter().map(|own| own.after));
-            for config in next {
-                if seen.insert(config.fingerprint()) {
-                    stack.push(config);
-                } else {
-                    self.stepper.recycle(config);
-                }
-            }
-            self.stepper.recycle(config);
-        }
-        found
-    }
-
-    fn is_own(&self, chosen: Move) -> bool {
+    pub(super) fn is_own(&self, chosen: Move) -> bool {
         chosen.actor() == Actor::Thread(self.thread)
     }
 
-    fn own_steps(&mut self, config: &Config, moves: &[Move]) -> Vec<Own> {
+    pub(super) fn own_steps(&mut self, config: &Config, moves: &[Move]) -> Vec<Own> {
         let own: Vec<Move> = moves.iter().copied().filter(|chosen| self.is_own(*chosen)).collect();
         let step = |chosen| {
             let (after, looked_at) = self.stepper.step(config, chosen, self.progress)?;
@@ -176,21 +125,17 @@ impl Search<'_, '_> {
         own.into_iter().filter_map(step).collect()
     }
 
-    /// Follows what another actor does until it makes a difference to the thread; then that state
-    /// is one to go on from. Whether it is.
-    fn follow(
+    /// Follows what another actor does until it makes a difference to the thread; the state in
+    /// which it does.
+    pub(super) fn follow(
         &mut self,
         config: &Config,
         own: &[Own],
         first: Move,
         before: &[Move],
-        out: &mut Vec<Config>,
-    ) -> bool {
+    ) -> Option<Others> {
         let mut path = vec![first];
-        let Some((mut here, mut looked_at)) = self.stepper.step(config, first, self.progress)
-        else {
-            return true;
-        };
+        let (mut here, mut looked_at) = self.stepper.step(config, first, self.progress)?;
         let mut moves = Vec::new();
         loop {
             self.stepper.moves(&here, self.progress, &mut moves);
@@ -202,8 +147,7 @@ impl Search<'_, '_> {
                 })
             };
             if matters {
-                out.push(here);
-                return true;
+                return Some(Others { after: here, looked_at, count: path.len() });
             }
             let is_next = |chosen: &&Move| {
                 !self.is_own(**chosen)
@@ -217,7 +161,7 @@ impl Search<'_, '_> {
             });
             let Some((after, seen)) = stepped else {
                 self.stepper.recycle(here);
-                return false;
+                return None;
             };
             self.stepper.recycle(std::mem::replace(&mut here, after));
             looked_at |= seen;
@@ -255,6 +199,7 @@ impl Search<'_, '_> {
     pub(super) fn full(
         &mut self,
         from: &[Config],
+        step_count_max: u64,
         mut on_state: impl FnMut(&Config, &[Move]),
     ) -> Found {
         let mut found = Found { states: Vec::new(), is_complete: true };
@@ -271,7 +216,7 @@ impl Search<'_, '_> {
                 found.states.push(config);
                 continue;
             }
-            if seen.len() > STATE_COUNT_MAX {
+            if seen.len() > STATE_COUNT_MAX || self.stepper.step_count > step_count_max {
                 found.is_complete = false;
                 break;
             }

@@ -89,14 +89,6 @@ pub(super) fn print(path: &Path, judged: &Judged, single: bool) {
             print_report(report, judged);
         }
         Verdict::Unexplained(report) => print_event(report),
-        Verdict::Undecided(report) if report.line == 0 => {
-            let count = report.explained_count;
-            say!(
-                "{}  {file}: {} after {count} events",
-                styled(UNSURE, "undecided"),
-                report.message
-            );
-        }
         Verdict::Undecided(report) => {
             let line = report.line;
             let word = styled(UNSURE, "undecided");
