@@ -228,6 +228,12 @@ impl<'a> Stepper<'a> {
         self.waiting = waiting;
     }
 
+    /// Whether a thread's next step is a call.
+    pub(super) fn is_about_to_call(&self, config: &Config, thread: ThreadId) -> bool {
+        matches!(self.model.place(&config.machine, thread), Place::Call(_))
+            && config.output(thread).is_none()
+    }
+
     /// As [`Stepper::moves`], of one thread.
     pub(super) fn moves_of(
         &mut self,

@@ -12,6 +12,7 @@
 //! that fails, everything that could have happened is followed at once ([`sweep`]), from the
 //! beginning: only where that ends is a trace not explained.
 
+mod ahead;
 mod config;
 mod judge;
 mod order;
@@ -27,6 +28,7 @@ pub use judge::{Judged, TRIED_EVENT_COUNT_MAX, judge_file};
 pub use project::{Projector, Spread, project};
 pub use report::{Allowed, Report};
 
+use ahead::Ahead;
 use alertable_models::deviation::Deviations;
 use alertable_models::ids::ThreadId;
 use alertable_models::machine::{Model, Settings, Time};
@@ -35,7 +37,6 @@ use alertable_traces::Error;
 use alertable_traces::trace::TraceHeader;
 use alertable_traces::trace::api::{ApiEvent, ApiReader};
 use config::{Config, Stepper};
-use order::Ordered;
 use progress::Progress;
 use serde_json::Value;
 use std::fs::File;
@@ -97,7 +98,7 @@ pub fn check<R: BufRead>(
     let limit = options.step_count_max;
     let stepper = Stepper::new(&model, tolerance_ns, ns_per_ms);
     let mut trail = Trail::new(stepper, limit);
-    if follow(&model, reader, |thread, event| trail.event(thread, event))? {
+    if follow(&model, reader, |told| trail.event(told))? {
         return Ok(Verdict::Explained { event_count: trail.count() });
     }
     let (furthest, mut stepper) = trail.into_furthest();
@@ -106,7 +107,7 @@ pub fn check<R: BufRead>(
     let limit = stepper.step_count.saturating_add(limit);
     let mut sweep = Sweep::new(&model, &mut stepper, limit);
     let reader = ApiReader::new(open()?, Some(name))?;
-    if follow(&model, reader, |thread, event| sweep.event(thread, event))? {
+    if follow(&model, reader, |told| sweep.event(told))? {
         return Ok(Verdict::Explained { event_count: sweep.count() });
     }
     let is_certain = sweep.is_complete();
@@ -122,29 +123,38 @@ pub fn check<R: BufRead>(
 fn follow<R: BufRead>(
     model: &Model,
     reader: ApiReader<R>,
-    mut take: impl FnMut(ThreadId, ApiEvent) -> bool,
+    mut take: impl FnMut(Step) -> bool,
 ) -> Result<bool, Error> {
+    let mut ahead = Ahead::new(reader);
     let mut ids = Vec::new();
-    let mut ordered = Ordered::new(reader);
-    while let Some(event) = ordered.next()? {
-        while ids.len() <= event.thread {
-            let name = &ordered.threads()[ids.len()];
-            ids.push(model.program.thread_named(name));
+    while let Some((event, sooner)) = ahead.next()? {
+        let threads = ahead.threads();
+        while ids.len() < threads.len() {
+            let id = model.program.thread_named(&threads[ids.len()]);
+            ids.push(id.expect("the reader knows the scenario's threads"));
         }
-        let thread = ids[event.thread].expect("the reader knows the scenario's threads");
-        if !take(thread, event) {
+        let sooner = sooner.into_iter().map(|thread| ids[thread]).collect();
+        if !take(Step { thread: ids[event.thread], event, sooner }) {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
+/// An event of a trace.
+#[derive(Clone)]
+struct Step {
+    thread: ThreadId,
+    event: ApiEvent,
+    /// The threads whose calls probably took effect before that which it is the return of.
+    sooner: Vec<ThreadId>,
+}
+
 /// Where a trace could not be followed.
 struct End {
     /// How many events before it were explained.
     count: u64,
-    thread: ThreadId,
-    event: ApiEvent,
+    step: Step,
     /// States that explain them.
     states: Vec<Config>,
     progress: Progress,

@@ -1,8 +1,8 @@
 //! What is said of a trace that is not explained.
 
-use super::End;
 use super::config::{Actor, Config, Move, Stepper};
 use super::search::{Goal, Search};
+use super::{End, Step};
 use crate::describe::{apc_text, result_text};
 use crate::state_text::state_text;
 use alertable_models::machine::Model;
@@ -44,7 +44,7 @@ pub struct Allowed {
 
 impl Report {
     pub(super) fn new(stepper: &mut Stepper<'_>, end: &End) -> Self {
-        let End { count, thread, event, states, .. } = end;
+        let End { count, step: Step { thread, event, .. }, states, .. } = end;
         let program = &stepper.model.program;
         let name = program.thread_name(*thread).to_owned();
         let mismatch = mismatch(stepper.model, end);
@@ -79,7 +79,7 @@ fn event_text(what: &ApiEventKind) -> String {
 
 /// Whether the scenario's program does something else here, and what.
 fn mismatch(model: &Model, end: &End) -> Option<String> {
-    let End { thread, event, states, .. } = end;
+    let End { step: Step { thread, event, .. }, states, .. } = end;
     let thread = *thread;
     let mut steps = BTreeSet::new();
     for config in states {
@@ -116,7 +116,7 @@ fn mismatch(model: &Model, end: &End) -> Option<String> {
 
 /// What could have reached the thread instead of the event.
 fn allowed(stepper: &mut Stepper<'_>, end: &End) -> Vec<Allowed> {
-    let End { thread, event, states, progress, .. } = end;
+    let End { step: Step { thread, event, .. }, states, progress, .. } = end;
     let thread = *thread;
     let mut steps: Vec<(Config, Move)> = Vec::new();
     let goal = Goal::of(&event.what);

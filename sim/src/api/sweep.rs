@@ -1,12 +1,10 @@
 //! Following a trace with everything that could explain it.
 
-use super::End;
 use super::config::{Config, Stepper};
 use super::progress::Progress;
 use super::search::{Goal, Search, without_reachable};
-use alertable_models::ids::ThreadId;
+use super::{End, Step};
 use alertable_models::machine::Model;
-use alertable_traces::trace::api::ApiEvent;
 
 /// The most states that are kept for one place in the trace.
 const STATE_COUNT_MAX: usize = 20_000;
@@ -54,21 +52,22 @@ impl<'s, 'a> Sweep<'s, 'a> {
     }
 
     /// Explains one more event. False if that is not possible, or a limit was met.
-    pub(super) fn event(&mut self, thread: ThreadId, event: ApiEvent) -> bool {
+    pub(super) fn event(&mut self, step: Step) -> bool {
+        let Step { thread, event, .. } = &step;
         self.progress.advance(event.t);
         let (progress, goal) = (&self.progress, Goal::of(&event.what));
-        let mut search = Search { stepper: &mut *self.stepper, progress, thread, goal };
+        let mut search = Search { stepper: &mut *self.stepper, progress, thread: *thread, goal };
         let found = search.full(&self.states, self.step_count_max, |_, _| ());
         self.is_complete &= found.is_complete && found.states.len() <= STATE_COUNT_MAX;
         if found.states.is_empty() || !self.is_complete {
             let states = std::mem::take(&mut self.states);
             let (count, progress) = (self.count, self.progress.clone());
-            self.end = Some(End { count, thread, event, states, progress });
+            self.end = Some(End { count, step, states, progress });
             return false;
         }
         let mut states = found.states;
-        states.iter_mut().for_each(|state| state.tell(thread));
-        self.progress.tell(thread, &event);
+        states.iter_mut().for_each(|state| state.tell(*thread));
+        self.progress.tell(*thread, event);
         let states = without_reachable(self.stepper, &self.progress, states);
         for state in std::mem::replace(&mut self.states, states) {
             self.stepper.recycle(state);

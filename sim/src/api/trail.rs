@@ -8,15 +8,13 @@
 //! same slots of the state. States that led nowhere are remembered. What is further back than the
 //! events that are kept is settled and forgotten.
 
-use super::End;
 use super::config::{Config, Stepper};
 use super::progress::{Progress, Told};
 use super::search::{Goal, Search};
 use super::ways::{Effort, Ways};
+use super::{End, Step};
 use crate::engine::memo::SlotSet;
-use alertable_models::ids::ThreadId;
 use alertable_models::machine::Transition;
-use alertable_traces::trace::api::ApiEvent;
 use std::collections::{HashMap, VecDeque};
 
 /// The most events that can be explained in another way.
@@ -41,8 +39,7 @@ const STEP_COUNTS_MAX: [(Effort, u64); 2] =
 
 /// An event that is explained.
 struct Frame {
-    thread: ThreadId,
-    event: ApiEvent,
+    step: Step,
     /// The ways to explain it that were not tried.
     ways: Ways,
     /// What its thread's trace had told before.
@@ -69,7 +66,7 @@ pub(super) struct Trail<'a> {
     /// How many states the frames keep.
     kept: usize,
     /// The events that have to be explained again, the first one last.
-    redo: Vec<(ThreadId, ApiEvent)>,
+    redo: Vec<Step>,
     /// What was tried from these states, after so many events, has failed; what that has to do
     /// with.
     dead: HashMap<(u64, u64), SlotSet>,
@@ -111,8 +108,8 @@ impl<'a> Trail<'a> {
 
     /// Explains one more event, and those before it anew if need be. False if no way to do so was
     /// found.
-    pub(super) fn event(&mut self, thread: ThreadId, event: ApiEvent) -> bool {
-        self.redo.push((thread, event));
+    pub(super) fn event(&mut self, step: Step) -> bool {
+        self.redo.push(step);
         for (effort, step_count) in STEP_COUNTS_MAX {
             if effort == Effort::Thorough && !self.start_again() {
                 return false;
@@ -127,8 +124,8 @@ impl<'a> Trail<'a> {
 
     /// Explains what has to be explained.
     fn forward(&mut self, effort: Effort, limit: u64) -> bool {
-        while let Some((thread, event)) = self.redo.pop() {
-            if let Some(conflict) = self.explain(thread, event, effort)
+        while let Some(step) = self.redo.pop() {
+            if let Some(conflict) = self.explain(step, effort)
                 && !self.go_back(conflict, effort, limit)
             {
                 return false;
@@ -138,26 +135,29 @@ impl<'a> Trail<'a> {
     }
 
     /// Explains the next event with the least that does. If nothing does, what that has to do with.
-    fn explain(&mut self, thread: ThreadId, event: ApiEvent, effort: Effort) -> Option<SlotSet> {
+    fn explain(&mut self, step: Step, effort: Effort) -> Option<SlotSet> {
         let config = self.config.take().expect("there is a state between two events");
         if !self.dead.is_empty()
             && let Some(conflict) = self.dead.get(&(self.count, config.fingerprint()))
         {
-            self.redo.push((thread, event));
+            self.redo.push(step);
             self.stepper.recycle(config);
             return Some(*conflict);
         }
         if self.count.is_multiple_of(START_DISTANCE) {
             self.keep_start(&config);
         }
-        self.progress.advance(event.t);
+        self.progress.advance(step.event.t);
         let mut ways = Ways::new(config, effort);
-        let goal = Goal::of(&event.what);
+        let (thread, goal) = (step.thread, Goal::of(&step.event.what));
         let progress = &self.progress;
         let mut search = Search { stepper: &mut self.stepper, progress, thread, goal };
+        if !step.sooner.is_empty() {
+            ways.put_sooner(&mut search, &step.sooner);
+        }
         if let Some(config) = ways.next(&mut search) {
             let told = self.progress.thread(thread).clone();
-            self.push(Frame { thread, event, ways, told, conflict: 0 }, config);
+            self.push(Frame { step, ways, told, conflict: 0 }, config);
             return None;
         }
         let home = self.stepper.model.home(Transition::Run(thread));
@@ -165,11 +165,11 @@ impl<'a> Trail<'a> {
         if let Some(root) = ways.take_root() {
             conflict |= root.looked_at_by(thread);
             self.remember_dead(root.fingerprint(), conflict);
-            self.note_furthest(thread, &event, &root);
+            self.note_furthest(&step, &root);
             self.stepper.recycle(root);
         }
         ways.recycle(&mut self.stepper);
-        self.redo.push((thread, event));
+        self.redo.push(step);
         Some(conflict)
     }
 
@@ -190,7 +190,7 @@ impl<'a> Trail<'a> {
         let Some(start) = self.starts.front() else { return false };
         self.count -= self.frames.len() as u64;
         while let Some(frame) = self.frames.pop_back() {
-            self.redo.push((frame.thread, frame.event));
+            self.redo.push(frame.step);
             frame.ways.recycle(&mut self.stepper);
         }
         self.kept = 0;
@@ -207,10 +207,11 @@ impl<'a> Trail<'a> {
     /// An event is explained by a state.
     fn push(&mut self, frame: Frame, config: Config) {
         let mut config = config;
-        config.tell(frame.thread);
+        let Step { thread, event, .. } = &frame.step;
+        config.tell(*thread);
         let bytes = config.machine.bytes();
         self.config = Some(config);
-        self.progress.tell(frame.thread, &frame.event);
+        self.progress.tell(*thread, event);
         self.count += 1;
         self.kept += frame.ways.kept();
         self.frames.push_back(frame);
@@ -230,11 +231,11 @@ impl<'a> Trail<'a> {
         self.dead.insert((self.count, print), conflict);
     }
 
-    fn note_furthest(&mut self, thread: ThreadId, event: &ApiEvent, config: &Config) {
+    fn note_furthest(&mut self, step: &Step, config: &Config) {
         if self.furthest.as_ref().is_none_or(|furthest| furthest.count < self.count) {
             let states = vec![self.stepper.copy(config)];
-            let (event, progress) = (event.clone(), self.progress.clone());
-            self.furthest = Some(End { count: self.count, thread, event, states, progress });
+            let (step, progress) = (step.clone(), self.progress.clone());
+            self.furthest = Some(End { count: self.count, step, states, progress });
         }
     }
 
@@ -246,7 +247,7 @@ impl<'a> Trail<'a> {
             let Some(mut frame) = self.frames.pop_back() else { return false };
             self.kept -= frame.ways.kept();
             self.count -= 1;
-            self.progress.go_back(frame.thread, &frame.told, frame.event.t);
+            self.progress.go_back(frame.step.thread, &frame.told, frame.step.event.t);
             let is_concerned = effort == Effort::Thorough
                 || conflict & (frame.ways.looked_at | frame.conflict) != 0;
             if is_concerned {
@@ -262,14 +263,14 @@ impl<'a> Trail<'a> {
                 }
             }
             frame.ways.recycle(&mut self.stepper);
-            self.redo.push((frame.thread, frame.event));
+            self.redo.push(frame.step);
         }
         false
     }
 
     /// Another way to explain an event, if there is one that has not failed before.
     fn another(&mut self, frame: &mut Frame) -> Option<Config> {
-        let Frame { thread, event, ways, conflict, .. } = frame;
+        let Frame { step: Step { thread, event, .. }, ways, conflict, .. } = frame;
         let (thread, goal) = (*thread, Goal::of(&event.what));
         loop {
             let progress = &self.progress;

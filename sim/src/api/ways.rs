@@ -3,6 +3,7 @@
 use super::config::{Config, Move, Stepper};
 use super::search::Search;
 use crate::engine::memo::SlotSet;
+use alertable_models::ids::ThreadId;
 use std::collections::HashSet;
 
 /// The most states that are looked at for one event.
@@ -54,6 +55,32 @@ impl Ways {
         let task = Task { config, looked_at: 0, what: Next::Own, is_root: true };
         let tasks = vec![vec![task]];
         Ways { tasks, seen: HashSet::new(), effort, root: None, looked_at: 0, kept: 1 }
+    }
+
+    /// Tries first that these threads make their calls before that of the event takes effect.
+    pub(super) fn put_sooner(&mut self, search: &mut Search<'_, '_>, sooner: &[ThreadId]) {
+        let Some(root) = self.tasks.first().and_then(|tasks| tasks.first()) else { return };
+        let mut here = None;
+        let (mut looked_at, mut moves) = (0, Vec::new());
+        for thread in sooner.iter().copied() {
+            let from = here.as_ref().unwrap_or(&root.config);
+            if !search.stepper.is_about_to_call(from, search.thread) {
+                break;
+            }
+            if !search.stepper.is_about_to_call(from, thread) {
+                continue;
+            }
+            search.stepper.moves_of(from, search.progress, thread, &mut moves);
+            let chosen = moves.first().copied();
+            let stepped = chosen.and_then(|m| search.stepper.step(from, m, search.progress));
+            if let Some((after, seen)) = stepped {
+                looked_at |= seen;
+                here = Some(after);
+            }
+        }
+        if let Some(config) = here {
+            self.put(0, Task { config, looked_at, what: Next::Own, is_root: false });
+        }
     }
 
     /// How many states it keeps.
