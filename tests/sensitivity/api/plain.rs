@@ -1,6 +1,7 @@
 //! A second way to find out whether a trace is allowed: every schedule of its scenario is tried,
-//! by a search that knows nothing of how the checker searches. It does not look at times, so it
-//! says yes to more.
+//! by a search that knows nothing of how the checker searches. It does not look at times, and
+//! whatever waits for its time may do so for as short or as long as it likes, so it says yes to
+//! more.
 
 use super::trace::{Accepted, Events};
 use alertable_models::event::{Event, Observer};
@@ -98,6 +99,7 @@ pub(super) fn is_a_schedule(trace: &Accepted, events: &Events) -> bool {
     let mut stack = vec![(first, vec![0_usize; duties.len()])];
     let mut seen = HashSet::new();
     let mut enabled: Vec<Transition> = Vec::new();
+    let mut waiting = Vec::new();
     while let Some((machine, done)) = stack.pop() {
         if done.iter().zip(&duties).all(|(done, duties)| *done >= duties.len()) {
             return true;
@@ -106,7 +108,11 @@ pub(super) fn is_a_schedule(trace: &Accepted, events: &Events) -> bool {
             return false;
         }
         enabled.clear();
+        waiting.clear();
         model.enabled(&machine, &mut enabled);
+        model.not_due(&machine, &mut waiting);
+        enabled.retain(|transition| *transition != Transition::PassTime);
+        enabled.extend(waiting.iter().map(|(transition, _)| *transition));
         for transition in &enabled {
             let Some((mut after, done)) = follow(&model, &machine, *transition, &duties, &done)
             else {
@@ -129,6 +135,7 @@ fn follow(
     done: &[usize],
 ) -> Option<(Machine, Vec<usize>)> {
     let mut after = machine.clone();
+    after.make_due(transition);
     let program = &model.program;
     let mut deeds = Deeds { program, received: Vec::new(), done: Vec::new() };
     model.step(&mut after, transition, &mut deeds);

@@ -15,9 +15,6 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every so many scenarios of the corpus one run is taken.
-const EVERY: usize = 2;
-
 /// The shortest and the longest trace that is changed.
 const EVENT_COUNTS: std::ops::Range<usize> = 6..120;
 
@@ -189,7 +186,7 @@ pub(super) fn accepted() -> Vec<Accepted> {
         let folder = file.parent().and_then(Path::file_name);
         folder.is_none_or(|folder| folder != "driver" && folder != "kapc")
     });
-    for (at, file) in files.iter().enumerate().step_by(EVERY) {
+    for (at, file) in files.iter().enumerate() {
         let scenario = alertable_traces::read_scenario_file(file).unwrap();
         let (trace, deviations) = traced(&scenario, at as u64);
         let name = file.file_stem().unwrap().to_string_lossy();
