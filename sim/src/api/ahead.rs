@@ -1,9 +1,9 @@
-//! What the rest of a trace says of what is in a queue.
+//! Reading a trace some way ahead.
 //!
-//! Two threads queue an APC to a third, or post to a port, at the same time: which of them was
-//! first shows when the APCs run or the packets are taken, and that can be many events later. To
-//! go back from there would be slow, so the trace is read some way ahead, and each such call is
-//! given its place among what comes out of its queue. That is a guess: which packet of two that are
+//! What a thread will say next bounds what can happen to it before that. And two threads may queue
+//! an APC to a third, or post to a port, at the same time: which of them was first shows when the
+//! APCs run or the packets are taken, and that can be many events later. To go back from there
+//! would be slow, so each such call is given its place among what comes out of its queue. That is a guess: which packet of two that are
 //! alike is whose is not known, nor which of two that are taken at the same time was the first.
 //! Where a guess is wrong, the other way is still there to be tried.
 
@@ -15,6 +15,7 @@ use alertable_traces::outcome::{CallResult, PortEntry, Value};
 use alertable_traces::trace::api::{ApiEvent, ApiEventKind, ApiReader};
 use std::collections::{HashMap, VecDeque};
 use std::io::BufRead;
+use std::rc::Rc;
 
 /// How many events are read ahead.
 const AHEAD_COUNT: usize = 65_536;
@@ -35,9 +36,9 @@ struct Rank {
 pub(super) struct Ahead<R> {
     ordered: Ordered<R>,
     /// What was read, each with what it takes out of a queue.
-    events: VecDeque<(ApiEvent, Vec<u64>)>,
+    events: VecDeque<(Rc<ApiEvent>, Vec<u64>)>,
     /// What comes before that, with when it comes out if it puts something into a queue.
-    ranked: VecDeque<(ApiEvent, Option<Rank>)>,
+    ranked: VecDeque<(Rc<ApiEvent>, Option<Rank>)>,
     /// By what comes out, when it does.
     taken: HashMap<u64, VecDeque<u64>>,
     /// By what was queued, how much of it comes out later than what was read so far.
@@ -46,9 +47,20 @@ pub(super) struct Ahead<R> {
     ports: Vec<Vec<Option<u64>>>,
     /// By thread, what its open calls queue.
     calls: Vec<Vec<Option<Rank>>>,
+    /// By thread, its events.
+    own: Vec<VecDeque<Rc<ApiEvent>>>,
     /// How many events were read.
     read: u64,
     is_at_end: bool,
+}
+
+/// An event that comes next.
+pub(super) struct Coming {
+    pub(super) event: Rc<ApiEvent>,
+    /// The next one of its thread, as far as that has been read.
+    pub(super) next: Option<Rc<ApiEvent>>,
+    /// The threads whose calls probably took effect before that which it is the return of.
+    pub(super) sooner: Vec<usize>,
 }
 
 impl<R: BufRead> Ahead<R> {
@@ -61,6 +73,7 @@ impl<R: BufRead> Ahead<R> {
             owed: HashMap::new(),
             ports: Vec::new(),
             calls: Vec::new(),
+            own: Vec::new(),
             read: 0,
             is_at_end: false,
         }
@@ -70,9 +83,8 @@ impl<R: BufRead> Ahead<R> {
         self.ordered.threads()
     }
 
-    /// The next event, and the threads whose calls probably took effect before that which it is
-    /// the return of.
-    pub(super) fn next(&mut self) -> Result<Option<(ApiEvent, Vec<usize>)>, Error> {
+    /// The next event.
+    pub(super) fn next(&mut self) -> Result<Option<Coming>, Error> {
         while !self.is_at_end && self.events.len() < AHEAD_COUNT {
             match self.ordered.next()? {
                 Some(event) => self.take_in(event),
@@ -95,7 +107,10 @@ impl<R: BufRead> Ahead<R> {
             },
             _ => Vec::new(),
         };
-        Ok(Some((event, sooner)))
+        let own = &mut self.own[event.thread];
+        own.pop_front();
+        let next = own.front().cloned();
+        Ok(Some(Coming { event, next, sooner }))
     }
 
     /// The threads in calls that queue something which comes out before this, the first one first.
@@ -137,6 +152,7 @@ impl<R: BufRead> Ahead<R> {
         if self.ports.len() <= thread {
             self.ports.resize_with(thread + 1, Vec::new);
             self.calls.resize_with(thread + 1, Vec::new);
+            self.own.resize_with(thread + 1, VecDeque::new);
         }
         let items = match &event.what {
             ApiEventKind::Call(call) => {
@@ -160,6 +176,8 @@ impl<R: BufRead> Ahead<R> {
                 None => self.taken.entry(*item).or_default().push_back(self.read),
             }
         }
+        let event = Rc::new(event);
+        self.own[thread].push_back(Rc::clone(&event));
         self.events.push_back((event, items));
         self.read += 1;
     }

@@ -15,6 +15,7 @@ use alertable_models::program::{Place, Program};
 use alertable_models::rule::RuleId;
 use alertable_models::service::ServiceReturn;
 use alertable_traces::outcome::{ApcEntry, CallResult};
+use alertable_traces::trace::api::ApiEventKind;
 
 /// What has reached a thread and has not been told by the trace yet.
 #[derive(Clone, Debug)]
@@ -32,6 +33,19 @@ impl Output {
     pub(super) fn entry(&self, program: &Program) -> Option<ApcEntry> {
         let Output::Apc { kapc, result } = self else { return None };
         Some(apc_entry(program, *kapc, *result))
+    }
+
+    /// Whether it is what an event tells.
+    pub(super) fn is(&self, program: &Program, what: &ApiEventKind) -> bool {
+        match what {
+            ApiEventKind::Return(wanted) => {
+                self.result(program).is_some_and(|result| wanted.matches(&result))
+            }
+            ApiEventKind::Apc(wanted) => {
+                self.entry(program).is_some_and(|entry| wanted.matches(&entry))
+            }
+            _ => false,
+        }
     }
 
     fn hash(&self) -> u64 {
@@ -183,6 +197,8 @@ pub(super) struct Stepper<'a> {
     pub(super) ns_per_ms: u64,
     /// How many steps were made.
     pub(super) step_count: u64,
+    /// Threads may be told something else than the trace tells next.
+    pub(super) looks_beyond: bool,
     /// States that are not needed any more.
     spare: Vec<Config>,
     notes: Notes,
@@ -198,6 +214,7 @@ impl<'a> Stepper<'a> {
             tolerance_ns,
             ns_per_ms,
             step_count: 0,
+            looks_beyond: false,
             spare: Vec::new(),
             notes: Notes::default(),
             waiting: Vec::new(),
@@ -321,14 +338,15 @@ impl<'a> Stepper<'a> {
         timers.iter().position(|other| *other == timer).expect("timers are listed")
     }
 
-    /// Makes a move; with the slots that it looked at. None when it would tell a thread something
-    /// before the trace has told what came before.
+    /// Makes a move; with the slots that it looked at. Only these when it would tell a thread
+    /// something before the trace has told what came before, or something else than the trace
+    /// tells next.
     pub(super) fn step(
         &mut self,
         from: &Config,
         chosen: Move,
         progress: &Progress,
-    ) -> Option<(Config, SlotSet)> {
+    ) -> Result<(Config, SlotSet), SlotSet> {
         self.step_count += 1;
         let mut config = self.copy(from);
         let machine = &mut config.machine;
@@ -347,15 +365,17 @@ impl<'a> Stepper<'a> {
         }
         self.note_timers(&mut config, chosen, progress);
         for (thread, output) in self.notes.outputs.drain(..) {
+            let is_told = self.looks_beyond
+                || progress.thread(thread).comes_next(|next| output.is(&self.model.program, next));
             match config.outputs.binary_search_by_key(&thread, |(owner, _)| *owner) {
-                Ok(_) => {
+                Err(at) if is_told => config.outputs.insert(at, (thread, output)),
+                _ => {
                     self.spare.push(config);
-                    return None;
+                    return Err(looked_at);
                 }
-                Err(at) => config.outputs.insert(at, (thread, output)),
             }
         }
-        Some((config, looked_at))
+        Ok((config, looked_at))
     }
 
     /// When the timers are due that a step has set, or that have expired and go on.
@@ -386,7 +406,7 @@ impl<'a> Stepper<'a> {
         progress: &Progress,
     ) -> Vec<RuleId> {
         self.notes.rules = Some(Vec::new());
-        if let Some((config, _)) = self.step(from, chosen, progress) {
+        if let Ok((config, _)) = self.step(from, chosen, progress) {
             self.recycle(config);
         }
         self.notes.rules.take().unwrap_or_default()

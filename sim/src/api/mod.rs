@@ -28,7 +28,7 @@ pub use judge::{Judged, TRIED_EVENT_COUNT_MAX, judge_file};
 pub use project::{Projector, Spread, project};
 pub use report::{Allowed, Report};
 
-use ahead::Ahead;
+use ahead::{Ahead, Coming};
 use alertable_models::deviation::Deviations;
 use alertable_models::ids::ThreadId;
 use alertable_models::machine::{Model, Settings, Time};
@@ -42,6 +42,7 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::rc::Rc;
 use sweep::Sweep;
 use trail::Trail;
 
@@ -102,20 +103,28 @@ pub fn check<R: BufRead>(
         return Ok(Verdict::Explained { event_count: trail.count() });
     }
     let (furthest, mut stepper) = trail.into_furthest();
-    let furthest = furthest.expect("a trail ends where nothing was found");
-    // What was left out may have been needed: everything is tried, from the beginning.
-    let limit = stepper.step_count.saturating_add(limit);
-    let mut sweep = Sweep::new(&model, &mut stepper, limit);
-    let reader = ApiReader::new(open()?, Some(name))?;
-    if follow(&model, reader, |told| sweep.event(told))? {
-        return Ok(Verdict::Explained { event_count: sweep.count() });
+    let mut end = furthest.expect("a trail ends where nothing was found");
+    // What was left out may have been needed: everything is tried, from the beginning. Then once
+    // more without looking ahead, which shows how far the trace is explained by itself.
+    let mut is_certain = false;
+    for looks_beyond in [false, true] {
+        stepper.looks_beyond = looks_beyond;
+        let limit = stepper.step_count.saturating_add(limit);
+        let mut sweep = Sweep::new(&model, &mut stepper, limit);
+        let reader = ApiReader::new(open()?, Some(name))?;
+        let is_explained = follow(&model, reader, |step| sweep.event(step))?;
+        if is_explained && !looks_beyond {
+            return Ok(Verdict::Explained { event_count: sweep.count() });
+        }
+        is_certain |= sweep.is_complete();
+        if let Some(here) = sweep.into_end().filter(|here| here.count >= end.count) {
+            end = here;
+        }
+        if !is_certain {
+            break;
+        }
     }
-    let is_certain = sweep.is_complete();
-    let report = match sweep.into_end() {
-        Some(end) if end.count >= furthest.count => Report::new(&mut stepper, &end),
-        _ => Report::new(&mut stepper, &furthest),
-    };
-    let report = Box::new(report);
+    let report = Box::new(Report::new(&mut stepper, &end));
     Ok(if is_certain { Verdict::Unexplained(report) } else { Verdict::Undecided(report) })
 }
 
@@ -127,14 +136,14 @@ fn follow<R: BufRead>(
 ) -> Result<bool, Error> {
     let mut ahead = Ahead::new(reader);
     let mut ids = Vec::new();
-    while let Some((event, sooner)) = ahead.next()? {
+    while let Some(Coming { event, next, sooner }) = ahead.next()? {
         let threads = ahead.threads();
         while ids.len() < threads.len() {
             let id = model.program.thread_named(&threads[ids.len()]);
             ids.push(id.expect("the reader knows the scenario's threads"));
         }
         let sooner = sooner.into_iter().map(|thread| ids[thread]).collect();
-        if !take(Step { thread: ids[event.thread], event, sooner }) {
+        if !take(Step { thread: ids[event.thread], event, next, sooner }) {
             return Ok(false);
         }
     }
@@ -145,7 +154,9 @@ fn follow<R: BufRead>(
 #[derive(Clone)]
 struct Step {
     thread: ThreadId,
-    event: ApiEvent,
+    event: Rc<ApiEvent>,
+    /// The next event of its thread, as far as that has been read.
+    next: Option<Rc<ApiEvent>>,
     /// The threads whose calls probably took effect before that which it is the return of.
     sooner: Vec<ThreadId>,
 }

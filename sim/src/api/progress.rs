@@ -2,6 +2,7 @@
 
 use alertable_models::ids::ThreadId;
 use alertable_traces::trace::api::{ApiEvent, ApiEventKind};
+use std::rc::Rc;
 
 /// What a thread's trace has begun and not ended.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Told {
     routine_count: usize,
     /// When its last event was written down.
     last: u64,
+    /// What its trace tells next, as far as that has been read.
+    next: Option<Rc<ApiEvent>>,
 }
 
 impl Told {
@@ -29,6 +32,11 @@ impl Told {
     /// How many routines it is in.
     pub(super) fn routine_count(&self) -> usize {
         self.routine_count
+    }
+
+    /// Whether what its trace tells next is as wanted, or not known.
+    pub(super) fn comes_next(&self, is_wanted: impl FnOnce(&ApiEventKind) -> bool) -> bool {
+        self.next.as_ref().is_none_or(|next| is_wanted(&next.what))
     }
 
     /// The earliest moment at which what it does now can have begun.
@@ -79,10 +87,11 @@ impl Progress {
         self.now = t;
     }
 
-    /// An event has been explained.
-    pub(super) fn tell(&mut self, thread: ThreadId, event: &ApiEvent) {
+    /// An event has been explained; the next one of its thread is this.
+    pub(super) fn tell(&mut self, thread: ThreadId, event: &ApiEvent, next: Option<&Rc<ApiEvent>>) {
         let told = &mut self.threads[thread.index()];
         told.last = event.t;
+        told.next = next.cloned();
         match event.what {
             ApiEventKind::Call(_) => told.open.push(Open::Call(event.t)),
             ApiEventKind::Apc(_) => {

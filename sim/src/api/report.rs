@@ -121,6 +121,7 @@ fn allowed(stepper: &mut Stepper<'_>, end: &End) -> Vec<Allowed> {
     let mut steps: Vec<(Config, Move)> = Vec::new();
     let goal = Goal::of(&event.what);
     let limit = stepper.step_count.saturating_add(STEP_COUNT_MAX);
+    stepper.looks_beyond = true;
     let mut search = Search { stepper, progress, thread, goal };
     let mut seen = BTreeMap::new();
     search.full(states, limit, |config, moves| {
@@ -144,12 +145,13 @@ fn allowed(stepper: &mut Stepper<'_>, end: &End) -> Vec<Allowed> {
         }
     }
     for (config, chosen) in steps {
-        let Some((after, _)) = stepper.step(&config, chosen, progress) else { continue };
+        let Ok((after, _)) = stepper.step(&config, chosen, progress) else { continue };
         if let Some(text) = text(&after) {
             let rules = stepper.rules(&config, chosen, progress);
             allowed.entry(text).or_default().extend(rules);
         }
     }
+    stepper.looks_beyond = false;
     let entry = |(text, rules): (String, BTreeSet<RuleId>)| Allowed {
         text,
         rules: rules.into_iter().map(|rule| rule.rule().id).collect(),

@@ -19,6 +19,9 @@ use std::collections::{HashMap, HashSet};
 /// How far what another actor does by itself is followed until it makes a difference.
 const CHAIN_LENGTH_MAX: usize = 12;
 
+/// The slot of what belongs to no thread or object.
+const SYSTEM: SlotSet = 1;
+
 /// The most states that one search looks at.
 const STATE_COUNT_MAX: usize = 200_000;
 
@@ -71,7 +74,8 @@ pub(super) struct Search<'s, 'a> {
 /// A step of the thread itself.
 pub(super) struct Own {
     chosen: Move,
-    pub(super) after: Config,
+    /// None if the trace tells something else than it leads to.
+    pub(super) after: Option<Config>,
     pub(super) looked_at: SlotSet,
 }
 
@@ -81,6 +85,9 @@ pub(super) struct Others {
     pub(super) looked_at: SlotSet,
     /// How many steps there were.
     pub(super) count: usize,
+    /// They alone make no difference, but with what still others do they may: of two packets that
+    /// are alike it is all the same who takes the first, but not who takes the third.
+    pub(super) is_alike: bool,
 }
 
 impl Search<'_, '_> {
@@ -118,11 +125,11 @@ impl Search<'_, '_> {
 
     pub(super) fn own_steps(&mut self, config: &Config, moves: &[Move]) -> Vec<Own> {
         let own: Vec<Move> = moves.iter().copied().filter(|chosen| self.is_own(*chosen)).collect();
-        let step = |chosen| {
-            let (after, looked_at) = self.stepper.step(config, chosen, self.progress)?;
-            Some(Own { chosen, after, looked_at })
+        let step = |chosen| match self.stepper.step(config, chosen, self.progress) {
+            Ok((after, looked_at)) => Own { chosen, after: Some(after), looked_at },
+            Err(looked_at) => Own { chosen, after: None, looked_at },
         };
-        own.into_iter().filter_map(step).collect()
+        own.into_iter().map(step).collect()
     }
 
     /// Follows what another actor does until it makes a difference to the thread; the state in
@@ -135,7 +142,8 @@ impl Search<'_, '_> {
         before: &[Move],
     ) -> Option<Others> {
         let mut path = vec![first];
-        let (mut here, mut looked_at) = self.stepper.step(config, first, self.progress)?;
+        let first_step = self.stepper.step(config, first, self.progress);
+        let (mut here, mut looked_at) = first_step.ok()?;
         let mut moves = Vec::new();
         loop {
             self.stepper.moves(&here, self.progress, &mut moves);
@@ -147,7 +155,8 @@ impl Search<'_, '_> {
                 })
             };
             if matters {
-                return Some(Others { after: here, looked_at, count: path.len() });
+                let count = path.len();
+                return Some(Others { after: here, looked_at, count, is_alike: false });
             }
             let is_next = |chosen: &&Move| {
                 !self.is_own(**chosen)
@@ -156,10 +165,15 @@ impl Search<'_, '_> {
             let next = moves.iter().find(is_next).copied();
             let next = next.filter(|_| path.len() < CHAIN_LENGTH_MAX);
             let stepped = next.and_then(|next| {
+                let stepped = self.stepper.step(&here, next, self.progress).ok()?;
                 path.push(next);
-                self.stepper.step(&here, next, self.progress)
+                Some(stepped)
             });
             let Some((after, seen)) = stepped else {
+                if own.iter().any(|own| own.looked_at & looked_at & !SYSTEM != 0) {
+                    let count = path.len();
+                    return Some(Others { after: here, looked_at, count, is_alike: true });
+                }
                 self.stepper.recycle(here);
                 return None;
             };
@@ -170,20 +184,20 @@ impl Search<'_, '_> {
 
     /// Whether it is the same whether the thread's step comes before others or after them.
     fn commutes(&mut self, own: &Own, path: &[Move], here: &Config, moves: &[Move]) -> bool {
-        if !moves.contains(&own.chosen) {
+        let (true, Some(own_after)) = (moves.contains(&own.chosen), &own.after) else {
             return false;
-        }
-        let Some((one, _)) = self.stepper.step(here, own.chosen, self.progress) else {
+        };
+        let Ok((one, _)) = self.stepper.step(here, own.chosen, self.progress) else {
             return false;
         };
         let mut possible = Vec::new();
-        let mut other = self.stepper.copy(&own.after);
+        let mut other = self.stepper.copy(own_after);
         for chosen in path {
             self.stepper.moves(&other, self.progress, &mut possible);
             if !possible.contains(chosen) {
                 return false;
             }
-            let Some((after, _)) = self.stepper.step(&other, *chosen, self.progress) else {
+            let Ok((after, _)) = self.stepper.step(&other, *chosen, self.progress) else {
                 return false;
             };
             self.stepper.recycle(std::mem::replace(&mut other, after));
@@ -223,7 +237,7 @@ impl Search<'_, '_> {
             self.stepper.moves(&config, self.progress, &mut moves);
             on_state(&config, &moves);
             for chosen in &moves {
-                let Some((after, _)) = self.stepper.step(&config, *chosen, self.progress) else {
+                let Ok((after, _)) = self.stepper.step(&config, *chosen, self.progress) else {
                     continue;
                 };
                 if seen.insert(after.fingerprint()) {
@@ -270,7 +284,7 @@ pub(super) fn without_reachable(
             let Some(state) = &kept[at] else { continue };
             stepper.moves(state, progress, &mut moves);
             for chosen in &moves {
-                let Some((after, _)) = stepper.step(state, *chosen, progress) else { continue };
+                let Ok((after, _)) = stepper.step(state, *chosen, progress) else { continue };
                 let place = places.get(&after.fingerprint()).copied();
                 stepper.recycle(after);
                 if let Some(place) = place.filter(|place| *place != root && !passed[*place]) {

@@ -53,7 +53,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
 
     /// Explains one more event. False if that is not possible, or a limit was met.
     pub(super) fn event(&mut self, step: Step) -> bool {
-        let Step { thread, event, .. } = &step;
+        let Step { thread, event, next, .. } = &step;
         self.progress.advance(event.t);
         let (progress, goal) = (&self.progress, Goal::of(&event.what));
         let mut search = Search { stepper: &mut *self.stepper, progress, thread: *thread, goal };
@@ -67,7 +67,7 @@ impl<'s, 'a> Sweep<'s, 'a> {
         }
         let mut states = found.states;
         states.iter_mut().for_each(|state| state.tell(*thread));
-        self.progress.tell(*thread, event);
+        self.progress.tell(*thread, event, next.as_ref());
         let states = without_reachable(self.stepper, &self.progress, states);
         for state in std::mem::replace(&mut self.states, states) {
             self.stepper.recycle(state);

@@ -207,11 +207,11 @@ impl<'a> Trail<'a> {
     /// An event is explained by a state.
     fn push(&mut self, frame: Frame, config: Config) {
         let mut config = config;
-        let Step { thread, event, .. } = &frame.step;
+        let Step { thread, event, next, .. } = &frame.step;
         config.tell(*thread);
         let bytes = config.machine.bytes();
         self.config = Some(config);
-        self.progress.tell(*thread, event);
+        self.progress.tell(*thread, event, next.as_ref());
         self.count += 1;
         self.kept += frame.ways.kept();
         self.frames.push_back(frame);

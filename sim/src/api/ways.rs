@@ -9,6 +9,9 @@ use std::collections::HashSet;
 /// The most states that are looked at for one event.
 const STATE_COUNT_MAX: usize = 20_000;
 
+/// How many steps more it counts for if those that others make make no difference alone.
+const ALIKE_COST: usize = 2;
+
 /// How hard the ways are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Effort {
@@ -72,7 +75,7 @@ impl Ways {
             }
             search.stepper.moves_of(from, search.progress, thread, &mut moves);
             let chosen = moves.first().copied();
-            let stepped = chosen.and_then(|m| search.stepper.step(from, m, search.progress));
+            let stepped = chosen.and_then(|m| search.stepper.step(from, m, search.progress).ok());
             if let Some((after, seen)) = stepped {
                 looked_at |= seen;
                 here = Some(after);
@@ -137,8 +140,12 @@ impl Ways {
         search.stepper.moves_of(&config, search.progress, search.thread, &mut own);
         // What comes first is tried first.
         for chosen in own.into_iter().rev() {
-            let Some((after, seen)) = search.stepper.step(&config, chosen, search.progress) else {
-                continue;
+            let (after, seen) = match search.stepper.step(&config, chosen, search.progress) {
+                Ok(stepped) => stepped,
+                Err(seen) => {
+                    self.looked_at |= seen;
+                    continue;
+                }
             };
             let looked_at = looked_at | seen;
             self.found(
@@ -165,20 +172,23 @@ impl Ways {
             }
             let (after, seen, count) = match self.effort {
                 Effort::Likely => match search.follow(&config, &own, chosen, &moves) {
-                    Some(others) => (others.after, others.looked_at, others.count),
+                    Some(others) => {
+                        let late = if others.is_alike { ALIKE_COST } else { 0 };
+                        (others.after, others.looked_at, others.count + late)
+                    }
                     None => continue,
                 },
                 Effort::Thorough => match search.stepper.step(&config, chosen, search.progress) {
-                    Some((after, seen)) => (after, seen, 1),
-                    None => continue,
+                    Ok((after, seen)) => (after, seen, 1),
+                    Err(_) => continue,
                 },
             };
             let looked_at = looked_at | seen;
             let task = Task { config: after, looked_at, what: Next::Own, is_root: false };
             self.found(search, cost + count - 1, task);
         }
-        for own in own {
-            search.stepper.recycle(own.after);
+        for after in own.into_iter().filter_map(|own| own.after) {
+            search.stepper.recycle(after);
         }
         if is_root {
             self.root = Some(config);
