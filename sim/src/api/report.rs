@@ -1,13 +1,16 @@
 //! What is said of a trace that is not explained.
 
-use super::config::{Actor, Config, Move, Stepper};
+use super::config::{Actor, Config, Move, Output, Stepper};
+use super::progress::Progress;
 use super::search::{Goal, Search};
 use super::{End, Step};
-use crate::describe::{apc_text, result_text};
-use crate::state_text::state_text;
+use crate::describe::{apc_text, call_text, result_text};
+use crate::state_text::{IN_USER_MODE, state_text};
+use alertable_models::ids::ThreadId;
 use alertable_models::machine::Model;
-use alertable_models::program::Place;
+use alertable_models::program::{Place, Program};
 use alertable_models::rule::RuleId;
+use alertable_traces::call::Call;
 use alertable_traces::trace::api::ApiEventKind;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,11 +47,11 @@ pub struct Allowed {
 
 impl Report {
     pub(super) fn new(stepper: &mut Stepper<'_>, end: &End) -> Self {
-        let End { count, step: Step { thread, event, .. }, states, .. } = end;
+        let End { count, step: Step { thread, event, .. }, states, progress } = end;
         let program = &stepper.model.program;
         let name = program.thread_name(*thread).to_owned();
         let mismatch = mismatch(stepper.model, end);
-        let state = states.first().map(|config| state_text(program, &config.machine));
+        let state = states.first().map(|config| state_of(stepper.model, progress, config));
         let allowed = if mismatch.is_some() { Vec::new() } else { allowed(stepper, end) };
         let message = mismatch.unwrap_or_else(|| match allowed.as_slice() {
             [] => format!("{name} could not have got so far"),
@@ -58,7 +61,7 @@ impl Report {
             explained_count: *count,
             line: event.line,
             thread: name,
-            event: event_text(&event.what),
+            event: event_text(&event.what, progress.thread(*thread).call()),
             message,
             allowed,
             state: state.unwrap_or_default(),
@@ -66,10 +69,59 @@ impl Report {
     }
 }
 
-fn event_text(what: &ApiEventKind) -> String {
+/// The threads and objects of a state, and where the threads are in their programs.
+fn state_of(model: &Model, progress: &Progress, config: &Config) -> Vec<(String, String)> {
+    let mut state = state_text(&model.program, &config.machine);
+    for thread in model.program.thread_ids() {
+        let name = model.program.thread_name(thread);
+        let Some(text) = place_text(model, progress, config, thread) else { continue };
+        if let Some((_, line)) = state.iter_mut().find(|(other, _)| other == name) {
+            *line = line.replacen(IN_USER_MODE, &text, 1);
+        }
+    }
+    state
+}
+
+/// Where a thread in user mode is in its program.
+fn place_text(
+    model: &Model,
+    progress: &Progress,
+    config: &Config,
+    thread: ThreadId,
+) -> Option<String> {
+    let told = progress.thread(thread);
+    if let Some(output) = config.output(thread) {
+        let output = output_text(output, &model.program)?;
+        return Some(format!("{output}, which the trace has not told yet"));
+    }
+    Some(match model.place(&config.machine, thread) {
+        Place::Call(call) => {
+            let text = call_text(&model.program.call(call).source);
+            if told.is_in_call() {
+                format!("has called {text}, which has not taken effect")
+            } else {
+                format!("is about to call {text}")
+            }
+        }
+        Place::RoutineEnd => "is at the end of its routine".to_owned(),
+        Place::ThreadEnd => "is at its end".to_owned(),
+        Place::Work | Place::Away | Place::Ended => return None,
+    })
+}
+
+/// What has reached a thread, in words.
+fn output_text(output: &Output, program: &Program) -> Option<String> {
+    let result = output.result(program).map(|result| format!("returns {}", result_text(&result)));
+    result.or_else(|| output.entry(program).map(|entry| format!("runs {}", apc_text(&entry))))
+}
+
+fn event_text(what: &ApiEventKind, call: Option<&Call>) -> String {
     match what {
-        ApiEventKind::Call(call) => format!("calls {}", crate::describe::call_text(call)),
-        ApiEventKind::Return(result) => format!("returns {}", result_text(result)),
+        ApiEventKind::Return(result) => match call {
+            Some(call) => format!("returns {} from {}", result_text(result), call_text(call)),
+            None => format!("returns {}", result_text(result)),
+        },
+        ApiEventKind::Call(call) => format!("calls {}", call_text(call)),
         ApiEventKind::Apc(entry) => format!("runs {}", apc_text(entry)),
         ApiEventKind::ApcReturn => "returns from its routine".to_owned(),
         ApiEventKind::Started => "starts".to_owned(),
@@ -92,7 +144,7 @@ fn mismatch(model: &Model, end: &End) -> Option<String> {
                 if matches!(&event.what, ApiEventKind::Call(call) if call == source) {
                     return None;
                 }
-                format!("calls {} next", crate::describe::call_text(source))
+                format!("calls {} next", call_text(source))
             }
             Place::RoutineEnd if event.what == ApiEventKind::ApcReturn => return None,
             Place::RoutineEnd => "returns from its routine next".to_owned(),
@@ -133,12 +185,7 @@ fn allowed(stepper: &mut Stepper<'_>, end: &End) -> Vec<Allowed> {
     });
     let mut allowed: BTreeMap<String, BTreeSet<RuleId>> = BTreeMap::new();
     let program = &stepper.model.program;
-    let text = |config: &Config| {
-        let output = config.output(thread)?;
-        let result =
-            output.result(program).map(|result| format!("returns {}", result_text(&result)));
-        result.or_else(|| output.entry(program).map(|entry| format!("runs {}", apc_text(&entry))))
-    };
+    let text = |config: &Config| output_text(config.output(thread)?, program);
     for config in seen.values() {
         if let Some(text) = text(config) {
             allowed.entry(text).or_default();

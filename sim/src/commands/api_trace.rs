@@ -98,6 +98,7 @@ pub(super) fn print(path: &Path, judged: &Judged, single: bool) {
     }
 }
 
+/// The event, and what is wrong with it.
 fn print_event(report: &Report) {
     let Report { explained_count, thread, event, message, .. } = report;
     say!("  {} {event}: {message}", styled(NAME, thread));
@@ -111,6 +112,9 @@ fn print_report(report: &Report, judged: &Judged) {
         if !allowed.rules.is_empty() {
             say!("{}", styled(DIM, wrapped(&allowed.rules.join(", "), 4)));
         }
+    }
+    if report.allowed.iter().any(|allowed| !allowed.rules.is_empty()) {
+        say!("  {}", styled(DIM, "(`alertable rules ID` says each rule)"));
     }
     say!("  where");
     for (name, text) in &report.state {
