@@ -46,6 +46,9 @@ use std::rc::Rc;
 use sweep::Sweep;
 use trail::Trail;
 
+/// The most steps that are made to explain an event where many traces are to be tried.
+const SOON_STEP_COUNT_MAX: u64 = 50_000;
+
 /// How a trace is checked.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -92,14 +95,10 @@ pub fn check<R: BufRead>(
     options: &Options,
 ) -> Result<Verdict, Error> {
     let reader = ApiReader::new(open()?, Some(name))?;
-    let about = |message| Error::about_file(name, message);
-    let model = model_of(reader.header(), options).map_err(about)?;
-    let tolerance_ns = options.tolerance_ns.unwrap_or_else(|| tolerance_ns(reader.header()));
-    let ns_per_ms = ns_per_ms(reader.header()).map_err(about)?;
-    let limit = options.step_count_max;
-    let stepper = Stepper::new(&model, tolerance_ns, ns_per_ms);
-    let mut trail = Trail::new(stepper, limit);
-    if follow(&model, reader, |told| trail.event(told))? {
+    let setting = Setting::of(name, reader.header(), options)?;
+    let (model, limit) = (&setting.model, options.step_count_max);
+    let mut trail = Trail::new(setting.stepper(), limit);
+    if follow(model, reader, |step| trail.event(step))? {
         return Ok(Verdict::Explained { event_count: trail.count() });
     }
     let (furthest, mut stepper) = trail.into_furthest();
@@ -110,9 +109,9 @@ pub fn check<R: BufRead>(
     for looks_beyond in [false, true] {
         stepper.looks_beyond = looks_beyond;
         let limit = stepper.step_count.saturating_add(limit);
-        let mut sweep = Sweep::new(&model, &mut stepper, limit);
+        let mut sweep = Sweep::new(model, &mut stepper, limit);
         let reader = ApiReader::new(open()?, Some(name))?;
-        let is_explained = follow(&model, reader, |step| sweep.event(step))?;
+        let is_explained = follow(model, reader, |step| sweep.event(step))?;
         if is_explained && !looks_beyond {
             return Ok(Verdict::Explained { event_count: sweep.count() });
         }
@@ -177,12 +176,43 @@ struct End {
 /// As [`check`].
 pub fn check_file(path: &Path, options: &Options) -> Result<Verdict, Error> {
     let name = path.display().to_string();
-    let open = || {
-        let file = File::open(path)
-            .map_err(|error| Error::about_file(&name, format!("cannot be read: {error}")))?;
-        Ok(BufReader::with_capacity(1 << 16, file))
-    };
-    check(&name, open, options)
+    check(&name, || opened(path, &name), options)
+}
+
+/// Whether a trace in a file is explained, as far as that is found out soon.
+fn is_soon_explained(path: &Path, options: &Options) -> Result<bool, Error> {
+    let name = path.display().to_string();
+    let reader = ApiReader::new(opened(path, &name)?, Some(&name))?;
+    let setting = Setting::of(&name, reader.header(), options)?;
+    let mut trail = Trail::new(setting.stepper(), SOON_STEP_COUNT_MAX.min(options.step_count_max));
+    follow(&setting.model, reader, |step| trail.event(step))
+}
+
+fn opened(path: &Path, name: &str) -> Result<BufReader<File>, Error> {
+    let file = File::open(path)
+        .map_err(|error| Error::about_file(name, format!("cannot be read: {error}")))?;
+    Ok(BufReader::with_capacity(1 << 16, file))
+}
+
+/// What a trace is followed with.
+struct Setting {
+    model: Model,
+    tolerance_ns: u64,
+    ns_per_ms: u64,
+}
+
+impl Setting {
+    fn of(name: &str, header: &TraceHeader, options: &Options) -> Result<Self, Error> {
+        let about = |message| Error::about_file(name, message);
+        let model = model_of(header, options).map_err(about)?;
+        let tolerance_ns = options.tolerance_ns.unwrap_or_else(|| tolerance_ns(header));
+        let ns_per_ms = ns_per_ms(header).map_err(about)?;
+        Ok(Setting { model, tolerance_ns, ns_per_ms })
+    }
+
+    fn stepper(&self) -> Stepper<'_> {
+        Stepper::new(&self.model, self.tolerance_ns, self.ns_per_ms)
+    }
 }
 
 /// The machine that a trace is followed on.

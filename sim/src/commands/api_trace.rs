@@ -124,6 +124,6 @@ fn print_report(report: &Report, judged: &Judged) {
         let ids = ids(&judged.explained_by).join(", ");
         say!("{}", wrapped(&format!("explained under each of: {ids}"), 2));
     } else if report.explained_count <= TRIED_EVENT_COUNT_MAX {
-        say!("  no single deviation explains it");
+        say!("  no single deviation was found to explain it");
     }
 }
