@@ -45,6 +45,23 @@ fn every_capture_is_explained_whole_under_its_own_dialect() {
 }
 
 #[test]
+fn what_programs_on_wine_wrote_down_is_explained() {
+    let folder = "traces/corpus/captures/wine-api";
+    let count = fs::read_dir(root().join(folder)).unwrap().count();
+    assert!(count >= 12, "{count}");
+    for dialect in ["windows", "wine-8.0"] {
+        let ran = alertable(["check", "--dialect", dialect, "--json", folder]);
+        assert_eq!(ran.status, 0, "{}", ran.stdout);
+        let documents = json(&ran.stdout)["documents"].as_array().unwrap().clone();
+        assert_eq!(documents.len(), count);
+        for document in documents {
+            assert_eq!(document["judgement"], "explained", "{document}");
+            assert!(document["events"].as_u64().unwrap() >= 8, "{document}");
+        }
+    }
+}
+
+#[test]
 fn a_capture_as_a_trace_says_the_same() {
     let folder = Folder::new("as-a-trace");
     let log = &captures()[0];

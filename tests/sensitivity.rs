@@ -6,7 +6,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "sensitivity/object.rs"]
+#[path = "sensitivity/api/mod.rs"]
+mod api;
+#[path = "sensitivity/object/mod.rs"]
 mod object;
 #[path = "sensitivity/random.rs"]
 mod random;

@@ -194,12 +194,23 @@ fn kernel_apc_text(program: &Program, apc: KernelApc) -> String {
     }
 }
 
-fn packet_text(program: &Program, packet: Packet, change: PacketChange) -> String {
-    let what = match packet.value {
+/// What a packet is of.
+fn packet_source(program: &Program, packet: Packet) -> &str {
+    match packet.value {
         PacketValue::Block(block) => program.io().block_name(block).unwrap_or("a request"),
         PacketValue::Timer(timer) => program.object_name(timer),
         PacketValue::Null | PacketValue::Number(_) => "a posted packet",
-    };
+    }
+}
+
+/// What is in a packet.
+pub(crate) fn content_text(program: &Program, packet: Packet) -> String {
+    let (key, bytes) = (program.datum(packet.key), bytes_text(u64::from(packet.information)));
+    format!("key {key}, {bytes}, {}", packet_source(program, packet))
+}
+
+fn packet_text(program: &Program, packet: Packet, change: PacketChange) -> String {
+    let what = packet_source(program, packet);
     let what = format!("{what} (key {})", program.datum(packet.key));
     match change {
         PacketChange::Queued => format!("gets {what}"),

@@ -1,6 +1,6 @@
 //! What the threads and objects of a state are like, in words.
 
-use crate::describe::kapc_text;
+use crate::describe::{content_text, kapc_text};
 use alertable_models::ids::{ObjectId, ThreadId};
 use alertable_models::ke::Kernel;
 use alertable_models::ke::dispatcher::DispatcherObject;
@@ -8,6 +8,9 @@ use alertable_models::ke::thread::ThreadState;
 use alertable_models::machine::Machine;
 use alertable_models::program::Program;
 use std::fmt::Write;
+
+/// What is said of a thread in user mode.
+pub(crate) const IN_USER_MODE: &str = "runs its program";
 
 /// The threads and objects of a state, each with what it is like; those without a name are left
 /// out.
@@ -35,7 +38,7 @@ fn thread_text(program: &Program, machine: &Machine, thread: ThreadId) -> String
     let mut text = match record.state {
         ThreadState::NotCreated => "not created".to_owned(),
         ThreadState::Starting => "about to start".to_owned(),
-        ThreadState::User => "runs its program".to_owned(),
+        ThreadState::User => IN_USER_MODE.to_owned(),
         ThreadState::Waiting | ThreadState::Restarting => {
             let how = if record.wait.alertable { "waits alertably" } else { "waits" };
             if objects.is_empty() {
@@ -86,7 +89,8 @@ fn object_text(program: &Program, kernel: &Kernel, object: ObjectId) -> Option<S
         DispatcherObject::Event(event) => signaled(event.signaled).to_owned(),
         DispatcherObject::Mutant(mutant) => match mutant.owner {
             Some(owner) => {
-                format!("owned by {}, {} times", program.thread_name(owner), mutant.recursion)
+                let times = if mutant.recursion == 1 { "once" } else { "more than once" };
+                format!("owned by {}, {times}", program.thread_name(owner))
             }
             None if mutant.abandoned => "abandoned".to_owned(),
             None => "free".to_owned(),
@@ -97,7 +101,7 @@ fn object_text(program: &Program, kernel: &Kernel, object: ObjectId) -> Option<S
             format!("{}, {active}", signaled(timer.signaled))
         }
         DispatcherObject::File(file) => signaled(file.signaled).to_owned(),
-        DispatcherObject::Port(_) => "a port".to_owned(),
+        DispatcherObject::Port(port) => port_text(program, kernel, usize::from(port.slot)),
         DispatcherObject::Thread { .. }
         | DispatcherObject::Device
         | DispatcherObject::Pipe
@@ -109,4 +113,28 @@ fn object_text(program: &Program, kernel: &Kernel, object: ObjectId) -> Option<S
         let _ = write!(text, ", {} in line", waiters.join(", "));
     }
     Some(text)
+}
+
+/// The packets at a port, and who waits for one.
+fn port_text(program: &Program, kernel: &Kernel, slot: usize) -> String {
+    /// More than the first ones nobody reads.
+    const SHOWN_COUNT: usize = 8;
+    let packets = kernel.io().packets(slot);
+    let mut text = match packets.len() {
+        0 => "no packets".to_owned(),
+        1 => "1 packet".to_owned(),
+        count => format!("{count} packets"),
+    };
+    let shown: Vec<String> =
+        packets.iter().take(SHOWN_COUNT).map(|packet| content_text(program, *packet)).collect();
+    if !shown.is_empty() {
+        let more = if packets.len() > SHOWN_COUNT { "; …" } else { "" };
+        let _ = write!(text, " ({}{more})", shown.join("; "));
+    }
+    let removers: Vec<&str> =
+        kernel.io().removers(slot).iter().map(|thread| program.thread_name(*thread)).collect();
+    if !removers.is_empty() {
+        let _ = write!(text, ", {} in line", removers.join(", "));
+    }
+    text
 }

@@ -17,3 +17,8 @@ impl Random {
         (self.next() % bound.max(1) as u64) as usize
     }
 }
+
+/// One of them, if there are any.
+pub(crate) fn pick<T: Clone>(from: &[T], random: &mut Random) -> Option<T> {
+    (!from.is_empty()).then(|| from[random.below(from.len())].clone())
+}

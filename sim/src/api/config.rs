@@ -7,14 +7,15 @@ use alertable_models::event::{Event, IoResult, Observer, TimerChange};
 use alertable_models::ids::{CallId, ObjectId, ThreadId};
 use alertable_models::io::port::Packet;
 use alertable_models::ke::apc::Kapc;
-use alertable_models::ke::thread::ThreadRole;
-use alertable_models::machine::{Machine, Model, Transition};
+use alertable_models::ke::thread::{ThreadRole, ThreadState};
+use alertable_models::machine::{Machine, Model, Seen, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::parts::Parts;
 use alertable_models::program::{Place, Program};
 use alertable_models::rule::RuleId;
 use alertable_models::service::ServiceReturn;
 use alertable_traces::outcome::{ApcEntry, CallResult};
+use alertable_traces::trace::api::ApiEventKind;
 
 /// What has reached a thread and has not been told by the trace yet.
 #[derive(Clone, Debug)]
@@ -32,6 +33,19 @@ impl Output {
     pub(super) fn entry(&self, program: &Program) -> Option<ApcEntry> {
         let Output::Apc { kapc, result } = self else { return None };
         Some(apc_entry(program, *kapc, *result))
+    }
+
+    /// Whether it is what an event tells.
+    pub(super) fn is(&self, program: &Program, what: &ApiEventKind) -> bool {
+        match what {
+            ApiEventKind::Return(wanted) => {
+                self.result(program).is_some_and(|result| wanted.matches(&result))
+            }
+            ApiEventKind::Apc(wanted) => {
+                self.entry(program).is_some_and(|entry| wanted.matches(&entry))
+            }
+            _ => false,
+        }
     }
 
     fn hash(&self) -> u64 {
@@ -62,6 +76,8 @@ pub(super) struct Config {
     pub(super) outputs: Vec<(ThreadId, Output)>,
     /// For each timer, the earliest moment at which it can be due, in nanoseconds.
     dues: Vec<u64>,
+    /// By thread, what its latest step has looked at.
+    looked_at: Vec<SlotSet>,
 }
 
 impl Config {
@@ -70,7 +86,8 @@ impl Config {
         let mut machine = model.initial();
         let machine_print = machine.fingerprint(Parts::ALL);
         let dues = vec![0; model.program.timers().len()];
-        Config { machine, machine_print, outputs: Vec::new(), dues }
+        let looked_at = vec![0; model.program.thread_ids().count()];
+        Config { machine, machine_print, outputs: Vec::new(), dues, looked_at }
     }
 
     /// Equal for equal situations, and for others but for a chance of one in 2⁶⁴.
@@ -89,6 +106,11 @@ impl Config {
         self.outputs.iter().find(|(owner, _)| *owner == thread).map(|(_, output)| output)
     }
 
+    /// What a thread's latest step has looked at: where it waits, what for.
+    pub(super) fn looked_at_by(&self, thread: ThreadId) -> SlotSet {
+        self.looked_at[thread.index()]
+    }
+
     /// The trace has told of a thread's output.
     pub(super) fn tell(&mut self, thread: ThreadId) {
         self.outputs.retain(|(owner, _)| *owner != thread);
@@ -99,6 +121,7 @@ impl Config {
         self.machine_print = source.machine_print;
         self.outputs.clone_from(&source.outputs);
         self.dues.clone_from(&source.dues);
+        self.looked_at.clone_from(&source.looked_at);
     }
 }
 
@@ -174,6 +197,8 @@ pub(super) struct Stepper<'a> {
     pub(super) ns_per_ms: u64,
     /// How many steps were made.
     pub(super) step_count: u64,
+    /// Threads may be told something else than the trace tells next.
+    pub(super) looks_beyond: bool,
     /// States that are not needed any more.
     spare: Vec<Config>,
     notes: Notes,
@@ -189,6 +214,7 @@ impl<'a> Stepper<'a> {
             tolerance_ns,
             ns_per_ms,
             step_count: 0,
+            looks_beyond: false,
             spare: Vec::new(),
             notes: Notes::default(),
             waiting: Vec::new(),
@@ -217,6 +243,45 @@ impl<'a> Stepper<'a> {
             }
         }
         self.waiting = waiting;
+    }
+
+    /// Whether a thread's next step is a call.
+    pub(super) fn is_about_to_call(&self, config: &Config, thread: ThreadId) -> bool {
+        matches!(self.model.place(&config.machine, thread), Place::Call(_))
+            && config.output(thread).is_none()
+    }
+
+    /// As [`Stepper::moves`], of one thread.
+    pub(super) fn moves_of(
+        &mut self,
+        config: &Config,
+        progress: &Progress,
+        thread: ThreadId,
+        out: &mut Vec<Move>,
+    ) {
+        const SYSTEM: usize = 0;
+        out.clear();
+        let mut enabled = std::mem::take(&mut self.enabled);
+        enabled.clear();
+        let seen = self.model.enabled_from(&config.machine, SYSTEM, Seen::default(), &mut enabled);
+        let source = SYSTEM + 1 + thread.index();
+        self.model.enabled_from(&config.machine, source, seen, &mut enabled);
+        let told = enabled.iter().filter(|t| self.is_told(config, progress, **t));
+        out.extend(told.map(|transition| Move { transition: *transition, is_due_now: false }));
+        self.enabled = enabled;
+        if config.machine.kernel().thread(thread).state != ThreadState::User {
+            let mut waiting = std::mem::take(&mut self.waiting);
+            waiting.clear();
+            self.model.not_due(&config.machine, &mut waiting);
+            for (transition, ms) in &waiting {
+                if *transition == Transition::TimeOut(thread)
+                    && self.is_due(config, progress, *transition, *ms)
+                {
+                    out.push(Move { transition: *transition, is_due_now: true });
+                }
+            }
+            self.waiting = waiting;
+        }
     }
 
     /// Whether what the trace has told so far lets a step happen: a thread goes on from user mode
@@ -273,14 +338,15 @@ impl<'a> Stepper<'a> {
         timers.iter().position(|other| *other == timer).expect("timers are listed")
     }
 
-    /// Makes a move; with the slots that it looked at. None when it would tell a thread something
-    /// before the trace has told what came before.
+    /// Makes a move; with the slots that it looked at. Only these when it would tell a thread
+    /// something before the trace has told what came before, or something else than the trace
+    /// tells next.
     pub(super) fn step(
         &mut self,
         from: &Config,
         chosen: Move,
         progress: &Progress,
-    ) -> Option<(Config, SlotSet)> {
+    ) -> Result<(Config, SlotSet), SlotSet> {
         self.step_count += 1;
         let mut config = self.copy(from);
         let machine = &mut config.machine;
@@ -294,17 +360,22 @@ impl<'a> Stepper<'a> {
         let looked_at = machine.take_looked_at(self.model.slots());
         let parts = machine.take_touched();
         config.machine_print = machine.fingerprint(parts);
+        if let Actor::Thread(thread) = chosen.actor() {
+            config.looked_at[thread.index()] = looked_at;
+        }
         self.note_timers(&mut config, chosen, progress);
         for (thread, output) in self.notes.outputs.drain(..) {
+            let is_told = self.looks_beyond
+                || progress.thread(thread).comes_next(|next| output.is(&self.model.program, next));
             match config.outputs.binary_search_by_key(&thread, |(owner, _)| *owner) {
-                Ok(_) => {
+                Err(at) if is_told => config.outputs.insert(at, (thread, output)),
+                _ => {
                     self.spare.push(config);
-                    return None;
+                    return Err(looked_at);
                 }
-                Err(at) => config.outputs.insert(at, (thread, output)),
             }
         }
-        Some((config, looked_at))
+        Ok((config, looked_at))
     }
 
     /// When the timers are due that a step has set, or that have expired and go on.
@@ -335,7 +406,7 @@ impl<'a> Stepper<'a> {
         progress: &Progress,
     ) -> Vec<RuleId> {
         self.notes.rules = Some(Vec::new());
-        if let Some((config, _)) = self.step(from, chosen, progress) {
+        if let Ok((config, _)) = self.step(from, chosen, progress) {
             self.recycle(config);
         }
         self.notes.rules.take().unwrap_or_default()

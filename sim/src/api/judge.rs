@@ -1,6 +1,6 @@
 //! Whether a trace is allowed, and if it is not, under which deviations it would be.
 
-use super::{Options, Verdict, check_file};
+use super::{Options, Verdict, check_file, is_soon_explained};
 use alertable_models::deviation::{self, DIALECTS, Deviation, Deviations, Dialect};
 use alertable_traces::Error;
 use alertable_traces::trace::{TraceHeader, TraceReader};
@@ -37,8 +37,7 @@ pub fn judge_file(path: &Path, dialect: &Dialect, options: &Options) -> Result<J
         return Ok(judged);
     }
     let explains = |deviations: Deviations| {
-        let options = Options { deviations, ..options.clone() };
-        Ok::<bool, Error>(matches!(check_file(path, &options)?, Verdict::Explained { .. }))
+        is_soon_explained(path, &Options { deviations, ..options.clone() })
     };
     if let Some((name, own)) = own_dialect(&header_of(path)?)
         && own != options.deviations

@@ -1,13 +1,15 @@
 //! How far a trace has been followed.
 
 use alertable_models::ids::ThreadId;
+use alertable_traces::call::Call;
 use alertable_traces::trace::api::{ApiEvent, ApiEventKind};
+use std::rc::Rc;
 
 /// What a thread's trace has begun and not ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Open {
-    /// A call, which was about to be made at this time.
-    Call(u64),
+    /// This call was about to be made.
+    Call(Rc<ApiEvent>),
     Routine,
 }
 
@@ -18,6 +20,8 @@ pub(super) struct Told {
     routine_count: usize,
     /// When its last event was written down.
     last: u64,
+    /// What its trace tells next, as far as that has been read.
+    next: Option<Rc<ApiEvent>>,
 }
 
 impl Told {
@@ -31,10 +35,26 @@ impl Told {
         self.routine_count
     }
 
+    /// The call that it is in.
+    pub(super) fn call(&self) -> Option<&Call> {
+        match &self.open.last()? {
+            Open::Call(event) => match &event.what {
+                ApiEventKind::Call(call) => Some(call),
+                _ => None,
+            },
+            Open::Routine => None,
+        }
+    }
+
+    /// Whether what its trace tells next is as wanted, or not known.
+    pub(super) fn comes_next(&self, is_wanted: impl FnOnce(&ApiEventKind) -> bool) -> bool {
+        self.next.as_ref().is_none_or(|next| is_wanted(&next.what))
+    }
+
     /// The earliest moment at which what it does now can have begun.
     pub(super) fn since(&self) -> u64 {
         match self.open.last() {
-            Some(Open::Call(t)) => *t,
+            Some(Open::Call(call)) => call.t,
             Some(Open::Routine) | None => self.last,
         }
     }
@@ -73,12 +93,24 @@ impl Progress {
         self.now = t;
     }
 
-    /// An event has been explained.
-    pub(super) fn tell(&mut self, thread: ThreadId, event: &ApiEvent) {
+    /// Back to where a thread had told this, and the next event is of this time.
+    pub(super) fn go_back(&mut self, thread: ThreadId, told: &Told, t: u64) {
+        self.threads[thread.index()].clone_from(told);
+        self.now = t;
+    }
+
+    /// An event has been explained; the next one of its thread is this.
+    pub(super) fn tell(
+        &mut self,
+        thread: ThreadId,
+        event: &Rc<ApiEvent>,
+        next: Option<&Rc<ApiEvent>>,
+    ) {
         let told = &mut self.threads[thread.index()];
         told.last = event.t;
+        told.next = next.cloned();
         match event.what {
-            ApiEventKind::Call(_) => told.open.push(Open::Call(event.t)),
+            ApiEventKind::Call(_) => told.open.push(Open::Call(Rc::clone(event))),
             ApiEventKind::Apc(_) => {
                 told.open.push(Open::Routine);
                 told.routine_count += 1;

@@ -1,7 +1,7 @@
 //! Searching for the states that explain one more event.
 //!
-//! A state is kept for all those that can be reached from it by steps that may still happen, so
-//! nothing happens in a kept state before an event needs it: just-in-time linearization, as in
+//! A state stands for all those that can be reached from it by steps that may still happen, so
+//! nothing happens in a state before an event needs it: just-in-time linearization, as in
 //! G. Lowe, "Testing for linearizability" (2017). To explain an event of a thread, the thread goes
 //! on; whatever another one does first matters only if it makes a difference to what the thread
 //! does, that is, if the two do not commute.
@@ -18,6 +18,9 @@ use std::collections::{HashMap, HashSet};
 
 /// How far what another actor does by itself is followed until it makes a difference.
 const CHAIN_LENGTH_MAX: usize = 12;
+
+/// The slot of what belongs to no thread or object.
+const SYSTEM: SlotSet = 1;
 
 /// The most states that one search looks at.
 const STATE_COUNT_MAX: usize = 200_000;
@@ -52,15 +55,6 @@ impl<'e> Goal<'e> {
     }
 }
 
-/// How hard a search tries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Effort {
-    /// Only what makes a difference by itself comes before the thread's own steps.
-    Likely,
-    /// Everything that can happen is tried.
-    Full,
-}
-
 /// What a search has found.
 pub(super) struct Found {
     /// The states that explain the event.
@@ -78,10 +72,22 @@ pub(super) struct Search<'s, 'a> {
 }
 
 /// A step of the thread itself.
-struct Own {
+pub(super) struct Own {
     chosen: Move,
-    after: Config,
-    looked_at: SlotSet,
+    /// None if the trace tells something else than it leads to.
+    pub(super) after: Option<Config>,
+    pub(super) looked_at: SlotSet,
+}
+
+/// Where what others did has come to make a difference to a thread.
+pub(super) struct Others {
+    pub(super) after: Config,
+    pub(super) looked_at: SlotSet,
+    /// How many steps there were.
+    pub(super) count: usize,
+    /// They alone make no difference, but with what still others do they may: of two packets that
+    /// are alike it is all the same who takes the first, but not who takes the third.
+    pub(super) is_alike: bool,
 }
 
 impl Search<'_, '_> {
@@ -113,84 +119,31 @@ impl Search<'_, '_> {
         }
     }
 
-    /// The states that explain the event, from those that explain what came before.
-    pub(super) fn run(&mut self, from: &[Config], effort: Effort) -> Found {
-        match effort {
-            Effort::Likely => self.likely(from),
-            Effort::Full => self.full(from, |_, _| ()),
-        }
-    }
-
-    fn likely(&mut self, from: &[Config]) -> Found {
-        let mut found = Found { states: Vec::new(), is_complete: true };
-        let mut seen = HashSet::new();
-        let mut stack = Vec::new();
-        for config in from.iter().rev() {
-            if seen.insert(config.fingerprint()) {
-                stack.push(self.stepper.copy(config));
-            }
-        }
-        let mut moves = Vec::new();
-        while let Some(config) = stack.pop() {
-            if self.is_reached(&config) {
-                found.states.push(config);
-                continue;
-            }
-            if seen.len() > STATE_COUNT_MAX {
-                found.is_complete = false;
-                break;
-            }
-            self.stepper.moves(&config, self.progress, &mut moves);
-            let mut next = Vec::new();
-            let own = self.own_steps(&config, &moves);
-            for chosen in moves.iter().copied() {
-                if self.is_own(chosen) {
-                    continue;
-                }
-                let matters = self.follow(&config, &own, chosen, &moves, &mut next);
-                found.is_complete &= matters;
-            }
-            next.extend(own.into_iter().map(|own| own.after));
-            for config in next {
-                if seen.insert(config.fingerprint()) {
-                    stack.push(config);
-                } else {
-                    self.stepper.recycle(config);
-                }
-            }
-            self.stepper.recycle(config);
-        }
-        found
-    }
-
-    fn is_own(&self, chosen: Move) -> bool {
+    pub(super) fn is_own(&self, chosen: Move) -> bool {
         chosen.actor() == Actor::Thread(self.thread)
     }
 
-    fn own_steps(&mut self, config: &Config, moves: &[Move]) -> Vec<Own> {
+    pub(super) fn own_steps(&mut self, config: &Config, moves: &[Move]) -> Vec<Own> {
         let own: Vec<Move> = moves.iter().copied().filter(|chosen| self.is_own(*chosen)).collect();
-        let step = |chosen| {
-            let (after, looked_at) = self.stepper.step(config, chosen, self.progress)?;
-            Some(Own { chosen, after, looked_at })
+        let step = |chosen| match self.stepper.step(config, chosen, self.progress) {
+            Ok((after, looked_at)) => Own { chosen, after: Some(after), looked_at },
+            Err(looked_at) => Own { chosen, after: None, looked_at },
         };
-        own.into_iter().filter_map(step).collect()
+        own.into_iter().map(step).collect()
     }
 
-    /// Follows what another actor does until it makes a difference to the thread; then that state
-    /// is one to go on from. Whether it is.
-    fn follow(
+    /// Follows what another actor does until it makes a difference to the thread; the state in
+    /// which it does.
+    pub(super) fn follow(
         &mut self,
         config: &Config,
         own: &[Own],
         first: Move,
         before: &[Move],
-        out: &mut Vec<Config>,
-    ) -> bool {
+    ) -> Option<Others> {
         let mut path = vec![first];
-        let Some((mut here, mut looked_at)) = self.stepper.step(config, first, self.progress)
-        else {
-            return true;
-        };
+        let first_step = self.stepper.step(config, first, self.progress);
+        let (mut here, mut looked_at) = first_step.ok()?;
         let mut moves = Vec::new();
         loop {
             self.stepper.moves(&here, self.progress, &mut moves);
@@ -202,8 +155,8 @@ impl Search<'_, '_> {
                 })
             };
             if matters {
-                out.push(here);
-                return true;
+                let count = path.len();
+                return Some(Others { after: here, looked_at, count, is_alike: false });
             }
             let is_next = |chosen: &&Move| {
                 !self.is_own(**chosen)
@@ -212,12 +165,17 @@ impl Search<'_, '_> {
             let next = moves.iter().find(is_next).copied();
             let next = next.filter(|_| path.len() < CHAIN_LENGTH_MAX);
             let stepped = next.and_then(|next| {
+                let stepped = self.stepper.step(&here, next, self.progress).ok()?;
                 path.push(next);
-                self.stepper.step(&here, next, self.progress)
+                Some(stepped)
             });
             let Some((after, seen)) = stepped else {
+                if own.iter().any(|own| own.looked_at & looked_at & !SYSTEM != 0) {
+                    let count = path.len();
+                    return Some(Others { after: here, looked_at, count, is_alike: true });
+                }
                 self.stepper.recycle(here);
-                return false;
+                return None;
             };
             self.stepper.recycle(std::mem::replace(&mut here, after));
             looked_at |= seen;
@@ -226,20 +184,20 @@ impl Search<'_, '_> {
 
     /// Whether it is the same whether the thread's step comes before others or after them.
     fn commutes(&mut self, own: &Own, path: &[Move], here: &Config, moves: &[Move]) -> bool {
-        if !moves.contains(&own.chosen) {
+        let (true, Some(own_after)) = (moves.contains(&own.chosen), &own.after) else {
             return false;
-        }
-        let Some((one, _)) = self.stepper.step(here, own.chosen, self.progress) else {
+        };
+        let Ok((one, _)) = self.stepper.step(here, own.chosen, self.progress) else {
             return false;
         };
         let mut possible = Vec::new();
-        let mut other = self.stepper.copy(&own.after);
+        let mut other = self.stepper.copy(own_after);
         for chosen in path {
             self.stepper.moves(&other, self.progress, &mut possible);
             if !possible.contains(chosen) {
                 return false;
             }
-            let Some((after, _)) = self.stepper.step(&other, *chosen, self.progress) else {
+            let Ok((after, _)) = self.stepper.step(&other, *chosen, self.progress) else {
                 return false;
             };
             self.stepper.recycle(std::mem::replace(&mut other, after));
@@ -255,6 +213,7 @@ impl Search<'_, '_> {
     pub(super) fn full(
         &mut self,
         from: &[Config],
+        step_count_max: u64,
         mut on_state: impl FnMut(&Config, &[Move]),
     ) -> Found {
         let mut found = Found { states: Vec::new(), is_complete: true };
@@ -271,14 +230,14 @@ impl Search<'_, '_> {
                 found.states.push(config);
                 continue;
             }
-            if seen.len() > STATE_COUNT_MAX {
+            if seen.len() > STATE_COUNT_MAX || self.stepper.step_count > step_count_max {
                 found.is_complete = false;
                 break;
             }
             self.stepper.moves(&config, self.progress, &mut moves);
             on_state(&config, &moves);
             for chosen in &moves {
-                let Some((after, _)) = self.stepper.step(&config, *chosen, self.progress) else {
+                let Ok((after, _)) = self.stepper.step(&config, *chosen, self.progress) else {
                     continue;
                 };
                 if seen.insert(after.fingerprint()) {
@@ -325,7 +284,7 @@ pub(super) fn without_reachable(
             let Some(state) = &kept[at] else { continue };
             stepper.moves(state, progress, &mut moves);
             for chosen in &moves {
-                let Some((after, _)) = stepper.step(state, *chosen, progress) else { continue };
+                let Ok((after, _)) = stepper.step(state, *chosen, progress) else { continue };
                 let place = places.get(&after.fingerprint()).copied();
                 stepper.recycle(after);
                 if let Some(place) = place.filter(|place| *place != root && !passed[*place]) {

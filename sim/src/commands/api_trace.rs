@@ -89,14 +89,6 @@ pub(super) fn print(path: &Path, judged: &Judged, single: bool) {
             print_report(report, judged);
         }
         Verdict::Unexplained(report) => print_event(report),
-        Verdict::Undecided(report) if report.line == 0 => {
-            let count = report.explained_count;
-            say!(
-                "{}  {file}: {} after {count} events",
-                styled(UNSURE, "undecided"),
-                report.message
-            );
-        }
         Verdict::Undecided(report) => {
             let line = report.line;
             let word = styled(UNSURE, "undecided");
@@ -106,6 +98,7 @@ pub(super) fn print(path: &Path, judged: &Judged, single: bool) {
     }
 }
 
+/// The event, and what is wrong with it.
 fn print_event(report: &Report) {
     let Report { explained_count, thread, event, message, .. } = report;
     say!("  {} {event}: {message}", styled(NAME, thread));
@@ -120,6 +113,9 @@ fn print_report(report: &Report, judged: &Judged) {
             say!("{}", styled(DIM, wrapped(&allowed.rules.join(", "), 4)));
         }
     }
+    if report.allowed.iter().any(|allowed| !allowed.rules.is_empty()) {
+        say!("  {}", styled(DIM, "(`alertable rules ID` says each rule)"));
+    }
     say!("  where");
     for (name, text) in &report.state {
         say!("    {}: {text}", styled(NAME, name));
@@ -128,6 +124,6 @@ fn print_report(report: &Report, judged: &Judged) {
         let ids = ids(&judged.explained_by).join(", ");
         say!("{}", wrapped(&format!("explained under each of: {ids}"), 2));
     } else if report.explained_count <= TRIED_EVENT_COUNT_MAX {
-        say!("  no single deviation explains it");
+        say!("  no single deviation was found to explain it");
     }
 }
