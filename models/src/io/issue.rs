@@ -15,6 +15,18 @@ use crate::service::{ServiceOutcome, ServiceReturn};
 use alertable_traces::status::NtStatus;
 
 impl Kernel {
+    /// IO-14: a Win32 function marks the OVERLAPPED of a request before the system call.
+    pub(crate) fn mark_overlapped<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        request: &Request,
+    ) {
+        if let (Some(block), Interface::Overlapped) = (request.block, request.interface) {
+            cx.rule(rule::IO_14);
+            self.io_mut().blocks.get_mut(block.index()).status = NtStatus::PENDING;
+        }
+    }
+
     /// A thread issues a request.
     pub(crate) fn issue<O: Observer>(
         &mut self,
@@ -23,10 +35,8 @@ impl Kernel {
         id: RequestId,
     ) -> ServiceOutcome {
         let request = cx.io.request(id);
-        if let (Some(block), Interface::Overlapped) = (request.block, request.interface) {
-            // IO-14: the Win32 function does this before the system call.
-            cx.rule(rule::IO_14);
-            self.io_mut().blocks.get_mut(block.index()).status = NtStatus::PENDING;
+        if !request.marked_apart {
+            self.mark_overlapped(cx, request);
         }
         let file = match self.check_request(cx, request) {
             Ok(file) => file,

@@ -234,8 +234,10 @@ impl Host {
         if let Some(seed) = seed {
             command.arg("--stress").arg((seed >> 33).to_string());
         }
+        // A name of its own: other programs run in this folder at the same time.
+        let written = program.with_extension("jsonl");
         if arguments.trace.is_some() {
-            command.arg("--trace").arg("trace.jsonl");
+            command.arg("--trace").args(written.file_name());
         }
         let round_ms = arguments.round_ms * 2.0 + arguments.patience_ms as f64;
         let expected = Duration::from_secs_f64(round_ms * rounds as f64 / 1000.0);
@@ -246,8 +248,8 @@ impl Host {
             .map_err(|error| format!("it cannot be started: {error}"))?;
         let output = wait_for(child, expected + GRACE)?;
         if let Some(trace) = &arguments.trace {
-            let written = self.folder.join("trace.jsonl");
             let text = fs::read(&written).map_err(|error| format!("no trace: {error}"))?;
+            let _ = fs::remove_file(&written);
             alertable::file::write_whole(trace, &text)
                 .map_err(|error| format!("{}: {error}", trace.display()))?;
         }
