@@ -576,7 +576,8 @@ impl Model {
         record: &Kthread,
     ) -> bool {
         if self.settings.processors < 2
-            || self.settings.deviations.contains(Deviation::SuspendStopsAtOnce)
+            || (record.suspend_count > 0
+                && self.settings.deviations.contains(Deviation::SuspendStopsAtOnce))
         {
             return false;
         }

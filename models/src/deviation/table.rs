@@ -79,8 +79,10 @@ deviations! {
         "Signal and wait of SignalObjectAndWait are one step (Windows before 7, Wine)."
     ExitAtOnce "exit-at-once" System [THR_33, THR_34]
         "A thread's exit is one step as far as others can tell."
-    SuspendStopsAtOnce "suspend-stops-at-once" System [THR_14]
-        "SuspendThread and TerminateThread return when the target has stopped."
+    SuspendStopsAtOnce "suspend-stops-at-once" Option [THR_14]
+        "SuspendThread returns when the target has stopped."
+    TerminateEndsAtOnce "terminate-ends-at-once" System [THR_14, THR_26]
+        "TerminateThread returns when the target has ended."
     NoFileLock "no-file-lock" System [IO_03, IO_04, IO_05]
         "Calls on one synchronous file are not serialised, and closing it does not wait."
     WarningReturnedWithPort "warning-returned-with-port" System [IO_15]
@@ -245,7 +247,7 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::NoSpecialApcs)
     .with(Deviation::SignalAndWaitAtomic)
     .with(Deviation::ExitAtOnce)
-    .with(Deviation::SuspendStopsAtOnce)
+    .with(Deviation::TerminateEndsAtOnce)
     .with(Deviation::NoFileLock)
     .with(Deviation::WarningReturnedWithPort)
     .with(Deviation::AlertedRequestReturnsApc)

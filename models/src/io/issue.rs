@@ -158,7 +158,16 @@ impl Kernel {
             return ServiceOutcome::Returned(status.into());
         }
         if status != NtStatus::PENDING {
+            let is_told_by_event = request.event.is_some()
+                && (setup.overlapped || cx.deviates(Deviation::SynchronousFileNotSet));
             self.finish_inline(cx, irp);
+            if cx.deviates(Deviation::FileClearedWhenPending)
+                && !status.is_error()
+                && is_told_by_event
+            {
+                // It was queued before it was served, and so cleared the event.
+                self.reset_file(cx, file);
+            }
         } else if cx.deviates(Deviation::FileClearedWhenPending)
             && self.has_irp(irp)
             && self.irp(irp).place == IrpPlace::Driver

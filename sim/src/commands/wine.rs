@@ -133,11 +133,17 @@ impl Host {
     fn boot(&self) -> Result<(), Failure> {
         let Some((wine, server)) = &self.wine else { return Ok(()) };
         let failed = |what: &str| Failure::Other(format!("Wine cannot be started: {what}"));
-        let boot = self.command(wine).args(["wineboot", "--init"]).status();
-        boot.map_err(|error| failed(&error.to_string()))?;
-        // It stays there between programs.
+        let prefix = self.prefix();
+        fs::create_dir_all(&prefix).map_err(|error| cannot("make", &prefix, &error))?;
+        // Before anything else: one that a program brings up goes with it, and every program
+        // would have to start the system's services anew.
         let persistent = self.command(server).arg("--persistent").status();
         persistent.map_err(|error| failed(&error.to_string()))?;
+        let boot = self.command(wine).args(["wineboot", "--init"]).status();
+        boot.map_err(|error| failed(&error.to_string()))?;
+        if !prefix.join("drive_c").join("windows").is_dir() {
+            return Err(failed("`wineboot --init` makes no prefix; is wine64 installed?"));
+        }
         Ok(())
     }
 
@@ -247,7 +253,7 @@ impl Host {
             .spawn()
             .map_err(|error| format!("it cannot be started: {error}"))?;
         let output = wait_for(child, expected + GRACE)?;
-        if let Some(trace) = &arguments.trace {
+        if let Some(trace) = arguments.trace.as_ref().filter(|_| output.code == Some(0)) {
             let text = fs::read(&written).map_err(|error| format!("no trace: {error}"))?;
             let _ = fs::remove_file(&written);
             alertable::file::write_whole(trace, &text)

@@ -10,6 +10,8 @@ pub(super) struct Writer<'a> {
     pub(super) identifiers: &'a Identifiers,
     /// The number of the step, which names its buffer.
     pub(super) step: usize,
+    /// Threads end without the loader.
+    pub(super) ends_directly: bool,
 }
 
 /// The value of a control code that has a name.
@@ -205,6 +207,9 @@ impl Writer<'_> {
             Call::SuspendThread { thread } => format!("suspend({})", self.name(thread)),
             Call::TerminateThread { thread, code } => {
                 format!("boolean(TerminateThread({}, {code}u))", self.handle(thread))
+            }
+            Call::ExitThread { code } if self.ends_directly => {
+                format!("(end_thread({code}u), number(0))")
             }
             Call::ExitThread { code } => format!("(ExitThread({code}u), number(0))"),
             _ => return None,

@@ -66,7 +66,9 @@ impl Steps<'_> {
             let _ = writeln!(self.buffers, "static char buffer_{number}[{bytes}];");
         }
         let pad = "    ".repeat(depth);
-        let call = Writer { identifiers: self.identifiers, step: number }.call(&step.call);
+        let ends_directly = self.uses.stops_threads;
+        let writer = Writer { identifiers: self.identifiers, step: number, ends_directly };
+        let call = writer.call(&step.call);
         let mut text = format!("{pad}call({number}); {kept_as}ret({number}, {call});\n");
         for exit in &self.exits {
             let _ = writeln!(text, "{pad}{exit}");

@@ -19,6 +19,7 @@ const PORTS: &str = include_str!("harness/ports.c");
 const PIPES: &str = include_str!("harness/pipes.c");
 const ALERTABLE_PIPES: &str = include_str!("harness/alertable_pipes.c");
 const START: &str = include_str!("harness/start.c");
+const END: &str = include_str!("harness/end.c");
 const LATER: &str = include_str!("harness/later.c");
 const REPORT: &str = include_str!("harness/report.c");
 const MAIN: &str = include_str!("harness/main.c");
@@ -107,6 +108,7 @@ pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
         (PIPES, has_pipes(scenario)),
         (ALERTABLE_PIPES, has_alertable_files),
         (START, true),
+        (END, uses.stops_threads),
         (LATER, uses.created_later),
     ] {
         if is_needed {
@@ -134,6 +136,9 @@ pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
     }
     if uses.special_apcs {
         text.push_str("    resolve_special();\n");
+    }
+    if uses.stops_threads {
+        text.push_str("    resolve_end();\n");
     }
     if scenario.machine.processors == Some(1) {
         text.push_str("    SetProcessAffinityMask(GetCurrentProcess(), 1);\n");
