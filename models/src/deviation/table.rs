@@ -129,6 +129,9 @@ deviations! {
         [IRP_37, EXIT_01, EXIT_03, EXIT_04, EXIT_08, EXIT_10, EXIT_24, THR_35]
         "A thread does not wait for its requests when it ends; what tells of their end comes \
          some time later."
+    ExtendedCallFailsOnWarning "extended-call-fails-on-warning" System [IO_46]
+        "ReadFileEx and WriteFileEx fail where their request ends with a warning at once; the \
+         routine runs all the same."
     PortWakesOneWaiter "port-wakes-one-waiter" System [IOCP_40]
         "A packet releases one of the threads that wait for the port itself."
 
@@ -268,6 +271,7 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::FileClearedWhenPending)
     .with(Deviation::RefusedRoutineClearsEvent)
     .with(Deviation::OrphansFinishLate)
+    .with(Deviation::ExtendedCallFailsOnWarning)
     .with(Deviation::CancelIoReturnsAtOnce);
 
 const _: () = assert!(Deviation::ALL.len() <= 128, "a set of deviations has 128 bits");

@@ -1,6 +1,7 @@
 //! Issuing requests: NtReadFile, NtWriteFile, NtFsControlFile, NtDeviceIoControlFile.
 
 use super::irp::IrpPlace;
+use super::overlapped::TAKEN_FOR_AN_ERROR;
 use super::setup::{FileTarget, Interface, Major, Model, Request, RequestContext};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};
@@ -292,6 +293,12 @@ impl Kernel {
                 WaitRequest { kind: WaitKind::Any, alertable: false, remaining_ms: NEVER };
             self.prepare_wait(thread, file, request);
             return ServiceOutcome::InWait;
+        }
+        let fails_on_warning = status.is_warning()
+            && (request.interface, request.routine.is_some()) == (Interface::Overlapped, true)
+            && cx.deviates(Deviation::ExtendedCallFailsOnWarning);
+        if fails_on_warning {
+            return ServiceOutcome::Returned(ServiceReturn { status, value: TAKEN_FOR_AN_ERROR });
         }
         ServiceOutcome::Returned(self.with_bytes(cx, thread, request, status))
     }

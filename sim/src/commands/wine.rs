@@ -19,6 +19,12 @@ const CROSS_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// The status with which a program ends that lacks something.
 const EXIT_UNSUPPORTED: i32 = 3;
 
+/// The status with which a program ends whose last round says nothing.
+const EXIT_HELD_UP: i32 = 4;
+
+/// How often that may happen to a program.
+const HELD_UP_COUNT_MAX: u64 = 20;
+
 /// How much longer than it should a program may take.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -55,8 +61,8 @@ pub(super) struct RunArguments {
 /// What came of a program.
 #[derive(Debug)]
 pub(super) enum Ran {
-    /// What it saw.
-    Seen(Vec<Observation>),
+    /// What it saw, and in how many more rounds something else than the scenario held threads up.
+    Seen(Vec<Observation>, u64),
     /// The system lacks something that it needs.
     Unsupported(String),
     /// It went wrong.
@@ -199,6 +205,7 @@ impl Host {
     ) -> Ran {
         let mut seen = Vec::new();
         let mut seed = arguments.stress;
+        let mut held_up = 0;
         while (seen.len() as u64) < arguments.rounds && goes_on() {
             let rounds = arguments.rounds - seen.len() as u64;
             let output = match self.run_once(program, arguments, rounds, seed) {
@@ -210,14 +217,21 @@ impl Host {
             if output.code == Some(EXIT_UNSUPPORTED) {
                 return Ran::Unsupported(complaint);
             }
+            if output.code == Some(EXIT_HELD_UP) {
+                held_up += 1;
+                if held_up > HELD_UP_COUNT_MAX {
+                    return Ran::Failed(complaint);
+                }
+            }
             match alertable_traces::read_observations(&text, None) {
+                Ok(none) if none.is_empty() && output.code == Some(EXIT_HELD_UP) => {}
                 Ok(more) if !more.is_empty() => seen.extend(more),
                 Ok(_) => return Ran::Failed(format!("it printed nothing; {complaint}")),
                 Err(error) => return Ran::Failed(format!("{error} in {text}")),
             }
             seed = seed.map(|seed| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         }
-        Ran::Seen(seen)
+        Ran::Seen(seen, held_up)
     }
 
     fn run_once(
