@@ -198,9 +198,9 @@ impl Writer<'_> {
                 self.handle(thread),
                 u8::from(flags.iter().any(|flag| flag == "special"))
             ),
-            Call::NtTestAlert => "status(nt_test_alert())".to_owned(),
+            Call::NtTestAlert => "nt_status(nt_test_alert())".to_owned(),
             Call::NtAlertThread { thread } => {
-                format!("status(nt_alert_thread({}))", self.handle(thread))
+                format!("nt_status(nt_alert_thread({}))", self.handle(thread))
             }
             Call::CreateThread { thread } => format!("create_later({})", self.name(thread)),
             Call::ResumeThread { thread } => format!("resume({})", self.name(thread)),
@@ -313,20 +313,20 @@ impl Writer<'_> {
                 let (event, routine, context) =
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
-                format!("status(nt_read_file({head}, {buffer}, {bytes}, NULL, NULL))")
+                format!("nt_status(nt_read_file({head}, {buffer}, {bytes}, NULL, NULL))")
             }
             Call::NtWriteFile { file, bytes, event, routine, context, iosb } => {
                 let (event, routine, context) =
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
-                format!("status(nt_write_file({head}, {buffer}, {bytes}, NULL, NULL))")
+                format!("nt_status(nt_write_file({head}, {buffer}, {bytes}, NULL, NULL))")
             }
             Call::NtFsControlFile { file, code, bytes, event, routine, context, iosb } => {
                 let (event, routine, context) =
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
                 format!(
-                    "status(nt_fs_control_file({head}, {}))",
+                    "nt_status(nt_fs_control_file({head}, {}))",
                     control_tail(code, &buffer, *bytes)
                 )
             }
@@ -335,7 +335,7 @@ impl Writer<'_> {
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
                 let tail = control_tail(code, &buffer, *bytes);
-                format!("status(nt_device_io_control_file({head}, {tail}))")
+                format!("nt_status(nt_device_io_control_file({head}, {tail}))")
             }
             Call::NtCancelIoFile { file } => format!("cancel_io_file({})", self.handle(file)),
             Call::NtCancelIoFileEx { file, iosb } => {
@@ -369,7 +369,7 @@ impl Writer<'_> {
                 let code = NtStatus::from_name(status).map_or(0, |status| status.0);
                 let (port, value) = (self.handle(port), self.value(Some(value)));
                 format!(
-                    "status(nt_set_io_completion({port}, {key}ULL, {value}, (LONG)0x{code:08X}, \
+                    "nt_status(nt_set_io_completion({port}, {key}ULL, {value}, (LONG)0x{code:08X}, \
                      {information}))"
                 )
             }

@@ -34,7 +34,6 @@ pub(super) struct Uses {
     pub(super) ports: bool,
     pub(super) special_apcs: bool,
     pub(super) created_later: bool,
-    pub(super) suspends: bool,
     /// Threads are stopped or ended from outside, wherever they are.
     pub(super) stops_threads: bool,
     /// The most packets that a step takes at once.
@@ -165,11 +164,9 @@ impl Uses {
                 self.routine(routine, RoutineUse::Work);
             }
             Call::QueueUserWorkItem { routine, .. } => self.routine(routine, RoutineUse::WorkItem),
-            Call::SuspendThread { .. } => {
-                self.suspends = true;
+            Call::SuspendThread { .. } | Call::TerminateThread { .. } => {
                 self.stops_threads = true;
             }
-            Call::TerminateThread { .. } => self.stops_threads = true,
             Call::CreateThread { .. } => self.created_later = true,
             Call::GetQueuedCompletionStatusEx { max, .. } => {
                 self.entry_count_max = self.entry_count_max.max(*max);
