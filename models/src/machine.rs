@@ -576,12 +576,14 @@ impl Model {
         record: &Kthread,
     ) -> bool {
         if self.settings.processors < 2
-            || self.settings.deviations.contains(Deviation::SuspendStopsAtOnce)
+            || (record.suspend_count > 0
+                && self.settings.deviations.contains(Deviation::SuspendStopsAtOnce))
         {
             return false;
         }
         let pc = machine.program.pc(thread).expect("a thread in user mode has a frame");
         match self.program.instruction(pc) {
+            Instruction::MarkPending(_) => true,
             Instruction::Call(call) => match self.program.call(call).service {
                 Service::DelayExecution { .. } | Service::WaitForObjects { .. } => {
                     !record.has_kernel_apc() && !machine.kernel.has_kernel_mode()

@@ -79,8 +79,10 @@ deviations! {
         "Signal and wait of SignalObjectAndWait are one step (Windows before 7, Wine)."
     ExitAtOnce "exit-at-once" System [THR_33, THR_34]
         "A thread's exit is one step as far as others can tell."
-    SuspendStopsAtOnce "suspend-stops-at-once" System [THR_14]
-        "SuspendThread and TerminateThread return when the target has stopped."
+    SuspendStopsAtOnce "suspend-stops-at-once" Option [THR_14]
+        "SuspendThread returns when the target has stopped."
+    TerminateEndsAtOnce "terminate-ends-at-once" System [THR_14, THR_26]
+        "TerminateThread returns when the target has ended."
     NoFileLock "no-file-lock" System [IO_03, IO_04, IO_05]
         "Calls on one synchronous file are not serialised, and closing it does not wait."
     WarningReturnedWithPort "warning-returned-with-port" System [IO_15]
@@ -127,6 +129,9 @@ deviations! {
         [IRP_37, EXIT_01, EXIT_03, EXIT_04, EXIT_08, EXIT_10, EXIT_24, THR_35]
         "A thread does not wait for its requests when it ends; what tells of their end comes \
          some time later."
+    ExtendedCallFailsOnWarning "extended-call-fails-on-warning" System [IO_46]
+        "ReadFileEx and WriteFileEx fail where their request ends with a warning at once; the \
+         routine runs all the same."
     PortWakesOneWaiter "port-wakes-one-waiter" System [IOCP_40]
         "A packet releases one of the threads that wait for the port itself."
 
@@ -245,7 +250,7 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::NoSpecialApcs)
     .with(Deviation::SignalAndWaitAtomic)
     .with(Deviation::ExitAtOnce)
-    .with(Deviation::SuspendStopsAtOnce)
+    .with(Deviation::TerminateEndsAtOnce)
     .with(Deviation::NoFileLock)
     .with(Deviation::WarningReturnedWithPort)
     .with(Deviation::AlertedRequestReturnsApc)
@@ -266,6 +271,7 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::FileClearedWhenPending)
     .with(Deviation::RefusedRoutineClearsEvent)
     .with(Deviation::OrphansFinishLate)
+    .with(Deviation::ExtendedCallFailsOnWarning)
     .with(Deviation::CancelIoReturnsAtOnce);
 
 const _: () = assert!(Deviation::ALL.len() <= 128, "a set of deviations has 128 bits");

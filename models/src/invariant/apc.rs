@@ -150,7 +150,9 @@ fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
             }
         }
         if let Event::Return { thread, call, result } = event {
-            let at_entry = step.before.kernel.thread(*thread).state == ThreadState::User;
+            // Not at the return of a routine that had interrupted a wait after its time-out.
+            let at_entry = step.before.kernel.thread(*thread).state == ThreadState::User
+                && step.call_before(*thread) == Some(*call);
             let ignored = at_entry
                 && result.status == NtStatus::TIMEOUT
                 && !matches!(step.service(*call), Service::OverlappedResult { .. })

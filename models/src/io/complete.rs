@@ -6,7 +6,7 @@ use super::setup::{FileTarget, Filter, Major, RequestContext};
 use super::{BugCheck, StatusBlock};
 use crate::deviation::Deviation;
 use crate::event::{Event, IrpChange, Observer};
-use crate::ids::{BlockId, DatumId, IrpId, ThreadId};
+use crate::ids::{BlockId, DatumId, IrpId, ObjectId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::kapc::KernelApc;
 use crate::ke::thread::{ExitPhase, InService, ThreadState};
@@ -370,7 +370,9 @@ impl Kernel {
             cx.rules([irp::IRP_50, rule::IO_35]);
             let event = cx.handles[event.index()];
             self.set_event(cx, event);
-            if !setup.overlapped && !cx.deviates(Deviation::SynchronousFileNotSet) {
+            if !setup.overlapped && cx.deviates(Deviation::SynchronousFileNotSet) {
+                self.wake_issuer(cx, record.issuer, file);
+            } else if !setup.overlapped {
                 self.signal_file(cx, file);
             }
         } else {
@@ -412,6 +414,23 @@ impl Kernel {
             cx.rules([rule::IO_39, rule::IO_41]);
         }
         self.free_irp(cx, id);
+    }
+
+    /// What [`Deviation::SynchronousFileNotSet`] does instead of setting the file that the issuer
+    /// waits for in the service.
+    fn wake_issuer<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        issuer: ThreadId,
+        file: ObjectId,
+    ) {
+        let here = self.thread(issuer);
+        let in_wait = matches!(here.state, ThreadState::Waiting | ThreadState::Restarting);
+        if in_wait
+            && matches!(here.service, InService::Request(of) | InService::Aborting(of) if of == file)
+        {
+            self.wake(cx, issuer, NtStatus::WAIT_0);
+        }
     }
 
     /// The request packet becomes a user APC (IRP-52 to IRP-54), unless its thread takes none

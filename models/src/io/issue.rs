@@ -1,6 +1,7 @@
 //! Issuing requests: NtReadFile, NtWriteFile, NtFsControlFile, NtDeviceIoControlFile.
 
 use super::irp::IrpPlace;
+use super::overlapped::TAKEN_FOR_AN_ERROR;
 use super::setup::{FileTarget, Interface, Major, Model, Request, RequestContext};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};
@@ -15,6 +16,18 @@ use crate::service::{ServiceOutcome, ServiceReturn};
 use alertable_traces::status::NtStatus;
 
 impl Kernel {
+    /// IO-14: a Win32 function marks the OVERLAPPED of a request before the system call.
+    pub(crate) fn mark_overlapped<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        request: &Request,
+    ) {
+        if let (Some(block), Interface::Overlapped) = (request.block, request.interface) {
+            cx.rule(rule::IO_14);
+            self.io_mut().blocks.get_mut(block.index()).status = NtStatus::PENDING;
+        }
+    }
+
     /// A thread issues a request.
     pub(crate) fn issue<O: Observer>(
         &mut self,
@@ -23,10 +36,8 @@ impl Kernel {
         id: RequestId,
     ) -> ServiceOutcome {
         let request = cx.io.request(id);
-        if let (Some(block), Interface::Overlapped) = (request.block, request.interface) {
-            // IO-14: the Win32 function does this before the system call.
-            cx.rule(rule::IO_14);
-            self.io_mut().blocks.get_mut(block.index()).status = NtStatus::PENDING;
+        if !request.marked_apart {
+            self.mark_overlapped(cx, request);
         }
         let file = match self.check_request(cx, request) {
             Ok(file) => file,
@@ -148,7 +159,16 @@ impl Kernel {
             return ServiceOutcome::Returned(status.into());
         }
         if status != NtStatus::PENDING {
+            let is_told_by_event = request.event.is_some()
+                && (setup.overlapped || cx.deviates(Deviation::SynchronousFileNotSet));
             self.finish_inline(cx, irp);
+            if cx.deviates(Deviation::FileClearedWhenPending)
+                && !status.is_error()
+                && is_told_by_event
+            {
+                // It was queued before it was served, and so cleared the event.
+                self.reset_file(cx, file);
+            }
         } else if cx.deviates(Deviation::FileClearedWhenPending)
             && self.has_irp(irp)
             && self.irp(irp).place == IrpPlace::Driver
@@ -273,6 +293,12 @@ impl Kernel {
                 WaitRequest { kind: WaitKind::Any, alertable: false, remaining_ms: NEVER };
             self.prepare_wait(thread, file, request);
             return ServiceOutcome::InWait;
+        }
+        let fails_on_warning = status.is_warning()
+            && (request.interface, request.routine.is_some()) == (Interface::Overlapped, true)
+            && cx.deviates(Deviation::ExtendedCallFailsOnWarning);
+        if fails_on_warning {
+            return ServiceOutcome::Returned(ServiceReturn { status, value: TAKEN_FOR_AN_ERROR });
         }
         ServiceOutcome::Returned(self.with_bytes(cx, thread, request, status))
     }

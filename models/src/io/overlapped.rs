@@ -22,6 +22,9 @@ pub struct ResultWait {
 /// Beside a status: it is that of the wait, or of not waiting, and not that of the request.
 pub(crate) const NOT_THE_REQUEST: u32 = u32::MAX;
 
+/// Beside a warning: the Win32 function fails with it.
+pub(crate) const TAKEN_FOR_AN_ERROR: u32 = u32::MAX;
+
 impl Kernel {
     /// Looks at an OVERLAPPED, and waits if its request is pending (IO-50, IO-51).
     pub(crate) fn overlapped_result<O: Observer>(

@@ -308,7 +308,8 @@ impl Kernel {
         }
         let used: u64 =
             self.io().pipe_data.get(end).iter().map(|chunk| u64::from(chunk.bytes)).sum();
-        if used + u64::from(left) <= u64::from(setup.quota) {
+        // A message of no bytes needs no room.
+        if length == 0 || used + u64::from(left) <= u64::from(setup.quota) {
             cx.rule(dev::DEV_13);
             let at = self.io().pipe_data.len(end);
             self.insert_chunk(cx, end, at, left);

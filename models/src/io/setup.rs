@@ -194,6 +194,9 @@ pub struct Request {
     pub context: RequestContext,
     /// Through which interface it is made.
     pub interface: Interface,
+    /// Its OVERLAPPED is marked in a step before its own: somebody could look in between, or keep
+    /// the request from being made.
+    pub marked_apart: bool,
 }
 
 /// Everything about a program's I/O that does not change.

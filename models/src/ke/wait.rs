@@ -339,6 +339,16 @@ impl Kernel {
     ) {
         debug_assert_eq!(self.thread(thread).state, ThreadState::Waiting);
         cx.rule(rule::WAIT_12);
+        self.wake(cx, thread, status);
+    }
+
+    /// A wait is over, whether the thread is blocked or about to make the tests again.
+    pub(crate) fn wake<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        status: NtStatus,
+    ) {
         self.leave_wait(thread);
         self.thread_mut(thread).state = ThreadState::Woken(status);
         cx.event(Event::Thread { thread, change: ThreadChange::Ready });

@@ -11,7 +11,7 @@ use crate::ids::{
 };
 use crate::io::dservice::DriverService;
 use crate::io::overlapped::ResultWait;
-use crate::io::setup::{IoSetup, Model, Request};
+use crate::io::setup::{Interface, IoSetup, Model, Request};
 use crate::ke::Kernel;
 use crate::ke::dispatcher::{DispatcherObject, ResetKind};
 use crate::ke::event::Kevent;
@@ -346,6 +346,11 @@ impl Compiler {
         let label = label.filter(|_| !is_return).map(|label| self.label(label));
         let id = CallId::from_index(self.program.calls.len());
         let source = call.clone();
+        if let Service::Io { request } = service
+            && self.io.setup.request(request).interface == Interface::Overlapped
+        {
+            self.program.code.push(Instruction::MarkPending(id));
+        }
         self.program.calls.push(ProgramCall { service, convention, label, source });
         self.program.code.push(Instruction::Call(id));
         Ok(())
@@ -438,7 +443,7 @@ impl Compiler {
         }
         program.kernel.closed_handles = Records::new(Part::ClosedHandles, closed_handles);
         let Compiler { io, threads, kernel_mode, .. } = self;
-        io.finish(&mut self.program, &threads);
+        io.finish(&mut self.program, &threads, kernel_mode.is_used());
         finish_kernel_mode(&mut self.program, kernel_mode);
         self.program.slots = SlotMap::new(&self.program);
         self.program

@@ -1,7 +1,8 @@
 //! From a scenario's devices, pipes, files, ports and status blocks to what the kernel has of them.
 
+use super::users::Users;
 use super::{Program, ProgramCall};
-use crate::ids::{BlockId, DatumId, HandleId, ObjectId, ThreadId};
+use crate::ids::{BlockId, DatumId, HandleId, ObjectId, RequestId, ThreadId};
 use crate::io::Io;
 use crate::io::file::FileObject;
 use crate::io::pipe::PipeState;
@@ -247,7 +248,13 @@ impl IoDeclarations {
     }
 
     /// Completes the program's I/O, if it has any.
-    pub(super) fn finish(mut self, program: &mut Program, threads: &HashMap<String, ThreadId>) {
+    pub(super) fn finish(
+        mut self,
+        program: &mut Program,
+        threads: &HashMap<String, ThreadId>,
+        has_kernel_mode: bool,
+    ) {
+        let has_callbacks = !self.pools.is_empty();
         for callback in std::mem::take(&mut self.callbacks) {
             let Some((key, results)) = callback.data else { continue };
             let Some(port) = self.pools().find(|(pool, _)| *pool == callback.pool) else {
@@ -287,6 +294,11 @@ impl IoDeclarations {
         let private = self.setup.requests.iter();
         self.setup.private_requests =
             private.map(|request| is_private(program, &self.setup, request)).collect();
+        let users = Users::new(program, &self.setup.requests, has_kernel_mode || has_callbacks);
+        for at in 0..self.setup.requests.len() {
+            let id = RequestId::from_index(at);
+            self.setup.requests[at].marked_apart = users.can_see_mark(program, &self.setup, id);
+        }
         program.io = self.setup;
         if used {
             program.kernel.io = Some(Box::new(Io::new(&program.io, program.threads.len())));

@@ -173,9 +173,17 @@ impl Machine {
         thread: ThreadId,
     ) {
         let pc = self.program.pc(thread).expect("a thread in user mode has a frame");
+        let is_marked = |call| model.program.request_of(call).is_some_and(|r| r.marked_apart);
         match model.program.instruction(pc) {
+            Instruction::MarkPending(call) => {
+                cx.event(Event::Call { thread, call });
+                let request = model.program.request_of(call).expect("only requests are marked");
+                self.kernel.mark_overlapped(cx, request);
+                self.program.set_pc(thread, pc + 1);
+            }
             Instruction::Call(call) => {
-                if model.program.call(call).convention != Convention::Work {
+                // The program has called already where the mark was a step of its own.
+                if model.program.call(call).convention != Convention::Work && !is_marked(call) {
                     cx.event(Event::Call { thread, call });
                 }
                 self.make_call(model, cx, thread, call);
@@ -605,6 +613,12 @@ impl Machine {
             let list = thread.index();
             let next: Pc = match model.program.instruction(pc) {
                 Instruction::Call(_) | Instruction::End => return,
+                Instruction::MarkPending(call) => {
+                    if model.program.request_of(call).is_some_and(|r| r.marked_apart) {
+                        return;
+                    }
+                    pc + 1
+                }
                 Instruction::LoopBegin { count } => {
                     if let Some(count) = count {
                         self.program.loops.push(list, count);

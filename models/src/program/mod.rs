@@ -14,6 +14,7 @@ mod kernel;
 mod pool;
 mod state;
 mod traced;
+mod users;
 
 pub use compile::{CompileError, compile};
 pub use history::History;
@@ -21,7 +22,7 @@ pub use state::{Frame, ProgramState};
 pub use traced::Place;
 
 use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
-use crate::io::setup::IoSetup;
+use crate::io::setup::{IoSetup, Request};
 use crate::ke::Kernel;
 use crate::ke::kmode::KernelSetup;
 use crate::service::Service;
@@ -36,6 +37,9 @@ pub type Pc = u32;
 /// One instruction of the compiled code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Instruction {
+    /// Mark the OVERLAPPED of a request as pending, as the call that follows does before its
+    /// system call (IO-14). A step of its own where somebody could look in between.
+    MarkPending(CallId),
     /// Make a call.
     Call(CallId),
     /// Begin a loop that runs this often.
@@ -247,6 +251,14 @@ impl Program {
     /// repeat.
     pub fn may_run_for_ever(&self) -> bool {
         self.code.iter().any(|code| matches!(code, Instruction::LoopBegin { count: None }))
+    }
+
+    /// The request that a call makes, if it is one.
+    pub(crate) fn request_of(&self, call: CallId) -> Option<&Request> {
+        match self.call(call).service {
+            Service::Io { request } => Some(self.io.request(request)),
+            _ => None,
+        }
     }
 
     pub(crate) fn instruction(&self, pc: Pc) -> Instruction {

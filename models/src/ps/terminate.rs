@@ -74,7 +74,7 @@ impl Kernel {
             return;
         }
         match here.state {
-            ThreadState::User if !was_stopped && !cx.deviates(Deviation::SuspendStopsAtOnce) => {}
+            ThreadState::User if !was_stopped && !cx.deviates(Deviation::TerminateEndsAtOnce) => {}
             ThreadState::Starting if was_stopped => {
                 cx.rule(rule::THR_08);
                 self.begin_exit(cx, target, code);

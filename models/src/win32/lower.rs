@@ -234,6 +234,7 @@ fn request_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conv
             } else {
                 Interface::Waiting
             },
+            marked_apart: false,
         };
         let convention = if overlapped.is_some() {
             Convention::Transfer
@@ -254,6 +255,7 @@ fn request_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conv
             routine: Some(names.routine(routine)),
             context: RequestContext::Block(block),
             interface: Interface::Overlapped,
+            marked_apart: false,
         };
         (Service::Io { request: names.request(request) }, Convention::TransferEx)
     };
@@ -321,6 +323,7 @@ fn native(
             Some(Value::Name(name)) => RequestContext::Block(names.block(name)),
         },
         interface: Interface::Native,
+        marked_apart: false,
     };
     (Service::Io { request: names.request(request) }, Convention::Status)
 }

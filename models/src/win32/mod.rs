@@ -8,7 +8,7 @@ mod lower;
 pub use error::win32_error;
 pub(crate) use lower::{Lowered, Names, Overlapped, lower};
 
-use crate::io::overlapped::NOT_THE_REQUEST;
+use crate::io::overlapped::{NOT_THE_REQUEST, TAKEN_FOR_AN_ERROR};
 use crate::io::port::{Packet, PacketValue};
 use crate::program::Program;
 use crate::service::ServiceReturn;
@@ -95,6 +95,9 @@ impl Convention {
             Convention::Boolean | Convention::PreviousCount | Convention::TransferEx
                 if status.is_error() =>
             {
+                failure(name("FALSE"), status)
+            }
+            Convention::TransferEx if status.is_warning() && value == TAKEN_FOR_AN_ERROR => {
                 failure(name("FALSE"), status)
             }
             Convention::PreviousCount => {

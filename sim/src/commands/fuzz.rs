@@ -3,17 +3,18 @@
 use super::check::in_parallel;
 use super::input::{self, LimitArguments};
 use super::litmus::{Fate, Laboratory, Tally, print_fate, word_of};
-use super::output::{self, BAD, GOOD, UNSURE, counted, say, styled};
+use super::output::{self, BAD, DIM, GOOD, UNSURE, counted, say, styled};
 use super::wine::{Host, RunArguments};
 use super::{Failure, Status};
 use alertable::engine::explore::{Control, Limits};
-use alertable::fuzz::{Kind, generate, shrink};
+use alertable::fuzz::{Kind, generate, shrink, subject};
 use alertable::litmus::{Comparison, Options, emit, timing};
 use alertable::run::{PolicyName, RunOptions, Schedule, run_model};
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::Model;
 use alertable_traces::scenario::{Scenario, scenario_to_json};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -204,7 +205,11 @@ fn litmus(arguments: &Arguments, budget: &Budget<'_>) -> Result<Status, Failure>
     });
     let results: Vec<_> = results.into_iter().flatten().collect();
     let mut tally = Tally::default();
-    results.iter().for_each(|(_, fate, _)| tally.add(fate));
+    let mut subjects: BTreeMap<&str, Tally> = BTreeMap::new();
+    for (seed, fate, _) in &results {
+        tally.add(fate);
+        subjects.entry(subject(*seed, Kind::Runnable)).or_default().add(fate);
+    }
     let verdicts: Vec<_> = results.iter().map(|(seed, fate, _)| (*seed, word_of(fate))).collect();
     let found: Vec<Found> = results.into_iter().filter_map(|(.., found)| found).collect();
     // What was found is safe before it is made smaller.
@@ -217,11 +222,18 @@ fn litmus(arguments: &Arguments, budget: &Budget<'_>) -> Result<Status, Failure>
         let unusual = verdicts.iter().filter(|(_, word)| *word != "agrees");
         output::print_json(&json!({
             "tally": tally.json(),
+            "subjects": subjects.iter().map(|(name, tally)| (*name, tally.json()))
+                .collect::<BTreeMap<_, _>>(),
             "seeds": unusual.map(|(seed, word)| json!([seed, word])).collect::<Vec<_>>(),
             "failures": failures_json(&found),
         }));
     } else {
         print_found(&arguments.out, &found);
+        for (subject, tally) in &subjects {
+            say!("{}", styled(DIM, subject));
+            tally.print();
+        }
+        say!("{}", styled(DIM, "altogether"));
         tally.print();
     }
     Ok(if found.is_empty() { Status::Good } else { Status::Finding })

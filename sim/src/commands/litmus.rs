@@ -190,11 +190,13 @@ impl Laboratory<'_> {
         match ran {
             Ran::Unsupported(what) => Fate::NotRunnable(vec![what]),
             Ran::Failed(why) => Fate::Failed(why),
-            Ran::Seen(seen) => {
+            Ran::Seen(seen, held_up) => {
                 let mut sightings = Sightings::default();
                 seen.into_iter().for_each(|observation| sightings.add(observation));
                 let seen = sightings.sorted();
-                Fate::Judged(compare(scenario, seen, self.dialect, &self.limits, self.control))
+                let limits = &self.limits;
+                let compared = compare(scenario, seen, self.dialect, limits, self.control);
+                Fate::Judged(Comparison { held_up, ..compared })
             }
         }
     }
@@ -326,6 +328,10 @@ fn print_histogram(comparison: &Comparison) {
         say!("  {} {}", counted(observation.count, "time"), judged_text(judged));
         say!("{}", styled(DIM, outcome_text(&observation.to_json())));
     }
+    if comparison.held_up > 0 {
+        let rounds = counted(comparison.held_up, "round");
+        say!("  {rounds} left out: something else than the scenario held threads up");
+    }
     for outcome in comparison.never_seen() {
         say!("  allowed, never seen");
         say!("{}", styled(DIM, outcome_text(&outcome.to_json())));
@@ -391,6 +397,8 @@ fn print_summary(fates: &[Fate]) {
 pub(super) struct Tally {
     scenarios: u64,
     runs: u64,
+    /// Rounds that were left out.
+    held_up: u64,
     words: BTreeMap<&'static str, u64>,
     /// In how many scenarios each deviation explains something.
     deviations: BTreeMap<&'static str, u64>,
@@ -411,6 +419,7 @@ impl Tally {
                 named.extend(deviations.iter().map(|deviation| deviation.entry().id));
             }
         }
+        self.held_up += comparison.held_up;
         self.allowed += comparison.allowed.len() as u64;
         self.seen += (comparison.allowed.len() - comparison.never_seen().count()) as u64;
         named.sort_unstable();
@@ -420,7 +429,8 @@ impl Tally {
 
     pub(super) fn json(&self) -> Value {
         json!({
-            "scenarios": self.scenarios, "runs": self.runs, "verdicts": self.words,
+            "scenarios": self.scenarios, "runs": self.runs, "held_up": self.held_up,
+            "verdicts": self.words,
             "deviations": self.deviations, "outcomes_allowed": self.allowed,
             "outcomes_seen": self.seen,
         })
@@ -436,6 +446,10 @@ impl Tally {
             self.seen,
             self.allowed
         );
+        if self.held_up > 0 {
+            let rounds = counted(self.held_up, "more round");
+            say!("{rounds} left out: something else than the scenario held threads up");
+        }
         for (id, count) in &self.deviations {
             say!("  {count:>5}  {id}");
         }
@@ -473,6 +487,7 @@ fn json_of(file: &Path, scenario: &Scenario, fate: &Fate) -> Value {
             report["seen"] = seen.collect();
             report["never_seen"] = json!(comparison.never_seen().collect::<Vec<_>>());
             report["complete"] = json!(comparison.complete);
+            report["held_up"] = json!(comparison.held_up);
         }
     }
     report

@@ -19,6 +19,12 @@ const CROSS_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// The status with which a program ends that lacks something.
 const EXIT_UNSUPPORTED: i32 = 3;
 
+/// The status with which a program ends whose last round says nothing.
+const EXIT_HELD_UP: i32 = 4;
+
+/// How often that may happen to a program.
+const HELD_UP_COUNT_MAX: u64 = 20;
+
 /// How much longer than it should a program may take.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -55,8 +61,8 @@ pub(super) struct RunArguments {
 /// What came of a program.
 #[derive(Debug)]
 pub(super) enum Ran {
-    /// What it saw.
-    Seen(Vec<Observation>),
+    /// What it saw, and in how many more rounds something else than the scenario held threads up.
+    Seen(Vec<Observation>, u64),
     /// The system lacks something that it needs.
     Unsupported(String),
     /// It went wrong.
@@ -133,11 +139,17 @@ impl Host {
     fn boot(&self) -> Result<(), Failure> {
         let Some((wine, server)) = &self.wine else { return Ok(()) };
         let failed = |what: &str| Failure::Other(format!("Wine cannot be started: {what}"));
-        let boot = self.command(wine).args(["wineboot", "--init"]).status();
-        boot.map_err(|error| failed(&error.to_string()))?;
-        // It stays there between programs.
+        let prefix = self.prefix();
+        fs::create_dir_all(&prefix).map_err(|error| cannot("make", &prefix, &error))?;
+        // Before anything else: one that a program brings up goes with it, and every program
+        // would have to start the system's services anew.
         let persistent = self.command(server).arg("--persistent").status();
         persistent.map_err(|error| failed(&error.to_string()))?;
+        let boot = self.command(wine).args(["wineboot", "--init"]).status();
+        boot.map_err(|error| failed(&error.to_string()))?;
+        if !prefix.join("drive_c").join("windows").is_dir() {
+            return Err(failed("`wineboot --init` makes no prefix; is wine64 installed?"));
+        }
         Ok(())
     }
 
@@ -193,6 +205,7 @@ impl Host {
     ) -> Ran {
         let mut seen = Vec::new();
         let mut seed = arguments.stress;
+        let mut held_up = 0;
         while (seen.len() as u64) < arguments.rounds && goes_on() {
             let rounds = arguments.rounds - seen.len() as u64;
             let output = match self.run_once(program, arguments, rounds, seed) {
@@ -204,14 +217,21 @@ impl Host {
             if output.code == Some(EXIT_UNSUPPORTED) {
                 return Ran::Unsupported(complaint);
             }
+            if output.code == Some(EXIT_HELD_UP) {
+                held_up += 1;
+                if held_up > HELD_UP_COUNT_MAX {
+                    return Ran::Failed(complaint);
+                }
+            }
             match alertable_traces::read_observations(&text, None) {
+                Ok(none) if none.is_empty() && output.code == Some(EXIT_HELD_UP) => {}
                 Ok(more) if !more.is_empty() => seen.extend(more),
                 Ok(_) => return Ran::Failed(format!("it printed nothing; {complaint}")),
                 Err(error) => return Ran::Failed(format!("{error} in {text}")),
             }
             seed = seed.map(|seed| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         }
-        Ran::Seen(seen)
+        Ran::Seen(seen, held_up)
     }
 
     fn run_once(
@@ -234,8 +254,10 @@ impl Host {
         if let Some(seed) = seed {
             command.arg("--stress").arg((seed >> 33).to_string());
         }
+        // A name of its own: other programs run in this folder at the same time.
+        let written = program.with_extension("jsonl");
         if arguments.trace.is_some() {
-            command.arg("--trace").arg("trace.jsonl");
+            command.arg("--trace").args(written.file_name());
         }
         let round_ms = arguments.round_ms * 2.0 + arguments.patience_ms as f64;
         let expected = Duration::from_secs_f64(round_ms * rounds as f64 / 1000.0);
@@ -245,9 +267,9 @@ impl Host {
             .spawn()
             .map_err(|error| format!("it cannot be started: {error}"))?;
         let output = wait_for(child, expected + GRACE)?;
-        if let Some(trace) = &arguments.trace {
-            let written = self.folder.join("trace.jsonl");
+        if let Some(trace) = arguments.trace.as_ref().filter(|_| output.code == Some(0)) {
             let text = fs::read(&written).map_err(|error| format!("no trace: {error}"))?;
+            let _ = fs::remove_file(&written);
             alertable::file::write_whole(trace, &text)
                 .map_err(|error| format!("{}: {error}", trace.display()))?;
         }

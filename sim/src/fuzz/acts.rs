@@ -29,16 +29,38 @@ enum World {
     Device,
 }
 
+impl World {
+    fn name(self) -> &'static str {
+        match self {
+            World::Dispatcher => "objects and APCs",
+            World::Lives => "suspension and termination",
+            World::Pipe => "pipes",
+            World::Port => "completion ports",
+            World::Device => "devices",
+        }
+    }
+
+    /// The first thing that is drawn.
+    fn draw(rng: &mut Rng, kind: Kind) -> Self {
+        let worlds = match kind {
+            Kind::Any => {
+                &[World::Dispatcher, World::Lives, World::Pipe, World::Port, World::Device][..]
+            }
+            Kind::Runnable => &[World::Dispatcher, World::Lives, World::Pipe, World::Port][..],
+        };
+        worlds[rng.below(worlds.len())]
+    }
+}
+
+/// What the scenario that belongs to a seed is about, in a few words.
+pub fn subject(seed: u64, kind: Kind) -> &'static str {
+    World::draw(&mut Rng::new(seed), kind).name()
+}
+
 /// The scenario that belongs to a seed.
 pub fn generate(seed: u64, kind: Kind) -> Scenario {
     let mut rng = Rng::new(seed);
-    let worlds = match kind {
-        Kind::Any => {
-            &[World::Dispatcher, World::Lives, World::Pipe, World::Port, World::Device][..]
-        }
-        Kind::Runnable => &[World::Dispatcher, World::Lives, World::Pipe, World::Port][..],
-    };
-    let world = worlds[rng.below(worlds.len())];
+    let world = World::draw(&mut rng, kind);
     let draw =
         Draw { rng, kind, world, request_count: 0, datum: 0, thread_count: 0, objects: Map::new() };
     draw.scenario(seed)
@@ -212,7 +234,10 @@ impl Draw {
             (World::Dispatcher, 7) => self.timer(routine),
             (World::Dispatcher, 8) => self.wait_for_several(),
             (World::Lives, 5..=8) => self.life(),
-            (World::Pipe, 3..=7) | (World::Port, 3 | 4) | (World::Device, 3..=5) => {
+            // A routine can run twice, and would use its OVERLAPPED twice.
+            (World::Pipe, 3..=7) | (World::Port, 3 | 4) | (World::Device, 3..=5)
+                if routine == 0 =>
+            {
                 self.request(routine)
             }
             (World::Port, 5..=7) => self.remove_packet(),
@@ -222,9 +247,8 @@ impl Draw {
                 "bytes": 0,
             }),
             (World::Pipe | World::Port | World::Device, 9 | 10) => self.manage_request(),
-            (World::Pipe, 8) | (World::Device, 6) | (World::Dispatcher | World::Lives, _) => {
-                self.wait()
-            }
+            (World::Pipe | World::Port | World::Device, 3..=8)
+            | (World::Dispatcher | World::Lives, _) => self.wait(),
             (World::Pipe | World::Port | World::Device, _) => self.end_something(),
         };
         if call["call"] != "Sleep" && call["call"] != "ExitThread" {

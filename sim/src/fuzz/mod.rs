@@ -8,5 +8,5 @@
 mod acts;
 mod shrink;
 
-pub use acts::{Kind, generate};
+pub use acts::{Kind, generate, subject};
 pub use shrink::shrink;

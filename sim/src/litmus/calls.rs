@@ -10,6 +10,8 @@ pub(super) struct Writer<'a> {
     pub(super) identifiers: &'a Identifiers,
     /// The number of the step, which names its buffer.
     pub(super) step: usize,
+    /// Threads end without the loader.
+    pub(super) ends_directly: bool,
 }
 
 /// The value of a control code that has a name.
@@ -196,15 +198,18 @@ impl Writer<'_> {
                 self.handle(thread),
                 u8::from(flags.iter().any(|flag| flag == "special"))
             ),
-            Call::NtTestAlert => "status(nt_test_alert())".to_owned(),
+            Call::NtTestAlert => "nt_status(nt_test_alert())".to_owned(),
             Call::NtAlertThread { thread } => {
-                format!("status(nt_alert_thread({}))", self.handle(thread))
+                format!("nt_status(nt_alert_thread({}))", self.handle(thread))
             }
             Call::CreateThread { thread } => format!("create_later({})", self.name(thread)),
             Call::ResumeThread { thread } => format!("resume({})", self.name(thread)),
             Call::SuspendThread { thread } => format!("suspend({})", self.name(thread)),
             Call::TerminateThread { thread, code } => {
                 format!("boolean(TerminateThread({}, {code}u))", self.handle(thread))
+            }
+            Call::ExitThread { code } if self.ends_directly => {
+                format!("(end_thread({code}u), number(0))")
             }
             Call::ExitThread { code } => format!("(ExitThread({code}u), number(0))"),
             _ => return None,
@@ -308,20 +313,20 @@ impl Writer<'_> {
                 let (event, routine, context) =
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
-                format!("status(nt_read_file({head}, {buffer}, {bytes}, NULL, NULL))")
+                format!("nt_status(nt_read_file({head}, {buffer}, {bytes}, NULL, NULL))")
             }
             Call::NtWriteFile { file, bytes, event, routine, context, iosb } => {
                 let (event, routine, context) =
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
-                format!("status(nt_write_file({head}, {buffer}, {bytes}, NULL, NULL))")
+                format!("nt_status(nt_write_file({head}, {buffer}, {bytes}, NULL, NULL))")
             }
             Call::NtFsControlFile { file, code, bytes, event, routine, context, iosb } => {
                 let (event, routine, context) =
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
                 format!(
-                    "status(nt_fs_control_file({head}, {}))",
+                    "nt_status(nt_fs_control_file({head}, {}))",
                     control_tail(code, &buffer, *bytes)
                 )
             }
@@ -330,7 +335,7 @@ impl Writer<'_> {
                     (event.as_ref(), routine.as_ref(), context.as_ref());
                 let head = self.native_head(file, event, routine, context, iosb);
                 let tail = control_tail(code, &buffer, *bytes);
-                format!("status(nt_device_io_control_file({head}, {tail}))")
+                format!("nt_status(nt_device_io_control_file({head}, {tail}))")
             }
             Call::NtCancelIoFile { file } => format!("cancel_io_file({})", self.handle(file)),
             Call::NtCancelIoFileEx { file, iosb } => {
@@ -364,7 +369,7 @@ impl Writer<'_> {
                 let code = NtStatus::from_name(status).map_or(0, |status| status.0);
                 let (port, value) = (self.handle(port), self.value(Some(value)));
                 format!(
-                    "status(nt_set_io_completion({port}, {key}ULL, {value}, (LONG)0x{code:08X}, \
+                    "nt_status(nt_set_io_completion({port}, {key}ULL, {value}, (LONG)0x{code:08X}, \
                      {information}))"
                 )
             }

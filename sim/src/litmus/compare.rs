@@ -60,6 +60,8 @@ pub struct Comparison {
     pub allowed: Vec<Outcome>,
     /// Whether these are all.
     pub complete: bool,
+    /// How many rounds were left out, because something else than the scenario held threads up.
+    pub held_up: u64,
 }
 
 impl Comparison {
@@ -147,7 +149,7 @@ pub fn compare(
             (observation, judged, agreeing)
         })
         .collect();
-    Comparison { seen, allowed, complete }
+    Comparison { seen, allowed, complete, held_up: 0 }
 }
 
 /// What the judge says; where time decides, with time that passes as it likes.

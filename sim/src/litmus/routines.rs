@@ -97,7 +97,8 @@ pub(super) fn threads(scenario: &Scenario, steps: &mut Steps<'_>) -> String {
         }
         text.push_str("    record(STARTED, 0, NULL);\n");
         text.push_str(&steps.body(&thread.steps, 1));
-        text.push_str("    record(ENDED, 0, NULL);\n    return 0;\n}\n\n");
+        let end = if steps.uses.stops_threads { "    end_thread(0);\n" } else { "" };
+        let _ = writeln!(text, "    record(ENDED, 0, NULL);\n{end}    return 0;\n}}\n");
     }
     text
 }

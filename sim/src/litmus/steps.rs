@@ -56,17 +56,18 @@ impl Steps<'_> {
         let label = step.label.as_ref();
         let label =
             label.and_then(|label| self.uses.labels.iter().position(|known| known == label));
-        let row = match label {
-            Some(label) => format!("{{ {label}, {} }}", literal(&call_json(&step.call))),
-            None => format!("{{ -1, {} }}", literal(&call_json(&step.call))),
-        };
+        let label = label.map_or_else(|| "-1".to_owned(), |label| label.to_string());
+        let (can_block, json) = (u8::from(can_block(&step.call)), call_json(&step.call));
+        let row = format!("{{ {label}, {can_block}, {} }}", literal(&json));
         self.table.push(row);
         if let Some(bytes) = buffer_bytes(&step.call) {
             // Writing to a string never fails.
             let _ = writeln!(self.buffers, "static char buffer_{number}[{bytes}];");
         }
         let pad = "    ".repeat(depth);
-        let call = Writer { identifiers: self.identifiers, step: number }.call(&step.call);
+        let ends_directly = self.uses.stops_threads;
+        let writer = Writer { identifiers: self.identifiers, step: number, ends_directly };
+        let call = writer.call(&step.call);
         let mut text = format!("{pad}call({number}); {kept_as}ret({number}, {call});\n");
         for exit in &self.exits {
             let _ = writeln!(text, "{pad}{exit}");
@@ -165,6 +166,15 @@ impl Steps<'_> {
         }
         (result.clone(), parts.join(" && "))
     }
+}
+
+/// Whether a call may last for ever: it waits without a limit, or for a file.
+fn can_block(call: &Call) -> bool {
+    let Ok(text) = serde_json::to_value(call) else { return true };
+    let on_file = matches!(call, Call::CancelIo { .. } | Call::NtCancelIoFile { .. })
+        || matches!(call, Call::CloseHandle { .. })
+        || buffer_bytes(call).is_some();
+    on_file || text["ms"] == "INFINITE" || text["wait"] == true
 }
 
 /// A call as a trace has it, without the event's own fields.

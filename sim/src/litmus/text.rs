@@ -19,6 +19,7 @@ const PORTS: &str = include_str!("harness/ports.c");
 const PIPES: &str = include_str!("harness/pipes.c");
 const ALERTABLE_PIPES: &str = include_str!("harness/alertable_pipes.c");
 const START: &str = include_str!("harness/start.c");
+const END: &str = include_str!("harness/end.c");
 const LATER: &str = include_str!("harness/later.c");
 const REPORT: &str = include_str!("harness/report.c");
 const MAIN: &str = include_str!("harness/main.c");
@@ -78,12 +79,13 @@ pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
     }
     text = text.replace("    /* THREADS */\n", &table_text);
     text = text.replace("enum start { NOW,", &format!("{entries}\nenum start {{ NOW,"));
-    text.push_str("/* The steps: the label of each, or -1, and its call as traces have it. */\n");
-    text.push_str("static const struct { int label; const char *json; } steps[] = {\n");
+    text.push_str("/* The steps: the label of each, or -1, whether it can last for ever, and its call as traces have \
+         it. */\n");
+    text.push_str("static const struct { int label, can_block; const char *json; } steps[] = {\n");
     for row in &table {
         let _ = writeln!(text, "    {row},");
     }
-    text.push_str("    { -1, NULL }\n};\n\nstatic const char *const label_names[] = {\n");
+    text.push_str("    { -1, 0, NULL }\n};\n\nstatic const char *const label_names[] = {\n");
     for label in &uses.labels {
         let _ = writeln!(text, "    {},", json_text(label));
     }
@@ -107,6 +109,7 @@ pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
         (PIPES, has_pipes(scenario)),
         (ALERTABLE_PIPES, has_alertable_files),
         (START, true),
+        (END, uses.stops_threads),
         (LATER, uses.created_later),
     ] {
         if is_needed {
@@ -134,6 +137,9 @@ pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
     }
     if uses.special_apcs {
         text.push_str("    resolve_special();\n");
+    }
+    if uses.stops_threads {
+        text.push_str("    resolve_end();\n");
     }
     if scenario.machine.processors == Some(1) {
         text.push_str("    SetProcessAffinityMask(GetCurrentProcess(), 1);\n");
@@ -163,8 +169,9 @@ pub(super) fn program(scenario: &Scenario, timing: &Timing) -> String {
 fn without_unused_functions(text: &str) -> String {
     let mut paragraphs: Vec<&str> = text.split("\n\n").collect();
     loop {
+        let code = without_comments(&paragraphs.join("\n\n"));
         let is_unused = |paragraph: &&str| {
-            function_name(paragraph).is_some_and(|name| word_count(&paragraphs, name) == 1)
+            function_name(paragraph).is_some_and(|name| use_count(&code, name) == 1)
         };
         let Some(unused) = paragraphs.iter().position(is_unused) else {
             return paragraphs.join("\n\n");
@@ -185,17 +192,30 @@ fn function_name(paragraph: &str) -> Option<&str> {
     (!before.contains('=') && !name.is_empty()).then_some(name)
 }
 
-fn word_count(paragraphs: &[&str], word: &str) -> usize {
-    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-    let count = |text: &&str| {
-        let found = text.match_indices(word);
-        let whole = found.filter(|(at, _)| {
-            let (before, after) = (&text[..*at], &text[at + word.len()..]);
-            !is_part(before.chars().next_back()) && !is_part(after.chars().next())
-        });
-        whole.count()
-    };
-    paragraphs.iter().map(count).sum()
+/// How often a function is named where it is defined, called, or given to somebody. Fields,
+/// variables and words of comments can have its name too.
+fn use_count(code: &str, name: &str) -> usize {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let uses = code.match_indices(name).filter(|(at, _)| {
+        let (before, after) = (&code[..*at], &code[at + name.len()..]);
+        let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);
+        let is_field = before.ends_with('.') || before.ends_with("->");
+        let is_given = before.trim_end().ends_with(['(', ',', '{', '=', '&', '?', ':'])
+            && after.starts_with([',', ')', '}', ';']);
+        is_whole && !is_field && (after.starts_with('(') || is_given)
+    });
+    uses.count()
+}
+
+/// The code without its comments.
+fn without_comments(code: &str) -> String {
+    let mut text = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        text.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    text + rest
 }
 
 /// A text as a C literal that can stand inside a JSON string.
@@ -224,7 +244,6 @@ fn head(scenario: &Scenario) -> String {
 
 fn constants(scenario: &Scenario, uses: &Uses, timing: &Timing) -> String {
     let now = scenario.threads.values().filter(|thread| thread.start == Start::Now).count();
-    let suspends = u8::from(uses.suspends);
     let settle = if uses.requests { SETTLE_MS } else { 0 };
     format!(
         "#ifndef _WIN32_WINNT\n#define _WIN32_WINNT 0x0602\n#endif\n#define WIN32_LEAN_AND_MEAN\n\
@@ -236,7 +255,6 @@ fn constants(scenario: &Scenario, uses: &Uses, timing: &Timing) -> String {
          #define ENTRY_MAX {}      /* packets that a call takes */\n\
          #define RECORD_MAX {EVENT_COUNT_MAX}   /* events of a thread; who has more goes on for ever */\n\
          #define LONGEST_MS {}     /* virtual: nothing happens for so long, and then something does */\n\
-         #define HAS_SUSPENSION {suspends}\n\
          #define SETTLE_MS {settle}      /* real: what threads leave behind takes so long */\n\n",
         scenario.threads.len(),
         uses.labels.len(),

@@ -34,7 +34,8 @@ pub(super) struct Uses {
     pub(super) ports: bool,
     pub(super) special_apcs: bool,
     pub(super) created_later: bool,
-    pub(super) suspends: bool,
+    /// Threads are stopped or ended from outside, wherever they are.
+    pub(super) stops_threads: bool,
     /// The most packets that a step takes at once.
     pub(super) entry_count_max: u32,
     /// All finite times of steps, in milliseconds, but for 0.
@@ -163,7 +164,9 @@ impl Uses {
                 self.routine(routine, RoutineUse::Work);
             }
             Call::QueueUserWorkItem { routine, .. } => self.routine(routine, RoutineUse::WorkItem),
-            Call::SuspendThread { .. } => self.suspends = true,
+            Call::SuspendThread { .. } | Call::TerminateThread { .. } => {
+                self.stops_threads = true;
+            }
             Call::CreateThread { .. } => self.created_later = true,
             Call::GetQueuedCompletionStatusEx { max, .. } => {
                 self.entry_count_max = self.entry_count_max.max(*max);

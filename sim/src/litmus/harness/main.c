@@ -10,27 +10,58 @@ static DWORD WINAPI make_heat(void *unused)
     return 0;
 }
 
-/* How much more patience it takes: much, if some thread has no reason to rest. It is between two
-   calls, or about to end, and nobody suspends it. */
-static DWORD is_busy(void)
+static BOOL is_suspended(int thread)
+{
+    DWORD count = SuspendThread(threads[thread].watch);
+    if (count != (DWORD)-1)
+        ResumeThread(threads[thread].watch);
+    return count != (DWORD)-1 && count > 0;
+}
+
+/* The call that a thread is in, or NULL. When a routine is over it can be in the one that the
+   routine interrupted. */
+static const struct event *open_call(int thread)
+{
+    LONG i, depth = 0;
+    for (i = event_counts[thread] - 1; i >= 0; i--) {
+        const struct event *event = &events[thread][i];
+        if (event->kind == LEAVE)
+            depth++;
+        else if (event->kind == ENTER && depth-- == 0)
+            return NULL;
+        else if (event->kind != ENTER && depth == 0)
+            return event->kind == CALL ? event : NULL;
+    }
+    return NULL;
+}
+
+/* Whether some thread has no reason to rest: it is not suspended, and between two calls, in one
+   that ends by itself, or about to end. */
+static BOOL should_go_on(void)
 {
     int i;
     for (i = 0; i < THREAD_COUNT; i++) {
-        LONG count = event_counts[i];
-        enum kind kind = count ? events[i][count - 1].kind : STARTED;
-        if (!has_begun(i) || has_ended(i) || kind == CALL)
+        const struct event *call = open_call(i);
+        if (!has_begun(i) || has_ended(i))
             continue;
-        if (kind == ENDED || !HAS_SUSPENSION)
-            return 20;
+        if (call && steps[call->step].can_block)
+            continue;
+        if (!is_suspended(i))
+            return TRUE;
     }
-    return 1;
+    return FALSE;
 }
 
-/* Ends when every thread has, or when nothing has happened for longer than the longest time-out
-   and some patience: whoever has not ended then is blocked for good. */
-static BOOL watch(DWORD patience_ms)
+/* FINISHED: every thread has ended. BLOCKED: nothing has happened for longer than the longest
+   time-out and some patience, and whoever has not ended has a reason to rest: it is blocked for
+   good. HELD_UP: somebody has none and did not go on for much longer. The machine is too busy, or
+   a thread was ended inside the system's own code and has left a lock there; what such a round
+   shows says nothing about the system's rules. */
+enum end { FINISHED, BLOCKED, HELD_UP };
+
+static enum end watch(DWORD patience_ms)
 {
-    DWORD quiet_since = GetTickCount();
+    DWORD quiet_since = GetTickCount(), quiet_ms;
     LONG last_count = -1;
     for (;;) {
         LONG count = 0;
@@ -46,18 +77,26 @@ static BOOL watch(DWORD patience_ms)
         }
         for (i = 0; i < THREAD_COUNT && all_ended; i++)
             all_ended = has_ended(i) || !has_begun(i);
-        if (all_ended && GetTickCount() - quiet_since + 1 > SETTLE_MS)
-            return TRUE;
-        if (overflow || GetTickCount() - quiet_since > ms(LONGEST_MS) + patience_ms * is_busy())
-            return all_ended;
+        quiet_ms = GetTickCount() - quiet_since;
+        if (all_ended && quiet_ms + 1 > SETTLE_MS)
+            return FINISHED;
+        if (overflow)
+            return BLOCKED;
+        if (!all_ended && quiet_ms > ms(LONGEST_MS) + patience_ms) {
+            if (!should_go_on())
+                return BLOCKED;
+            if (quiet_ms > ms(LONGEST_MS) + patience_ms * 20)
+                return HELD_UP;
+            Sleep(patience_ms / 4);
+        }
         Sleep(all_ended ? 0 : 2);
     }
 }
 
-static BOOL run_round(DWORD patience_ms)
+static enum end run_round(DWORD patience_ms)
 {
     HANDLE heat[2];
-    BOOL finished;
+    enum end end;
     int i;
 
     memset((void *)event_counts, 0, sizeof(event_counts));
@@ -82,7 +121,7 @@ static BOOL run_round(DWORD patience_ms)
     if (noise && random_below(3) == 0)
         SetProcessAffinityMask(GetCurrentProcess(), 1);
     SetEvent(gate);
-    finished = watch(patience_ms);
+    end = watch(patience_ms);
     noise_over = 1;
     for (i = 0; noise && i < 2; i++) {
         if (heat[i]) {
@@ -90,7 +129,7 @@ static BOOL run_round(DWORD patience_ms)
             CloseHandle(heat[i]);
         }
     }
-    return finished;
+    return end;
 }
 
 static void end_round(void)
@@ -107,7 +146,8 @@ static void end_round(void)
 }
 
 /* Options: --rounds N, --scale X, --patience MS, --stress SEED, --trace FILE. After a round that
-   leaves something behind there is no other. */
+   leaves something behind there is no other. The status is EXIT_HELD_UP if the last round says
+   nothing and was not printed. */
 int main(int argc, char **argv)
 {
     DWORD rounds = 1, patience_ms = 500;
@@ -128,8 +168,13 @@ int main(int argc, char **argv)
     }
     prepare();
     while (rounds-- > 0) {
-        BOOL finished = run_round(patience_ms);
-        put_observation(stdout, finished);
+        enum end end = run_round(patience_ms);
+        if (end == HELD_UP) {
+            fprintf(stderr, "a thread is held up by something else than the scenario\n");
+            fflush(NULL);
+            TerminateProcess(GetCurrentProcess(), EXIT_HELD_UP);
+        }
+        put_observation(stdout, end == FINISHED);
         fflush(stdout);
         if (trace) {
             FILE *out = fopen(trace, "wb");
@@ -138,7 +183,7 @@ int main(int argc, char **argv)
             put_trace(out);
             fclose(out);
         }
-        if (!finished)
+        if (end != FINISHED)
             break;
         end_round();
     }

@@ -41,13 +41,13 @@ static void resolve_services(void)
 static struct result cancel_io_file(HANDLE file)
 {
     struct iosb iosb;
-    return status(nt_cancel_io_file(file, &iosb));
+    return nt_status(nt_cancel_io_file(file, &iosb));
 }
 
 static struct result cancel_io_file_ex(HANDLE file, void *request)
 {
     struct iosb iosb;
-    return status(nt_cancel_io_file_ex(file, request, &iosb));
+    return nt_status(nt_cancel_io_file_ex(file, request, &iosb));
 }
 
 /* A packet as the system service gives it; a negative time is none. */
@@ -60,7 +60,7 @@ static struct result remove_packet(HANDLE port, double time_ms)
     struct result result;
     time.QuadPart = -(LONGLONG)(time_ms * scale * 10000);
     returned = nt_remove_io_completion(port, &key, &value, &iosb, time_ms < 0 ? NULL : &time);
-    result = status(returned);
+    result = nt_status(returned);
     if (returned == 0) {
         result.known |= KEY | PACKET;
         result.key = key;

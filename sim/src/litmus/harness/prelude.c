@@ -1,5 +1,6 @@
 /* What is not there, or cannot be set up, ends the program with this status. */
 #define EXIT_UNSUPPORTED 3
+#define EXIT_HELD_UP 4
 
 static HANDLE fatal(const char *what)
 {

@@ -138,7 +138,7 @@ static struct result boolean(BOOL good)
     return good ? named("TRUE") : failed(named("FALSE"), error);
 }
 
-static struct result status(LONG status)
+static struct result nt_status(LONG status)
 {
     struct result result = number((DWORD)status);
     result.known = STATUS;

@@ -239,8 +239,8 @@ static void put_ends(FILE *out, BOOL finished)
     fprintf(out, "}");
 }
 
-/* Which system this is. */
-static void put_source(FILE *out)
+/* Which system this is; in a trace, also how long a virtual millisecond was on it. */
+static void put_source(FILE *out, BOOL with_scale)
 {
     HMODULE ntdll = GetModuleHandleA("ntdll.dll");
     const char *(CDECL *wine)(void) = (void *)GetProcAddress(ntdll, "wine_get_version");
@@ -249,12 +249,15 @@ static void put_source(FILE *out)
     memset(&info, 0, sizeof(info));
     info.dwOSVersionInfoSize = sizeof(info);
     if (wine)
-        fprintf(out, "{\"system\":\"wine\",\"version\":\"%s\"}", wine());
+        fprintf(out, "{\"system\":\"wine\",\"version\":\"%s\"", wine());
     else if (version && version(&info) == 0)
-        fprintf(out, "{\"system\":\"windows\",\"version\":\"%lu.%lu.%lu\"}", info.dwMajorVersion,
+        fprintf(out, "{\"system\":\"windows\",\"version\":\"%lu.%lu.%lu\"", info.dwMajorVersion,
                 info.dwMinorVersion, info.dwBuildNumber);
     else
-        fprintf(out, "{\"system\":\"windows\"}");
+        fprintf(out, "{\"system\":\"windows\"");
+    if (with_scale)
+        fprintf(out, ",\"scale\":%g", scale);
+    fprintf(out, "}");
 }
 
 static void put_observation(FILE *out, BOOL finished)
@@ -267,7 +270,7 @@ static void put_observation(FILE *out, BOOL finished)
     fprintf(out, "},");
     put_ends(out, finished);
     fprintf(out, ",\"scenario\":\"%s\",\"source\":", title);
-    put_source(out);
+    put_source(out, FALSE);
     fprintf(out, ",\"count\":1}\n");
 }
 
@@ -314,7 +317,7 @@ static void put_trace(FILE *out)
 
     QueryPerformanceFrequency(&frequency);
     fprintf(out, "{\"alertable\":1,\"kind\":\"trace\",\"level\":\"api\",\"source\":");
-    put_source(out);
+    put_source(out, TRUE);
     fprintf(out, ",\"scenario\":");
     for (i = 0; scenario[i]; i++)
         fputs(scenario[i], out);
