@@ -459,6 +459,7 @@ impl Model {
         out.push(Transition::Interrupt(thread));
         let in_flight = record.state == ThreadState::User
             && !record.stopped
+            && !machine.is_between_routines(thread)
             && self.can_finish_call_in_flight(machine, thread, record);
         if in_flight {
             out.push(Transition::Run(thread));

@@ -89,7 +89,7 @@ fn was_alertable(step: &Step<'_>, thread: ThreadId) -> bool {
         (ThreadState::Starting, _) => true,
         // The chain goes on where the routine that returns had interrupted.
         (ThreadState::User, [.., below, Frame { kapc: Some(_), interrupted, test_alert, .. }])
-            if step.call_before(thread).is_none() =>
+            if next.is_some() || step.call_before(thread).is_none() =>
         {
             match interrupted {
                 Some(_) => call_is_alertable(step, step.call_at(below.pc)),

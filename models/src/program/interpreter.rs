@@ -35,6 +35,9 @@ impl Machine {
         }
         match self.kernel.thread(thread).state {
             ThreadState::Starting => self.start(model, cx, thread),
+            ThreadState::User if self.is_between_routines(thread) => {
+                self.enter_normal_routine(model, cx, thread);
+            }
             ThreadState::User => self.next_instruction(model, cx, thread),
             // A wait that is looked at again without having been interrupted
             // (`apc-wakes-late`), or that was.

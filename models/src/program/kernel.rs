@@ -72,7 +72,7 @@ impl Machine {
         thread: ThreadId,
     ) {
         let state = self.kernel.restore_context(cx, thread);
-        if state != ThreadState::User {
+        if state != ThreadState::User || self.kernel.thread(thread).stopped {
             return;
         }
         match self.program.frames(thread).last() {
@@ -198,13 +198,29 @@ impl Machine {
         self.enter_normal_routine(model, cx, thread);
     }
 
-    /// A normal routine begins, once no special APC comes before it.
-    fn enter_normal_routine<O: Observer>(
+    /// Whether a thread is between the kernel routine of an APC and its normal routine.
+    pub(crate) fn is_between_routines(&self, thread: ThreadId) -> bool {
+        self.kernel.has_kernel_mode()
+            && self.program.frames(thread).last().is_some_and(Frame::is_to_be_entered)
+    }
+
+    /// A normal routine begins, once no kernel APC comes before it.
+    ///
+    /// THR-26: that of a user APC does not if its thread is to end: it would run in user mode.
+    pub(super) fn enter_normal_routine<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) {
+        let of_user = self.program.frames(thread).last().and_then(|frame| frame.kapc);
+        let of_user = of_user.and_then(Kapc::stage) == Some(KapcStage::UserNext);
+        if of_user && self.kernel.is_to_exit(thread) {
+            cx.rules([thr::THR_26, thr::THR_27]);
+            let code = self.kernel.thread(thread).exit_code;
+            self.kernel.begin_exit(cx, thread, code);
+            return self.exit(model, cx, thread, ExitPhase::CancelIrps);
+        }
         let entered = |frame: &mut Frame| {
             let kapc = frame.kapc.as_mut()?;
             match &mut kapc.source {
