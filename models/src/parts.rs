@@ -43,6 +43,7 @@ pub(crate) enum Part {
     DpcQueue,
     TimerDpcs,
     SpinLocks,
+    FastMutexes,
     DriverIrps,
     IrpVars,
     IrpQueues,

@@ -13,6 +13,7 @@ type Thread = To<{ kinds::THREAD }>;
 type Routine = To<{ kinds::ROUTINE }>;
 type Event = To<{ kinds::EVENT }>;
 type Mutex = To<{ kinds::MUTEX }>;
+type AnyMutex = To<{ kinds::ANY_MUTEX }>;
 type Semaphore = To<{ kinds::SEMAPHORE }>;
 type Timer = To<{ kinds::TIMER }>;
 type Port = To<{ kinds::PORT }>;
@@ -27,9 +28,12 @@ type Dpc = To<{ kinds::DPC }>;
 type Irp = To<{ kinds::IRP }>;
 type IrpQueue = To<{ kinds::IRP_QUEUE }>;
 type SpinLock = To<{ kinds::SPIN_LOCK }>;
+type FastMutex = To<{ kinds::FAST_MUTEX }>;
+type GuardedMutex = To<{ kinds::GUARDED_MUTEX }>;
 type Handle = To<{ kinds::HANDLE }>;
 type Handled = To<{ kinds::HANDLED }>;
 type Waitable = To<{ kinds::WAITABLE }>;
+type KernelWaitable = To<{ kinds::KERNEL_WAITABLE }>;
 type Overlapped = Block<{ kinds::OVERLAPPED }>;
 type Iosb = Block<{ kinds::BLOCK }>;
 
@@ -593,10 +597,60 @@ tagged! {
             /// The lock.
             lock: String => SpinLock,
         },
+        /// Acquires a fast mutex, and waits for it.
+        ExAcquireFastMutex = "ExAcquireFastMutex" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Acquires a fast mutex if nobody has it, and returns whether it did.
+        ExTryToAcquireFastMutex = "ExTryToAcquireFastMutex" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Releases a fast mutex.
+        ExReleaseFastMutex = "ExReleaseFastMutex" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Acquires a fast mutex, and leaves it to the caller to hold APCs back.
+        ExAcquireFastMutexUnsafe = "ExAcquireFastMutexUnsafe" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Releases a fast mutex that was acquired so.
+        ExReleaseFastMutexUnsafe = "ExReleaseFastMutexUnsafe" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Acquires a guarded mutex, and waits for it.
+        KeAcquireGuardedMutex = "KeAcquireGuardedMutex" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Acquires a guarded mutex if nobody has it, and returns whether it did.
+        KeTryToAcquireGuardedMutex = "KeTryToAcquireGuardedMutex" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Releases a guarded mutex.
+        KeReleaseGuardedMutex = "KeReleaseGuardedMutex" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Acquires a guarded mutex, and leaves it to the caller to hold APCs back.
+        KeAcquireGuardedMutexUnsafe = "KeAcquireGuardedMutexUnsafe" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Releases a guarded mutex that was acquired so.
+        KeReleaseGuardedMutexUnsafe = "KeReleaseGuardedMutexUnsafe" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
         /// Waits for one object, in kernel code.
         KeWaitForSingleObject = "KeWaitForSingleObject" {
             /// What to wait for.
-            object: String => Waitable,
+            object: String => KernelWaitable,
             /// How long.
             ms: Timeout = Timeout::Infinite,
             /// On whose behalf: only UserMode waits are ended by user APCs.
@@ -607,7 +661,7 @@ tagged! {
         /// Waits for one or all of several objects, in kernel code.
         KeWaitForMultipleObjects = "KeWaitForMultipleObjects" {
             /// What to wait for, in order.
-            objects: Vec<String> => Waitable,
+            objects: Vec<String> => KernelWaitable,
             /// Whether all must be signaled at once.
             all: bool,
             /// How long.
@@ -653,7 +707,7 @@ tagged! {
         /// Gives up a mutex once.
         KeReleaseMutex = "KeReleaseMutex" {
             /// The mutex.
-            mutex: String => Mutex,
+            mutex: String => AnyMutex,
         },
         /// Adds to a semaphore's count and returns what it was.
         KeReleaseSemaphore = "KeReleaseSemaphore" {

@@ -105,7 +105,8 @@ tagged! {
         Mutex = "mutex" {
             /// The thread that owns it at first, once.
             owner: Option<String> => OrNull<To<{ kinds::THREAD }>>,
-            /// Whether it is a kernel mutex (KMUTEX), whose owner is in a critical region.
+            /// Whether it is a kernel mutex (KMUTEX), whose owner is in a critical region. It has
+            /// no handle: programs cannot use it.
             kernel: bool = false,
         },
         /// A semaphore.
@@ -238,6 +239,10 @@ tagged! {
         },
         /// A spin lock.
         SpinLock = "spin-lock",
+        /// A fast mutex, whose holder runs at APC_LEVEL.
+        FastMutex = "fast-mutex",
+        /// A guarded mutex, whose holder is in a guarded region.
+        GuardedMutex = "guarded-mutex",
         /// A place where a driver keeps the address of a request packet.
         Irp = "irp",
         /// A queue in which a driver keeps request packets.
@@ -256,6 +261,7 @@ impl Object {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Object::Event { .. } => Kind::Event,
+            Object::Mutex { kernel: true, .. } => Kind::KernelMutex,
             Object::Mutex { .. } => Kind::Mutex,
             Object::Semaphore { .. } => Kind::Semaphore,
             Object::Timer { .. } => Kind::Timer,
@@ -272,6 +278,8 @@ impl Object {
             Object::Kapc { .. } => Kind::Kapc,
             Object::Dpc { .. } => Kind::Dpc,
             Object::SpinLock => Kind::SpinLock,
+            Object::FastMutex => Kind::FastMutex,
+            Object::GuardedMutex => Kind::GuardedMutex,
             Object::Irp => Kind::Irp,
             Object::IrpQueue => Kind::IrpQueue,
             Object::Handle { .. } => Kind::Handle,
@@ -287,6 +295,10 @@ impl Read for Object {
             Object::Semaphore { count, max } if count > max => {
                 let message = format!("the count is {count}, but the maximum is {max}");
                 Err(Fault::new(fields.require("count")?.span, message))
+            }
+            Object::Mutex { owner: Some(_), kernel: true } => {
+                let message = "a kernel mutex is free at first (KeInitializeMutex)";
+                Err(Fault::new(fields.require("owner")?.span, message))
             }
             Object::Device { model, ms, .. } => {
                 check_device(fields, *model, *ms)?;

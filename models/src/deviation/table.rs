@@ -221,6 +221,8 @@ deviations! {
         "Normal routines of kernel APCs run at APC_LEVEL."
     UserApcsFirst "user-apcs-first" Mistake [APC_K_01, APC_K_21]
         "A user APC that is due comes before the kernel APCs."
+    FastMutexKeepsApcs "fast-mutex-keeps-apcs" Mistake [APC_K_23]
+        "Acquiring a fast or guarded mutex does not hold back APCs."
     MaskedApcWakes "masked-apc-wakes" Mistake [APC_I_11, APC_I_12]
         "A kernel APC takes its thread out of a wait although it cannot be delivered."
     ExitRunsApcs "exit-runs-apcs" Mistake [APC_U_23, THR_34]

@@ -126,6 +126,14 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         check: spin_lock_owner,
     },
     Invariant {
+        id: "fast-mutex-holds-apcs-back",
+        statement: "Who has a fast mutex runs at APC_LEVEL, and who has a guarded mutex in a \
+                    guarded region.",
+        rules: &[APC_K_23],
+        concern: Concern::CALL,
+        check: fast_mutex_holds_apcs_back,
+    },
+    Invariant {
         id: "kernel-mutex-released",
         statement: "A thread ends without a kernel mutex.",
         rules: &[WAIT_69],
@@ -438,6 +446,26 @@ fn apcs_enabled_at_end(step: &Step<'_>) -> Result<(), Broken> {
 fn spin_lock_owner(step: &Step<'_>) -> Result<(), Broken> {
     stops_for(step, &[BugCheck::SpinLockAlreadyOwned], "acquired a spin lock that it holds")?;
     stops_for(step, &[BugCheck::SpinLockNotOwned], "released a spin lock that it does not hold")
+}
+
+fn fast_mutex_holds_apcs_back(step: &Step<'_>) -> Result<(), Broken> {
+    let Some(km) = step.after.kernel.kernel_mode() else { return Ok(()) };
+    for (mutex, setup) in km.fast_mutexes.iter().zip(&step.model.program.kernel_mode().fast_mutexes)
+    {
+        let Some(owner) = mutex.owner.filter(|_| !mutex.is_unsafe) else { continue };
+        let here = km.thread(owner);
+        let (held, where_from) = if setup.guarded {
+            (here.special_apc_disable != 0, "outside a guarded region")
+        } else {
+            (here.irql >= Irql::Apc, "below APC_LEVEL")
+        };
+        if !held && km.stop().is_none() {
+            let (name, mutex) =
+                (step.thread_name(owner), step.model.program.object_name(setup.object));
+            return Err(Broken(format!("`{name}` has the mutex `{mutex}` {where_from}")));
+        }
+    }
+    Ok(())
 }
 
 fn kernel_mutex_released(step: &Step<'_>) -> Result<(), Broken> {

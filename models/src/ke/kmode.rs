@@ -10,6 +10,7 @@ use crate::io::BugCheck;
 use crate::io::driver::DriverSetup;
 use crate::io::packet::{DriverFrame, DriverIrp, IrpRef};
 use crate::ke::dpc::DpcState;
+use crate::ke::fastmutex::{FastMutex, FastMutexSetup};
 use crate::ke::kapc::{KapcState, KernelApc};
 use crate::ke::spinlock::SpinLock;
 use crate::ke::thread::{InService, ThreadState};
@@ -75,6 +76,8 @@ pub struct KernelSetup {
     pub dpcs: Vec<DpcSetup>,
     /// The names of the spin locks.
     pub spin_locks: Vec<String>,
+    /// The fast and guarded mutexes.
+    pub fast_mutexes: Vec<FastMutexSetup>,
     /// The devices of drivers.
     pub drivers: Vec<DriverSetup>,
     /// The names of the places where drivers keep addresses of request packets.
@@ -216,6 +219,8 @@ pub struct KernelMode {
     pub(crate) timer_dpcs: Records<Option<DpcId>>,
     /// The spin locks of the program, and behind them the cancel spin lock.
     pub(crate) spin_locks: Records<SpinLock>,
+    /// The fast and guarded mutexes.
+    pub(crate) fast_mutexes: Records<FastMutex>,
     /// The request packets that drivers have.
     pub(crate) irps: Lists<DriverIrp>,
     /// Where drivers keep addresses of request packets.
@@ -242,6 +247,7 @@ state_parts!(KernelMode {
     dpc_queue: DpcQueue,
     timer_dpcs: TimerDpcs,
     spin_locks: SpinLocks,
+    fast_mutexes: FastMutexes,
     irps: DriverIrps,
     irp_vars: IrpVars,
     irp_queues: IrpQueues,
@@ -272,6 +278,10 @@ impl KernelMode {
             spin_locks: Records::new(
                 Part::SpinLocks,
                 vec![SpinLock::FREE; setup.spin_locks.len() + 1],
+            ),
+            fast_mutexes: Records::new(
+                Part::FastMutexes,
+                vec![FastMutex::FREE; setup.fast_mutexes.len()],
             ),
             irps: Lists::new(Part::DriverIrps, 1),
             irp_vars: Records::new(Part::IrpVars, vec![None; setup.irp_vars.len()]),

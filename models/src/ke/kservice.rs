@@ -4,9 +4,10 @@
 //! stops the system, or is told as a broken contract.
 
 use crate::event::{Event, Observer};
-use crate::ids::{DatumId, DpcId, HandleId, KapcId, RoutineId, SpinLockId, ThreadId};
+use crate::ids::{DatumId, DpcId, FastMutexId, HandleId, KapcId, RoutineId, SpinLockId, ThreadId};
 use crate::ke::apc::KapcStage;
 use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::fastmutex::Acquisition;
 use crate::ke::thread::ThreadRole;
 use crate::ke::wait::{WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
@@ -81,6 +82,20 @@ pub enum KernelService {
     ReleaseSpinLock {
         /// The lock.
         lock: SpinLockId,
+    },
+    /// ExAcquireFastMutex, KeAcquireGuardedMutex and the functions beside them.
+    AcquireFastMutex {
+        /// The mutex.
+        mutex: FastMutexId,
+        /// Which of the functions.
+        how: Acquisition,
+    },
+    /// ExReleaseFastMutex, KeReleaseGuardedMutex and the functions beside them.
+    ReleaseFastMutex {
+        /// The mutex.
+        mutex: FastMutexId,
+        /// It is one of those that leave APCs as they are.
+        is_unsafe: bool,
     },
     /// KeWaitForSingleObject and KeWaitForMultipleObjects.
     Wait {
@@ -200,6 +215,10 @@ impl KernelService {
                 (Irql::Apc, "KeWaitForSingleObject")
             }
             KernelService::Wait { .. } => (Irql::Apc, "KeWaitForMultipleObjects"),
+            KernelService::AcquireFastMutex { .. } => {
+                (Irql::Apc, "the acquisition of a fast mutex")
+            }
+            KernelService::ReleaseFastMutex { .. } => (Irql::Apc, "the release of a fast mutex"),
             KernelService::Delay { .. } => (Irql::Apc, "KeDelayExecutionThread"),
             KernelService::CreateSystemThread { .. } => (Irql::Passive, "PsCreateSystemThread"),
             KernelService::TerminateSystemThread { .. } => {
@@ -237,6 +256,9 @@ impl Kernel {
                 let request =
                     WaitRequest { kind, alertable: *alertable, remaining_ms: *timeout_ms };
                 self.kernel_wait(cx, thread, std::iter::empty(), request, *mode)
+            }
+            KernelService::AcquireFastMutex { mutex, how } => {
+                self.acquire_fast_mutex(cx, thread, *mutex, *how)
             }
             KernelService::TerminateSystemThread { status } => {
                 self.begin_system_exit(cx, thread, status.0);
@@ -329,6 +351,10 @@ impl Kernel {
             }
             KernelService::ReleaseSpinLock { lock } => {
                 self.release_spin_lock(cx, thread, *lock);
+                0
+            }
+            KernelService::ReleaseFastMutex { mutex, is_unsafe } => {
+                self.release_fast_mutex(cx, thread, *mutex, *is_unsafe);
                 0
             }
             KernelService::TestAlertThread { mode } => {

@@ -7,6 +7,7 @@ pub mod apc;
 pub mod dispatcher;
 pub mod dpc;
 pub mod event;
+pub mod fastmutex;
 pub mod irql;
 pub mod kapc;
 pub mod kmode;

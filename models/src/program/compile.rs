@@ -6,8 +6,8 @@ use super::{
     Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramRoutine, ProgramThread, Watch,
 };
 use crate::ids::{
-    BlockId, CallId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, LabelId, ObjectId,
-    RequestId, RoutineId, SpinLockId, ThreadId,
+    BlockId, CallId, DatumId, DpcId, FastMutexId, HandleId, IrpQueueId, IrpVarId, KapcId, LabelId,
+    ObjectId, RequestId, RoutineId, SpinLockId, ThreadId,
 };
 use crate::io::dservice::DriverService;
 use crate::io::overlapped::ResultWait;
@@ -506,6 +506,10 @@ impl Names for Compiler {
         self.kernel_mode.spin_lock(name)
     }
 
+    fn fast_mutex(&self, name: &str) -> FastMutexId {
+        self.kernel_mode.fast_mutex(name)
+    }
+
     fn request(&mut self, request: Request) -> RequestId {
         self.io.setup.requests.push(request);
         RequestId::from_index(self.io.setup.requests.len() - 1)
@@ -645,6 +649,7 @@ fn dispatcher_object(
             let recursion = u32::from(owner.is_some());
             DispatcherObject::Mutant(Kmutant { owner, recursion, abandoned: false })
         }
+        Object::FastMutex | Object::GuardedMutex => Kernel::fast_mutex_event(),
         Object::Semaphore { count, max } => {
             DispatcherObject::Semaphore(Ksemaphore { count: *count, limit: *max })
         }

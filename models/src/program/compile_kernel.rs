@@ -2,9 +2,11 @@
 
 use super::compile::CompileError;
 use crate::ids::{
-    DatumId, DpcId, IrpQueueId, IrpVarId, KapcId, ObjectId, RoutineId, SpinLockId, ThreadId,
+    DatumId, DpcId, FastMutexId, IrpQueueId, IrpVarId, KapcId, ObjectId, RoutineId, SpinLockId,
+    ThreadId,
 };
 use crate::io::driver::DriverSetup;
+use crate::ke::fastmutex::FastMutexSetup;
 use crate::ke::kmode::{DpcSetup, KapcSetup, KernelSetup};
 use crate::ke::thread::{Kthread, ThreadRole, ThreadState};
 use alertable_traces::call::Call;
@@ -19,6 +21,7 @@ pub(super) struct KernelDeclarations {
     kapcs: HashMap<String, KapcId>,
     dpcs: HashMap<String, DpcId>,
     spin_locks: HashMap<String, SpinLockId>,
+    fast_mutexes: HashMap<String, FastMutexId>,
     irp_vars: HashMap<String, IrpVarId>,
     irp_queues: HashMap<String, IrpQueueId>,
     drivers: HashMap<String, usize>,
@@ -46,6 +49,7 @@ impl KernelDeclarations {
         for (name, object) in &scenario.objects {
             this.declare(name, object, threads, routines);
             this.declare_driver(name, object, routines, devices);
+            this.declare_fast_mutex(name, object, devices);
         }
         this
     }
@@ -84,6 +88,22 @@ impl KernelDeclarations {
             }
             _ => {}
         }
+    }
+
+    fn declare_fast_mutex(
+        &mut self,
+        name: &str,
+        object: &Object,
+        objects: &HashMap<String, ObjectId>,
+    ) {
+        let guarded = match object {
+            Object::FastMutex => false,
+            Object::GuardedMutex => true,
+            _ => return,
+        };
+        let id = FastMutexId::from_index(self.setup.fast_mutexes.len());
+        self.fast_mutexes.insert(name.to_owned(), id);
+        self.setup.fast_mutexes.push(FastMutexSetup { object: objects[name], guarded });
     }
 
     fn declare_driver(
@@ -142,6 +162,10 @@ impl KernelDeclarations {
 
     pub(super) fn dpc(&self, name: &str) -> DpcId {
         self.dpcs[name]
+    }
+
+    pub(super) fn fast_mutex(&self, name: &str) -> FastMutexId {
+        self.fast_mutexes[name]
     }
 
     pub(super) fn spin_lock(&self, name: &str) -> SpinLockId {
@@ -326,7 +350,10 @@ fn is_kernel_call(call: &Call) -> bool {
         "Return",
     ];
     let name = call.name();
-    ["Ke", "Ps", "Io"].iter().any(|prefix| name.starts_with(prefix)) || OTHERS.contains(&name)
+    ["Ke", "Ps", "Io", "ExAcquire", "ExTryTo", "ExRelease"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || OTHERS.contains(&name)
 }
 
 /// A step of the scenario that is no call of anybody's.

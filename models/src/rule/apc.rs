@@ -490,7 +490,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_23 "APC-K-23" Kernel Documented missing "Fast mutexes, guarded mutexes and resources are no objects of the format." {
+    APC_K_23 "APC-K-23" Kernel Documented {
         statement: "A fast mutex holder runs at APC_LEVEL; a guarded mutex holder is in a guarded \
             region; the \"unsafe\" variants and executive resources require the caller to have \
             disabled APCs beforehand.",

@@ -2,6 +2,7 @@
 
 use super::Convention;
 use super::lower::{Names, milliseconds, status_of};
+use crate::ke::fastmutex::Acquisition;
 use crate::ke::kservice::KernelService as K;
 use alertable_traces::call::Call;
 
@@ -9,6 +10,7 @@ use alertable_traces::call::Call;
 pub(super) fn kernel_service(call: &Call, names: &mut impl Names) -> Option<(K, Convention)> {
     apc_service(call, names)
         .or_else(|| level_service(call, names))
+        .or_else(|| mutex_service(call, names))
         .or_else(|| wait_service(call, names))
         .or_else(|| object_service(call, names))
 }
@@ -71,6 +73,30 @@ fn level_service(call: &Call, names: &mut impl Names) -> Option<(K, Convention)>
         Call::KeRemoveQueueDpc { dpc } => {
             (K::RemoveQueueDpc { dpc: names.dpc(dpc) }, Convention::Truth)
         }
+        _ => return None,
+    })
+}
+
+fn mutex_service(call: &Call, names: &impl Names) -> Option<(K, Convention)> {
+    let acquire = |mutex: &str, how| {
+        let convention =
+            if how == Acquisition::Tries { Convention::Truth } else { Convention::Void };
+        (K::AcquireFastMutex { mutex: names.fast_mutex(mutex), how }, convention)
+    };
+    let release = |mutex: &str, is_unsafe| {
+        (K::ReleaseFastMutex { mutex: names.fast_mutex(mutex), is_unsafe }, Convention::Void)
+    };
+    Some(match call {
+        Call::ExAcquireFastMutex { mutex } => acquire(mutex, Acquisition::Waits),
+        Call::ExTryToAcquireFastMutex { mutex } => acquire(mutex, Acquisition::Tries),
+        Call::ExAcquireFastMutexUnsafe { mutex } => acquire(mutex, Acquisition::Unsafe),
+        Call::ExReleaseFastMutex { mutex } => release(mutex, false),
+        Call::ExReleaseFastMutexUnsafe { mutex } => release(mutex, true),
+        Call::KeAcquireGuardedMutex { mutex } => acquire(mutex, Acquisition::Waits),
+        Call::KeTryToAcquireGuardedMutex { mutex } => acquire(mutex, Acquisition::Tries),
+        Call::KeAcquireGuardedMutexUnsafe { mutex } => acquire(mutex, Acquisition::Unsafe),
+        Call::KeReleaseGuardedMutex { mutex } => release(mutex, false),
+        Call::KeReleaseGuardedMutexUnsafe { mutex } => release(mutex, true),
         _ => return None,
     })
 }

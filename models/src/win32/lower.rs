@@ -4,8 +4,8 @@ use super::Convention;
 use super::driver::driver_service;
 use super::kernel::kernel_service;
 use crate::ids::{
-    BlockId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, RequestId, RoutineId,
-    SpinLockId, ThreadId,
+    BlockId, DatumId, DpcId, FastMutexId, HandleId, IrpQueueId, IrpVarId, KapcId, RequestId,
+    RoutineId, SpinLockId, ThreadId,
 };
 use crate::io::overlapped::ResultWait;
 use crate::io::port::{Packet, PacketValue};
@@ -51,6 +51,8 @@ pub(crate) trait Names {
     fn driver(&self, name: &str) -> Option<usize>;
     /// A spin lock.
     fn spin_lock(&self, name: &str) -> SpinLockId;
+    /// A fast or guarded mutex.
+    fn fast_mutex(&self, name: &str) -> FastMutexId;
     /// Enters a request.
     fn request(&mut self, request: Request) -> RequestId;
 }

@@ -31,6 +31,8 @@ pub(super) fn identifiers(scenario: &Scenario, uses: &Uses) -> Identifiers {
             | Object::Kapc { .. }
             | Object::Dpc { .. }
             | Object::SpinLock
+            | Object::FastMutex
+            | Object::GuardedMutex
             | Object::Irp
             | Object::IrpQueue => continue,
         };

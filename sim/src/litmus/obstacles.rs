@@ -71,6 +71,8 @@ fn object_obstacle(scenario: &Scenario, name: &str, object: &Object) -> Option<S
         Object::Kapc { .. }
         | Object::Dpc { .. }
         | Object::SpinLock
+        | Object::FastMutex
+        | Object::GuardedMutex
         | Object::Irp
         | Object::IrpQueue
         | Object::Mutex { kernel: true, .. } => {
