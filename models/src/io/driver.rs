@@ -117,9 +117,21 @@ impl Kernel {
             }
             Some(Origin::Unthreaded(_)) => {
                 cx.rule(rule::IRP_04);
+                if self.is_with_lower_driver(irp) {
+                    Self::contract(cx, thread, "freed a request packet that a lower driver has");
+                }
                 self.drop_driver_irp(irp);
             }
         }
+    }
+
+    /// Whether a packet that a driver has built is with the driver to which it was sent.
+    pub(crate) fn is_with_lower_driver(&self, irp: IrpRef) -> bool {
+        self.driver_irp(irp).is_some_and(|record| {
+            matches!(irp, IrpRef::Own(_))
+                && !record.is_completed
+                && record.current <= record.stack_count
+        })
     }
 
     pub(crate) fn contract<O: Observer>(
@@ -277,6 +289,10 @@ impl Kernel {
             cx.rules([rule::IRP_30, dev::DEV_34]);
             self.stop_system(cx, thread, BugCheck::MultipleIrpCompleteRequests);
             return false;
+        }
+        if self.holds_spin_lock(thread) {
+            cx.rule(can::CAN_05);
+            Self::contract(cx, thread, "completed a request packet with a spin lock held");
         }
         if record.cancel_routine.is_some() || record.csq {
             cx.rules([rule::IRP_31, dev::DEV_36]);
@@ -517,6 +533,25 @@ impl Kernel {
         }
         *self.km_mut().irp_vars.get_mut(var.index()) = Some(irp);
         true
+    }
+
+    /// IRP-03: what a driver has built it frees. When the last thread has ended nobody will.
+    pub(crate) fn check_leaks_at_end<O: Observer>(
+        &self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) {
+        let Some(km) = self.kernel_mode() else { return };
+        let is_left = |record: &DriverIrp| {
+            matches!(record.origin, Origin::Unthreaded(_))
+                && !record.is_completed
+                && record.current > record.stack_count
+        };
+        if self.all_ended() && km.dpc_queue.is_empty(0) && km.irps.get(0).iter().any(is_left) {
+            let how =
+                "ended as the last thread, with a request packet left that no driver has freed";
+            Self::contract(cx, thread, how);
+        }
     }
 
     /// Whether drivers have packets of their own left.

@@ -1,6 +1,7 @@
 //! What drivers call: the functions of the I/O manager.
 
 use crate::ids::{BlockId, HandleId, IrpQueueId, IrpVarId, RoutineId};
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 /// A request packet in a call: where its address is kept, or the one that the routine was given.
@@ -177,6 +178,16 @@ impl DriverService {
             | DriverService::RemoveHead { .. }
             | DriverService::StartNextPacket { .. }
             | DriverService::Return { .. } => None,
+        }
+    }
+
+    /// The highest level at which it may be called, and its name.
+    pub(crate) fn limit(&self) -> (Irql, &'static str) {
+        match self {
+            DriverService::Allocate { threaded: true, .. } => {
+                (Irql::Passive, "IoBuildDeviceIoControlRequest")
+            }
+            _ => (Irql::Dispatch, ""),
         }
     }
 

@@ -174,8 +174,12 @@ pub struct DriverFrame {
     pub marked: bool,
     /// It has completed the packet, with this status.
     pub completed: Option<NtStatus>,
-    /// It has put the packet where others find it, marked.
+    /// It has put the packet where others find it.
     pub kept: bool,
+    /// It has set up the stack location of the next driver.
+    pub prepared: bool,
+    /// It has done so by giving its own away (IoSkipCurrentIrpStackLocation).
+    pub skipped: bool,
     /// What it returns.
     pub returns: Option<NtStatus>,
     /// The level to which a StartIo routine goes back.
@@ -192,6 +196,8 @@ impl Entry for DriverFrame {
             marked,
             completed,
             kept,
+            prepared,
+            skipped,
             returns,
             old_irql,
         } = *self;
@@ -201,6 +207,8 @@ impl Entry for DriverFrame {
             | u64::from(marked) << 12
             | u64::from(kept) << 13
             | (old_irql as u64) << 14
+            | u64::from(prepared) << 62
+            | u64::from(skipped) << 63
             | irp.word() << 16;
         let sum = key.hash_pair(flags, status(forwarded));
         sum.wrapping_add(key.next().hash_pair(status(completed), status(returns)))

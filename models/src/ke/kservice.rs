@@ -260,6 +260,10 @@ impl Kernel {
             KernelService::AcquireFastMutex { mutex, how } => {
                 self.acquire_fast_mutex(cx, thread, *mutex, *how)
             }
+            // Only of threads without a user mode.
+            KernelService::TerminateSystemThread { .. } if !self.is_system_thread(thread) => {
+                ServiceOutcome::Returned(NtStatus::INVALID_PARAMETER.into())
+            }
             KernelService::TerminateSystemThread { status } => {
                 self.begin_system_exit(cx, thread, status.0);
                 ServiceOutcome::Exits
@@ -408,12 +412,22 @@ impl Kernel {
             KernelService::ReadStateEvent { event } => u32::from(self.is_event_set(of(event))),
             KernelService::ReleaseMutex { mutex } => {
                 let mutex = of(mutex);
-                self.release_mutant(cx, mutex, thread)?;
+                let released = self.release_mutant(cx, mutex, thread);
+                if released == Err(NtStatus::MUTANT_NOT_OWNED) {
+                    let how = "released a mutex that it does not own, which raises an exception";
+                    cx.event(Event::ContractBroken { thread, how });
+                }
+                released?;
                 0
             }
             KernelService::ReleaseSemaphore { semaphore, count } => {
                 let semaphore = of(semaphore);
-                self.release_semaphore(cx, semaphore, *count)?
+                let released = self.release_semaphore(cx, semaphore, *count);
+                if released.is_err() {
+                    let how = "released a semaphore beyond its limit, which raises an exception";
+                    cx.event(Event::ContractBroken { thread, how });
+                }
+                released?
             }
             KernelService::SetTimer { timer, due_ms, period_ms, dpc } => {
                 let timer = of(timer);

@@ -55,6 +55,20 @@ pub enum CompileError {
         /// It is one of code in kernel mode.
         is_kernel_call: bool,
     },
+    /// A thread's own steps return from no routine.
+    ReturnOutsideRoutine {
+        /// The thread.
+        thread: String,
+    },
+    /// A request is sent to a device that no driver of the scenario has.
+    NoDriver {
+        /// The call's name.
+        call: &'static str,
+        /// The thread or routine whose step it is.
+        place: String,
+        /// The device.
+        device: String,
+    },
     /// A thread is created by a call for threads of the other mode.
     WrongThread {
         /// The call's name.
@@ -75,6 +89,16 @@ impl fmt::Display for CompileError {
             }
             Self::WrongMode { call, place, is_kernel_call: false } => {
                 write!(f, "`{place}` runs in kernel mode, where there is no {call}")
+            }
+            Self::ReturnOutsideRoutine { thread } => {
+                write!(f, "`{thread}` is a thread: only a routine can Return")
+            }
+            Self::NoDriver { call, place, device } => {
+                write!(
+                    f,
+                    "`{place}` calls {call} with `{device}`, which is the device of no driver \
+                     (\"model\": \"driver\")"
+                )
             }
             Self::WrongThread { call, thread } => {
                 write!(f, "`{thread}` is no thread that {call} creates")

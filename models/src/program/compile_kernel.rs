@@ -213,9 +213,11 @@ pub(super) fn check_modes(scenario: &Scenario) -> Result<(), CompileError> {
     for (name, thread) in &scenario.threads {
         let kernel = thread.mode == ThreadMode::System;
         check_steps(name, &thread.steps, Runners { user: !kernel, kernel })?;
+        check_drivers(name, &thread.steps, scenario, true)?;
     }
     for (name, steps) in &scenario.routines {
         check_steps(name, steps, runners.get(name.as_str()).copied().unwrap_or_default())?;
+        check_drivers(name, steps, scenario, false)?;
     }
     check_creation(scenario)
 }
@@ -305,6 +307,38 @@ fn check_steps(place: &str, steps: &[Step], runners: Runners) -> Result<(), Comp
             Err(CompileError::WrongMode { call, place: place.to_owned(), is_kernel_call })
         }
     }
+}
+
+/// Requests are sent to the devices of drivers, and routines return.
+fn check_drivers(
+    place: &str,
+    steps: &[Step],
+    scenario: &Scenario,
+    is_thread: bool,
+) -> Result<(), CompileError> {
+    let mut wrong = None;
+    for_each_call(steps, &mut |call| {
+        let place = || place.to_owned();
+        let device = match call {
+            Call::Return { .. } if is_thread => {
+                wrong.get_or_insert(CompileError::ReturnOutsideRoutine { thread: place() });
+                return;
+            }
+            Call::IoCallDriver { device, .. }
+            | Call::IoBuildAsynchronousFsdRequest { device, .. }
+            | Call::IoBuildDeviceIoControlRequest { device, .. }
+            | Call::IoStartPacket { device, .. }
+            | Call::IoStartNextPacket { device } => device,
+            _ => return,
+        };
+        let is_driver =
+            |object: &Object| matches!(object, Object::Device { model: DeviceModel::Driver, .. });
+        if !scenario.objects.get(device).is_some_and(is_driver) {
+            let (call, device) = (call.name(), device.clone());
+            wrong.get_or_insert(CompileError::NoDriver { call, place: place(), device });
+        }
+    });
+    wrong.map_or(Ok(()), Err)
 }
 
 /// Programs create threads of theirs, code in kernel mode those of the system.

@@ -64,6 +64,8 @@ impl Machine {
             marked: false,
             completed: None,
             kept: false,
+            prepared: false,
+            skipped: false,
             returns: None,
             old_irql: self.kernel.irql(thread),
         };
@@ -118,19 +120,14 @@ impl Machine {
         thread: ThreadId,
         service: &DriverService,
     ) -> DriverOutcome {
+        let (max, name) = service.limit();
+        if !self.kernel.check_irql(cx, thread, max, name) {
+            return DriverOutcome::Returned(0);
+        }
         let irp = service.irp().map(|name| self.resolve_irp(thread, name));
         let irp = match irp {
             Some(None) => {
-                if matches!(service, DriverService::Complete { .. }) {
-                    cx.rules([rule::IRP_30, dev::DEV_34]);
-                    let stop = BugCheck::MultipleIrpCompleteRequests;
-                    self.kernel.stop_system(cx, thread, stop);
-                } else {
-                    if matches!(service, DriverService::Cancel { .. }) {
-                        cx.rule(can::CAN_13);
-                    }
-                    Kernel::contract(cx, thread, "used a request packet that is freed");
-                }
+                self.use_of_nothing(cx, thread, service);
                 return DriverOutcome::Returned(0);
             }
             Some(Some(irp)) => Some(irp),
@@ -149,6 +146,10 @@ impl Machine {
                 return DriverOutcome::Returned(u32::from(found));
             }
             DriverService::StartNextPacket { driver } => {
+                if self.kernel.irql(thread) < Irql::Dispatch {
+                    let how = "called IoStartNextPacket below DISPATCH_LEVEL";
+                    Kernel::contract(cx, thread, how);
+                }
                 let Some((irp, routine)) = self.kernel.start_next_packet(cx, thread, driver) else {
                     return DriverOutcome::Returned(0);
                 };
@@ -179,6 +180,40 @@ impl Machine {
             }
         }
         DriverOutcome::Returned(0)
+    }
+
+    /// A call is about a request packet that is not there.
+    fn use_of_nothing<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        service: &DriverService,
+    ) {
+        let frame = self.driver_frame(thread);
+        let how = match service.irp().flatten() {
+            None if frame.is_none() => {
+                "called a function about the request packet of a driver's routine, outside of one"
+            }
+            Some(var) if self.kernel.km().irp_vars[var.index()].is_none() => {
+                "used a place for a request packet in which there is none"
+            }
+            _ if matches!(service, DriverService::Complete { .. }) => {
+                cx.rules([rule::IRP_30, dev::DEV_34]);
+                let stop = BugCheck::MultipleIrpCompleteRequests;
+                return self.kernel.stop_system(cx, thread, stop);
+            }
+            None if frame.is_some_and(|frame| frame.completed.is_some()) => {
+                "touched a request packet after completing it"
+            }
+            None if frame.is_some_and(|frame| frame.forwarded.is_some()) => {
+                "touched a request packet after passing it on"
+            }
+            _ => "used a request packet that is freed",
+        };
+        if matches!(service, DriverService::Cancel { .. }) {
+            cx.rule(can::CAN_13);
+        }
+        Kernel::contract(cx, thread, how);
     }
 
     fn allocate<O: Observer>(
@@ -224,6 +259,60 @@ impl Machine {
         }
     }
 
+    fn update_frame_of(
+        &mut self,
+        thread: ThreadId,
+        irp: IrpRef,
+        update: impl FnOnce(&mut DriverFrame),
+    ) {
+        self.update_driver_frame(thread, |frame| {
+            if frame.irp == irp {
+                update(frame);
+            }
+        });
+    }
+
+    /// IRP-12, CAN-12: the next driver has a stack location, and the packet is not cancellable
+    /// above it.
+    fn check_passing_on<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) {
+        let has_next = self.kernel.driver_irp(irp).is_some_and(|record| record.current > 1);
+        let is_its = |frame: DriverFrame| frame.irp == irp && !frame.prepared;
+        if has_next && self.driver_frame(thread).is_some_and(is_its) {
+            cx.rule(rule::IRP_12);
+            let how = "passed a request packet on without setting up the next stack location";
+            Kernel::contract(cx, thread, how);
+        }
+        if self.kernel.driver_irp(irp).is_some_and(|record| record.cancel_routine.is_some()) {
+            cx.rule(can::CAN_12);
+            let how = "passed a request packet on with its cancel routine set";
+            Kernel::contract(cx, thread, how);
+        }
+        self.update_frame_of(thread, irp, |frame| {
+            (frame.prepared, frame.skipped) = (false, false);
+        });
+    }
+
+    /// IRP-14: marked before others can find it, or under a lock that keeps them away.
+    fn check_marking<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) {
+        let is_visible =
+            self.driver_frame(thread).is_some_and(|frame| frame.irp == irp && frame.kept);
+        if is_visible && !self.kernel.holds_spin_lock(thread) {
+            cx.rule(rule::IRP_14);
+            let how = "marked a request pending after putting it where others find it";
+            Kernel::contract(cx, thread, how);
+        }
+    }
+
     /// The functions that are about one packet.
     fn packet_call<O: Observer>(
         &mut self,
@@ -236,6 +325,9 @@ impl Machine {
         match *service {
             DriverService::Reuse { .. } => {
                 cx.rule(rule::IRP_10);
+                if self.kernel.is_with_lower_driver(irp) {
+                    Kernel::contract(cx, thread, "reused a request packet that a lower driver has");
+                }
                 if matches!(irp, IrpRef::Service(_)) {
                     Kernel::contract(cx, thread, "reused a request packet of a thread");
                 }
@@ -248,6 +340,7 @@ impl Machine {
             }
             DriverService::Free { .. } => self.kernel.free_own_irp(cx, thread, irp),
             DriverService::Call { driver, .. } => {
+                self.check_passing_on(cx, thread, irp);
                 let Some(routine) = self.kernel.call_driver(cx, thread, irp, driver) else {
                     return DriverOutcome::Returned(0);
                 };
@@ -267,14 +360,30 @@ impl Machine {
                 self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
                 return DriverOutcome::Enters;
             }
-            DriverService::CopyToNext { .. } => self.kernel.copy_to_next(cx, irp),
-            DriverService::SkipCurrent { .. } => self.kernel.skip_current(cx, irp),
+            DriverService::CopyToNext { .. } => {
+                self.update_frame_of(thread, irp, |frame| frame.prepared = true);
+                self.kernel.copy_to_next(cx, irp);
+            }
+            DriverService::SkipCurrent { .. } => {
+                self.update_frame_of(thread, irp, |frame| {
+                    (frame.prepared, frame.skipped) = (true, true);
+                });
+                self.kernel.skip_current(cx, irp);
+            }
             DriverService::SetCompletionRoutine { routine, cases, .. } => {
+                if self.driver_frame(thread).is_some_and(|frame| frame.irp == irp && frame.skipped)
+                {
+                    cx.rule(rule::IRP_12);
+                    let how = "set a completion routine in the stack location that it has given \
+                               away: that of the driver above is lost";
+                    Kernel::contract(cx, thread, how);
+                }
                 self.kernel.set_completion_routine(cx, thread, irp, routine, cases);
             }
             DriverService::MarkPending { if_pending, .. } => {
                 let is_pending = self.kernel.driver_irp(irp).is_some_and(|r| r.pending_returned);
                 if !if_pending || is_pending {
+                    self.check_marking(cx, thread, irp);
                     self.kernel.mark_irp_pending(cx, thread, irp);
                     self.update_driver_frame(thread, |frame| frame.marked = true);
                 }

@@ -2,15 +2,13 @@
 
 use crate::event::Observer;
 use crate::ids::ThreadId;
-use crate::io::BugCheck;
 use crate::io::dservice::DriverService;
 use crate::io::packet::{DriverFrame, DriverRoutine, Origin};
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::machine::{Machine, Model};
-use crate::rule::{apc, cancel as can, device as dev, irp as rule};
+use crate::rule::{cancel as can, device as dev, irp as rule};
 use crate::service::{Service, ServiceOutcome, ServiceReturn};
-use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 impl Machine {
@@ -166,14 +164,8 @@ impl Machine {
         thread: ThreadId,
         status: NtStatus,
     ) {
-        let here = *self.kernel.km().thread(thread);
-        if here.irql != Irql::Passive {
-            let stop = BugCheck::IrqlGtZeroAtSystemService;
-            return self.kernel.stop_system(cx, thread, stop);
-        }
-        if here.kernel_apc_disable != 0 || here.special_apc_disable != 0 {
-            cx.rule(apc::APC_K_24);
-            return self.kernel.stop_system(cx, thread, BugCheck::ApcIndexMismatch);
+        if self.kernel.stops_at_return(cx, thread) {
+            return;
         }
         let call = self.current_call(model, thread);
         let Service::Io { request } = &call.service else {

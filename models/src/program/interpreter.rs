@@ -346,6 +346,9 @@ impl Machine {
             return self.complete(model, cx, thread, result);
         }
         let here = *self.kernel.thread(thread);
+        if self.kernel.has_kernel_mode() && self.kernel.stops_at_return(cx, thread) {
+            return;
+        }
         if self.kernel.is_to_exit(thread) {
             self.kernel.begin_exit(cx, thread, here.exit_code);
         } else if here.suspend_count > 0 && !self.kernel.has_kernel_mode() {
