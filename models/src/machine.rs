@@ -442,7 +442,9 @@ impl Model {
         }
         if kernel.has_sweep(thread) {
             let lock = kernel.cancel_spin_lock();
-            let can_step = can_run && !kernel.is_spin_lock_held_by_another(lock, thread);
+            let can_step = can_run
+                && (kernel.sweeps_cleanup(thread)
+                    || !kernel.is_spin_lock_held_by_another(lock, thread));
             if can_step {
                 out.push(Transition::Run(thread));
             }

@@ -791,6 +791,25 @@ tagged! {
             /// The I/O status block.
             iosb: String => Iosb,
         },
+        /// Builds a request packet that is a part of another one, the master, which is complete when
+        /// all its parts are. It counts as one from here on (`AssociatedIrp.IrpCount`).
+        IoMakeAssociatedIrp = "IoMakeAssociatedIrp" {
+            /// The place of the master; the request packet that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// Where the address of the part is kept.
+            to: String => Irp,
+            /// How many stack locations it has.
+            stack: u8 = 1 => Between<1, 4>,
+        },
+        /// Writes the status block of a request packet: no function, but what drivers do.
+        SetIoStatus = "SetIoStatus" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// The status.
+            status: String => StatusName,
+            /// Bytes transferred.
+            bytes: u32 = 0,
+        },
         /// Makes a request packet as new.
         IoReuseIrp = "IoReuseIrp" {
             /// The place of the request packet; the one that the routine was given when left out.
@@ -910,6 +929,8 @@ tagged! {
             queue: String => IrpQueue,
             /// Where its address is kept.
             to: String => Irp,
+            /// Only one of the file whose cleanup routine makes the call.
+            of_file: bool = false,
         },
         /// Gives a request to the StartIo routine of a device, or queues it while the device is
         /// busy.

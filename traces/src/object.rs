@@ -157,6 +157,9 @@ tagged! {
             dispatch: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// Its StartIo routine; for `driver` only.
             start_io: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// Its cleanup routine, which runs when the last handle of a file of it is closed; for
+            /// `driver` only.
+            cleanup: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// The device of another driver that it is attached over; for `driver` only.
             over: Option<String> => OrNull<To<{ kinds::DEVICE }>>,
         },
@@ -332,7 +335,7 @@ fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> 
 /// Routines belong to the model `driver`, which has nothing else.
 fn check_driver(fields: Fields<'_, '_>, model: DeviceModel) -> Result<(), Fault> {
     let is_driver = model == DeviceModel::Driver;
-    let of_driver = ["dispatch", "start_io", "over"];
+    let of_driver = ["dispatch", "start_io", "cleanup", "over"];
     let of_others = ["status", "bytes", "returns", "faults", "stack"];
     let wrong = if is_driver { &of_others[..] } else { &of_driver[..] };
     for field in wrong {

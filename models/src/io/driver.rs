@@ -21,6 +21,8 @@ pub struct DriverSetup {
     pub dispatch: RoutineId,
     /// Its StartIo routine.
     pub start_io: Option<RoutineId>,
+    /// Its cleanup routine.
+    pub cleanup: Option<RoutineId>,
     /// The device that it is attached over, by its number among these.
     pub over: Option<usize>,
 }
@@ -41,7 +43,7 @@ impl Kernel {
     }
 
     /// A new request packet: IRP-01, one past the top, with nothing set.
-    fn add_driver_irp(&mut self, name: IrpRef, origin: Origin, stack_count: u8) {
+    pub(crate) fn add_driver_irp(&mut self, name: IrpRef, origin: Origin, stack_count: u8) {
         let record = DriverIrp {
             name,
             origin,
@@ -57,6 +59,8 @@ impl Kernel {
             is_completed: false,
             block: None,
             event: None,
+            master: None,
+            part_count: 0,
         };
         let irps = self.km().irps.get(0);
         let at = irps.iter().position(|other| other.name > name).unwrap_or(irps.len());
@@ -163,7 +167,11 @@ impl Kernel {
             record.current -= 1;
             record.locations[usize::from(record.current) - 1].device = driver as u8 + 1;
         });
-        Some(cx.kernel_mode.drivers[driver].dispatch)
+        let driver = &cx.kernel_mode.drivers[driver];
+        match irp {
+            IrpRef::Cleanup(_) => driver.cleanup,
+            IrpRef::Service(_) | IrpRef::Own(_) => Some(driver.dispatch),
+        }
     }
 
     /// IRP-12: the next location like one's own, without its routine and its pending bit.
@@ -335,6 +343,7 @@ impl Kernel {
                 };
                 self.complete_walked(cx, id, walked);
             }
+            IrpRef::Cleanup(_) => self.drop_driver_irp(irp),
             IrpRef::Own(var) => {
                 let (Origin::Threaded(issuer) | Origin::Unthreaded(issuer)) = record.origin;
                 if self.thread(issuer).state == ThreadState::Terminated {
@@ -428,6 +437,10 @@ impl Kernel {
     ) -> Option<RoutineId> {
         cx.rules([can::CAN_01, can::CAN_02, can::CAN_03, can::CAN_04]);
         let record = self.driver_irp(irp).copied()?;
+        if record.part_count > 0 {
+            // Its parts are left alone.
+            cx.rule(can::CAN_14);
+        }
         let routine = self
             .update_driver_irp(irp, |record| {
                 record.cancel = true;
@@ -525,9 +538,17 @@ impl Kernel {
     }
 
     /// Takes the first packet out of a queue; a cancel-safe one makes it not cancellable.
-    pub(crate) fn pop_irp(&mut self, queue: IrpQueueId, var: IrpVarId, cancel_safe: bool) -> bool {
-        let Some(irp) = self.km().irp_queues.first(queue.index()).copied() else { return false };
-        self.km_mut().irp_queues.remove(queue.index(), 0);
+    pub(crate) fn pop_irp(
+        &mut self,
+        queue: IrpQueueId,
+        var: IrpVarId,
+        cancel_safe: bool,
+        is_wanted: impl Fn(&Self, IrpRef) -> bool,
+    ) -> bool {
+        let queued = self.km().irp_queues.get(queue.index());
+        let Some(at) = queued.iter().position(|irp| is_wanted(self, *irp)) else { return false };
+        let irp = queued[at];
+        self.km_mut().irp_queues.remove(queue.index(), at);
         if cancel_safe {
             self.update_driver_irp(irp, |record| record.csq = false);
         }

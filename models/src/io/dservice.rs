@@ -25,6 +25,24 @@ pub enum DriverService {
         /// Where its result is written.
         block: Option<BlockId>,
     },
+    /// IoMakeAssociatedIrp.
+    MakeAssociated {
+        /// The master.
+        irp: IrpName,
+        /// Where the address of the part is kept.
+        var: IrpVarId,
+        /// How many stack locations it has.
+        stack_count: u8,
+    },
+    /// The status block of a packet is written.
+    SetStatus {
+        /// Which packet.
+        irp: IrpName,
+        /// Its status.
+        status: NtStatus,
+        /// Bytes transferred.
+        information: u32,
+    },
     /// IoReuseIrp.
     Reuse {
         /// Which packet.
@@ -122,6 +140,8 @@ pub enum DriverService {
         var: IrpVarId,
         /// The queue is cancel-safe.
         cancel_safe: bool,
+        /// Only one of the file that is cleaned up.
+        of_file: bool,
     },
     /// RemoveEntryList.
     RemoveEntry {
@@ -158,6 +178,8 @@ impl DriverService {
     pub(crate) fn irp(&self) -> Option<IrpName> {
         match *self {
             DriverService::Reuse { irp }
+            | DriverService::MakeAssociated { irp, .. }
+            | DriverService::SetStatus { irp, .. }
             | DriverService::Free { irp }
             | DriverService::Call { irp, .. }
             | DriverService::CopyToNext { irp }

@@ -7,7 +7,9 @@
 //! notifies, in the context of the issuing thread ([`complete`]). [`cancel`] asks for an early
 //! end, [`mod@file`] closes handles, [`port`] hands packets to threads.
 
+mod associated;
 pub mod cancel;
+mod cleanup;
 pub mod complete;
 pub mod device;
 pub mod driver;

@@ -393,6 +393,11 @@ impl Kernel {
         self.km.as_deref().is_some_and(|km| !km.sweeps.is_empty(thread.index()))
     }
 
+    /// Whether the next of these is the cleanup of a file.
+    pub(crate) fn sweeps_cleanup(&self, thread: ThreadId) -> bool {
+        matches!(self.km().sweeps.first(thread.index()), Some(IrpRef::Cleanup(_)))
+    }
+
     pub(crate) fn km_thread_mut(&mut self, thread: ThreadId) -> &mut KernelThread {
         self.km_mut().threads.get_mut(thread.index())
     }

@@ -118,13 +118,16 @@ impl KernelDeclarations {
                 model: DeviceModel::Driver,
                 dispatch: Some(dispatch),
                 start_io,
+                cleanup,
                 over,
                 ..
             } => {
                 let start_io = start_io.as_ref().map(|routine| routines[routine]);
                 let over = over.as_ref().and_then(|over| self.drivers.get(over).copied());
+                let cleanup = cleanup.as_ref().map(|routine| routines[routine]);
                 let (device, dispatch) = (devices[name], routines[dispatch]);
-                self.setup.drivers.push(DriverSetup { device, dispatch, start_io, over });
+                let driver = DriverSetup { device, dispatch, start_io, cleanup, over };
+                self.setup.drivers.push(driver);
             }
             Object::Irp => {
                 self.irp_vars
@@ -235,8 +238,8 @@ fn note_object<'a>(object: &'a Object, runners: &mut BTreeMap<&'a str, Runners>)
             }
         }
         Object::Dpc { routine } => runners.entry(routine).or_default().kernel = true,
-        Object::Device { dispatch, start_io, .. } => {
-            for routine in [dispatch, start_io].into_iter().flatten() {
+        Object::Device { dispatch, start_io, cleanup, .. } => {
+            for routine in [dispatch, start_io, cleanup].into_iter().flatten() {
                 runners.entry(routine).or_default().kernel = true;
             }
         }
@@ -374,7 +377,8 @@ fn for_each_call<'a>(steps: &'a [Step], visit: &mut impl FnMut(&'a Call)) {
 
 /// A function of the driver kit.
 fn is_kernel_call(call: &Call) -> bool {
-    const OTHERS: [&str; 7] = [
+    const OTHERS: [&str; 8] = [
+        "SetIoStatus",
         "ReplaceNormalRoutine",
         "IrpCancel",
         "SaveIrp",

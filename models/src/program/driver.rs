@@ -12,6 +12,7 @@ use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::machine::{Machine, Model};
 use crate::rule::{cancel as can, device as dev, irp as rule};
+use crate::service::ServiceReturn;
 use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
@@ -19,7 +20,7 @@ use alertable_traces::status::NtStatus;
 pub(super) enum DriverOutcome {
     /// Done, with this value.
     Returned(u32),
-    /// A routine runs first; what the call returns comes after it.
+    /// A routine runs first, and what the call returns comes after it; or it has returned.
     Enters,
     /// The routine that made the call returns.
     Leaves,
@@ -140,9 +141,13 @@ impl Machine {
         }
         match *service {
             DriverService::Allocate { .. } => self.allocate(cx, thread, *service),
-            DriverService::RemoveHead { queue, var, cancel_safe } => {
+            DriverService::RemoveHead { queue, var, cancel_safe, of_file } => {
                 cx.rule(can::CAN_11);
-                let found = self.kernel.pop_irp(queue, var, cancel_safe);
+                let cleanup = self.driver_frame(thread).map(|frame| frame.irp);
+                let is_wanted = |kernel: &Kernel, irp| {
+                    !of_file || cleanup.is_some_and(|cleanup| kernel.is_of_file(cx, irp, cleanup))
+                };
+                let found = self.kernel.pop_irp(queue, var, cancel_safe, is_wanted);
                 return DriverOutcome::Returned(u32::from(found));
             }
             DriverService::StartNextPacket { driver } => {
@@ -338,11 +343,19 @@ impl Machine {
                     record.locations = Default::default();
                 });
             }
+            DriverService::MakeAssociated { var, stack_count, .. } => {
+                self.kernel.make_associated_irp(cx, thread, irp, var, stack_count);
+            }
+            DriverService::SetStatus { status, information, .. } => {
+                self.kernel.update_driver_irp(irp, |record| {
+                    (record.status, record.information) = (status, information);
+                });
+            }
             DriverService::Free { .. } => self.kernel.free_own_irp(cx, thread, irp),
             DriverService::Call { driver, .. } => {
                 self.check_passing_on(cx, thread, irp);
                 let Some(routine) = self.kernel.call_driver(cx, thread, irp, driver) else {
-                    return DriverOutcome::Returned(0);
+                    return self.call_default_dispatch(model, cx, thread, irp);
                 };
                 let routine = (routine, DriverRoutine::Dispatch);
                 self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
@@ -447,6 +460,28 @@ impl Machine {
         DriverOutcome::Returned(0)
     }
 
+    /// A driver without a routine for a cleanup: the I/O manager's own completes it.
+    fn call_default_dispatch<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) -> DriverOutcome {
+        if self.kernel.km().stop().is_some() {
+            return DriverOutcome::Returned(0);
+        }
+        let status = NtStatus::INVALID_DEVICE_REQUEST;
+        self.update_frame_of(thread, irp, |frame| frame.forwarded = Some(status));
+        match self.complete_packet(model, cx, thread, irp, (Some(status), 0)) {
+            DriverOutcome::Returned(_) => {
+                self.driver_call_returns(model, cx, thread, ServiceReturn::status(status));
+                DriverOutcome::Enters
+            }
+            other => other,
+        }
+    }
+
     /// A driver completes a packet: the walk up the stack begins.
     fn complete_packet<O: Observer>(
         &mut self,
@@ -479,6 +514,9 @@ impl Machine {
         irp: IrpRef,
     ) -> bool {
         let Some((routine, device)) = self.kernel.walk_step(cx, irp) else {
+            if let Some(master) = self.kernel.finish_part(cx, thread, irp) {
+                return self.walk(model, cx, thread, master);
+            }
             self.kernel.end_walk(cx, thread, irp);
             return false;
         };
@@ -523,6 +561,14 @@ impl Machine {
             return;
         }
         self.kernel.save_context(thread);
+        if let IrpRef::Cleanup(file) = irp {
+            let driver = self.kernel.driver_of_file(cx, file).expect("it has a cleanup routine");
+            if let Some(routine) = self.kernel.call_driver(cx, thread, irp, driver) {
+                let routine = (routine, DriverRoutine::ServiceCleanup);
+                self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
+            }
+            return;
+        }
         if let Some(routine) = self.kernel.begin_cancel(cx, thread, irp) {
             let routine = (routine, DriverRoutine::ServiceCancel);
             return self.enter_driver(model, cx, thread, routine, (irp, 0));
