@@ -590,7 +590,12 @@ impl Model {
                     !record.has_kernel_apc() && !machine.kernel.has_kernel_mode()
                 }
                 // WAIT-19: a wait begins with the APCs that are there.
-                Service::Kernel(KernelService::Wait { .. } | KernelService::Delay { .. }) => false,
+                Service::Kernel(
+                    KernelService::Wait { .. }
+                    | KernelService::Delay { .. }
+                    | KernelService::AcquireFastMutex { .. }
+                    | KernelService::DetachProcess,
+                ) => false,
                 _ => true,
             },
             _ => machine.program.frames(thread).len() == 1 && !machine.kernel.has_kernel_mode(),

@@ -38,6 +38,7 @@ pub(crate) enum Part {
     KernelLists,
     Contexts,
     ContextObjects,
+    Attachments,
     Kapcs,
     Dpcs,
     DpcQueue,

@@ -93,6 +93,7 @@ impl<'a> Builder<'a> {
             Part::ContextObjects,
             Part::DriverFrames,
             Part::Sweeps,
+            Part::Attachments,
         ] {
             self.set(part, threads.clone());
         }

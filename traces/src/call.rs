@@ -563,6 +563,13 @@ tagged! {
             /// What that is given.
             data: u64 = 0,
         },
+        /// Attaches the thread to a process.
+        KeStackAttachProcess = "KeStackAttachProcess" {
+            /// The process: one that a thread or a handle names.
+            process: String,
+        },
+        /// Comes back from the process that the thread was last attached to.
+        KeUnstackDetachProcess = "KeUnstackDetachProcess",
         /// Begins a critical region.
         KeEnterCriticalRegion = "KeEnterCriticalRegion",
         /// Ends a critical region.

@@ -4,6 +4,7 @@ use crate::context::{Context, Kind, kinds};
 use crate::declare::{names, tagged};
 use crate::error::{Fault, Span};
 use crate::json::Node;
+use crate::kernel::Environment;
 use crate::read::{Fields, Read, Record};
 use crate::reader::{Between, Flags, NameSet, OrNull, Reader, StatusName, To};
 use crate::trace::ProcessorMode;
@@ -232,6 +233,8 @@ tagged! {
             rundown: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// What the normal routine is given (NormalContext).
             data: u64 = 0,
+            /// Which APC state of its thread it goes to, where that is attached to a process.
+            environment: Environment = Environment::Original,
             /// The thread for which it is initialised from the start.
             thread: Option<String> => OrNull<To<{ kinds::THREAD }>>,
         },

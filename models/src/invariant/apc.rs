@@ -124,6 +124,7 @@ fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
         let (Event::Thread { thread, .. } | Event::Kapc { thread, .. }) = event else { continue };
         if kernel.thread(*thread).waits_alertably()
             && !kernel.waits_in_kernel_mode(*thread)
+            && !kernel.is_attached(*thread)
             && !kernel.user_apcs(*thread).is_empty()
         {
             let name = step.thread_name(*thread);

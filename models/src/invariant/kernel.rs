@@ -82,6 +82,21 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         check: masked_lets_wait,
     },
     Invariant {
+        id: "kernel-apc-in-its-process",
+        statement: "A kernel APC is delivered while its thread is in the process that it is for.",
+        rules: &[APC_S_08, APC_S_09],
+        concern: Concern::KERNEL,
+        check: in_its_process,
+    },
+    Invariant {
+        id: "attachment-undone",
+        statement: "A thread detaches from what it is attached to, with no APC left there, and ends \
+                    in its own process; so does a kernel APC.",
+        rules: &[APC_S_10, APC_K_11],
+        concern: Concern::KERNEL,
+        check: attachment_undone,
+    },
+    Invariant {
         id: "kernel-apc-inserted-once",
         statement: "An APC object is in one list, once.",
         rules: &[APC_I_01, APC_I_19],
@@ -206,7 +221,13 @@ fn normal_apcs_do_not_nest(step: &Step<'_>) -> Result<(), Broken> {
             matches!(event, Event::ApcReturned { thread: other, kapc }
                 if other == thread && is_normal(kapc))
         });
-        if open > left.count() {
+        // Those of the processes from which it is attached go on when it is back.
+        let km = step.before.kernel.kernel_mode();
+        let attachments = km.map_or(&[][..], |km| km.attachments.get(thread.index()));
+        let elsewhere = attachments
+            .iter()
+            .filter(|attachment| !attachment.is_same && attachment.kernel_apc_in_progress);
+        if open > left.count() + elsewhere.count() {
             let (name, routine) =
                 (step.thread_name(*thread), step.model.program.routine_name(kapc.routine));
             return Err(Broken(format!(
@@ -353,6 +374,27 @@ fn masked_lets_wait(step: &Step<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
+fn in_its_process(step: &Step<'_>) -> Result<(), Broken> {
+    for (thread, apc) in delivered(step) {
+        let Some(here) = record(step.before, thread) else { continue };
+        if step.before.kernel.depth_of_apc(apc) != here.attach_depth {
+            let name = step.thread_name(thread);
+            let apc = apc_name(step, apc);
+            return Err(Broken(format!(
+                "`{name}` was delivered the {apc} in another process than that it is for"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn attachment_undone(step: &Step<'_>) -> Result<(), Broken> {
+    let reasons = [BugCheck::InvalidProcessDetachAttempt];
+    stops_for(step, &reasons, "detached from no process, or with APCs left there")?;
+    let reasons = [BugCheck::InvalidProcessAttachAttempt];
+    stops_for(step, &reasons, "ended, or ended a kernel APC, attached to another process")
+}
+
 fn inserted_once(step: &Step<'_>) -> Result<(), Broken> {
     let Some(km) = step.after.kernel.kernel_mode() else { return Ok(()) };
     for (at, setup) in step.model.program.kernel_mode().kapcs.iter().enumerate() {
@@ -440,7 +482,11 @@ fn irql_restored(step: &Step<'_>) -> Result<(), Broken> {
 fn apcs_enabled_at_end(step: &Step<'_>) -> Result<(), Broken> {
     let reasons = [BugCheck::KernelApcPendingDuringExit];
     stops_for(step, &reasons, "ended in a region or in a kernel APC")?;
-    stops_for(step, &[BugCheck::ApcIndexMismatch], "returned to user mode in a region")
+    stops_for(
+        step,
+        &[BugCheck::ApcIndexMismatch],
+        "returned to user mode in a region, or attached to another process",
+    )
 }
 
 fn spin_lock_owner(step: &Step<'_>) -> Result<(), Broken> {

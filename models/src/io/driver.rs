@@ -44,6 +44,8 @@ impl Kernel {
 
     /// A new request packet: IRP-01, one past the top, with nothing set.
     pub(crate) fn add_driver_irp(&mut self, name: IrpRef, origin: Origin, stack_count: u8) {
+        let (Origin::Threaded(thread) | Origin::Unthreaded(thread)) = origin;
+        let attach_depth = self.km().thread(thread).attach_depth;
         let record = DriverIrp {
             name,
             origin,
@@ -60,6 +62,7 @@ impl Kernel {
             block: None,
             event: None,
             master: None,
+            attach_depth,
             part_count: 0,
         };
         let irps = self.km().irps.get(0);

@@ -97,6 +97,8 @@ pub struct DriverIrp {
     pub event: Option<ObjectId>,
     /// The packet that it is a part of (IRP-32).
     pub master: Option<IrpRef>,
+    /// How often the thread that built it was attached to another process (ApcEnvironment).
+    pub attach_depth: u8,
     /// How many parts of it are not complete (AssociatedIrp.IrpCount).
     pub part_count: u8,
 }
@@ -119,6 +121,7 @@ impl Entry for DriverIrp {
             block,
             event,
             master,
+            attach_depth,
             part_count,
         } = *self;
         let routine = |routine: Option<RoutineId>| routine.map_or(0, |r| u64::from(r.0) + 1);
@@ -142,7 +145,9 @@ impl Entry for DriverIrp {
         sum = sum.wrapping_add(key.hash_pair(result, block << 32 | event));
         let master = master.map_or(0, |master| master.word() + 1);
         key = key.next();
-        sum = sum.wrapping_add(key.hash_pair(master, u64::from(part_count)));
+        sum = sum.wrapping_add(
+            key.hash_pair(master, u64::from(part_count) | u64::from(attach_depth) << 8),
+        );
         for location in locations {
             key = key.next();
             let Location { device, routine: completion, cases, pending } = location;

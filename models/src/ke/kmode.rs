@@ -9,6 +9,7 @@ use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, ThreadId};
 use crate::io::BugCheck;
 use crate::io::driver::DriverSetup;
 use crate::io::packet::{DriverFrame, DriverIrp, IrpRef};
+use crate::ke::attach::Attachment;
 use crate::ke::dpc::DpcState;
 use crate::ke::fastmutex::{FastMutex, FastMutexSetup};
 use crate::ke::kapc::{KapcState, KernelApc};
@@ -20,7 +21,7 @@ use crate::lists::Lists;
 use crate::parts::{Aspect, Entry, Key, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use crate::service::ServiceReturn;
-use alertable_traces::kernel::Irql;
+use alertable_traces::kernel::{Environment, Irql};
 use alertable_traces::trace::ProcessorMode;
 
 /// An APC object of a program.
@@ -38,6 +39,8 @@ pub struct KapcSetup {
     pub rundown: Option<RoutineId>,
     /// What the normal routine is given.
     pub data: DatumId,
+    /// Which APC state of its thread it goes to.
+    pub environment: Environment,
     /// The thread for which it is initialised from the start.
     pub thread: Option<ThreadId>,
 }
@@ -112,6 +115,10 @@ pub struct KernelThread {
     pub wait_mode: ProcessorMode,
     /// The APC that ends it is at the head of its user list (APC-I-06).
     pub exit_queued: bool,
+    /// How often it is attached to another process (ApcStateIndex, if not 0).
+    pub attach_depth: u8,
+    /// The process that it is attached to.
+    pub process: Option<u8>,
     /// What its kernel routine may still change: the normal routine and what that is given.
     pub normal: Option<(RoutineId, DatumId)>,
 }
@@ -126,6 +133,8 @@ impl KernelThread {
         alerted: false,
         wait_mode: ProcessorMode::User,
         exit_queued: false,
+        attach_depth: 0,
+        process: None,
         normal: None,
     };
 }
@@ -140,6 +149,8 @@ impl Entry for KernelThread {
             alerted,
             wait_mode,
             exit_queued,
+            attach_depth,
+            process,
             normal,
         } = *self;
         let flags = irql as u64
@@ -147,6 +158,8 @@ impl Entry for KernelThread {
             | u64::from(alerted) << 3
             | (wait_mode as u64) << 4
             | u64::from(exit_queued) << 5
+            | u64::from(attach_depth) << 8
+            | process.map_or(0, |process| u64::from(process) + 1) << 48
             | u64::from(kernel_apc_disable.cast_unsigned()) << 16
             | u64::from(special_apc_disable.cast_unsigned()) << 32;
         let normal = normal
@@ -170,11 +183,14 @@ pub struct SavedContext {
     pub object_count: u8,
     /// It was stopped by a suspension.
     pub stopped: bool,
+    /// How often it was attached to another process.
+    pub attach_depth: u8,
 }
 
 impl Entry for SavedContext {
     fn digest(&self, key: Key) -> u64 {
-        let SavedContext { state, wait, wait_mode, service, object_count, stopped } = *self;
+        let SavedContext { state, wait, wait_mode, service, object_count, stopped, attach_depth } =
+            *self;
         let (tag, payload) = match state {
             ThreadState::NotCreated => (0, 0),
             ThreadState::Starting => (1, 0),
@@ -191,6 +207,7 @@ impl Entry for SavedContext {
             | u64::from(wait.alertable) << 6
             | (wait_mode as u64) << 7
             | u64::from(stopped) << 8
+            | u64::from(attach_depth) << 9
             | u64::from(object_count) << 16
             | u64::from(wait.remaining_ms) << 32;
         let sum = key.hash_pair(flags, payload);
@@ -209,6 +226,8 @@ pub struct KernelMode {
     pub(crate) contexts: Lists<SavedContext>,
     /// The objects of the waits among those.
     pub(crate) context_objects: Lists<ObjectId>,
+    /// Where each thread comes back to from the processes that it is attached to.
+    pub(crate) attachments: Lists<Attachment>,
     /// The APC objects.
     pub(crate) kapcs: Records<KapcState>,
     /// The DPC objects.
@@ -242,6 +261,7 @@ state_parts!(KernelMode {
     kernel_apcs: KernelLists,
     contexts: Contexts,
     context_objects: ContextObjects,
+    attachments: Attachments,
     kapcs: Kapcs,
     dpcs: Dpcs,
     dpc_queue: DpcQueue,
@@ -261,7 +281,7 @@ impl KernelMode {
     /// Before the first step.
     pub(crate) fn new(setup: &KernelSetup, thread_count: usize, timer_count: usize) -> Self {
         let kapcs = setup.kapcs.iter();
-        let kapcs = kapcs.map(|kapc| KapcState { thread: kapc.thread, inserted: false });
+        let kapcs = kapcs.map(KapcState::first);
         let mut threads = vec![KernelThread::PASSIVE; thread_count];
         for dpc in &setup.dpcs {
             threads[dpc.thread.index()].irql = Irql::Dispatch;
@@ -271,6 +291,7 @@ impl KernelMode {
             kernel_apcs: Lists::new(Part::KernelLists, thread_count),
             contexts: Lists::new(Part::Contexts, thread_count),
             context_objects: Lists::new(Part::ContextObjects, thread_count),
+            attachments: Lists::new(Part::Attachments, thread_count),
             kapcs: Records::new(Part::Kapcs, kapcs.collect()),
             dpcs: Records::new(Part::Dpcs, vec![DpcState::IDLE; setup.dpcs.len()]),
             dpc_queue: Lists::new(Part::DpcQueue, 1),
@@ -446,6 +467,7 @@ impl Kernel {
             service: here.service,
             object_count: object_count as u8,
             stopped: here.stopped,
+            attach_depth: self.km().thread(thread).attach_depth,
         };
         self.km_mut().contexts.push(list, context);
         let record = self.thread_mut(thread);

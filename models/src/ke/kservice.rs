@@ -49,6 +49,13 @@ pub enum KernelService {
         /// What runs instead, and what that is given.
         normal: Option<(RoutineId, DatumId)>,
     },
+    /// KeStackAttachProcess.
+    AttachProcess {
+        /// The process, by its number.
+        process: u8,
+    },
+    /// KeUnstackDetachProcess.
+    DetachProcess,
     /// KeEnterCriticalRegion.
     EnterCriticalRegion,
     /// KeLeaveCriticalRegion.
@@ -205,6 +212,8 @@ impl KernelService {
     /// The highest level at which it may be called, and its name.
     fn limit(&self) -> (Irql, &'static str) {
         match self {
+            KernelService::AttachProcess { .. } => (Irql::Apc, "KeStackAttachProcess"),
+            KernelService::DetachProcess => (Irql::Apc, "KeUnstackDetachProcess"),
             KernelService::EnterCriticalRegion => (Irql::Apc, "KeEnterCriticalRegion"),
             KernelService::LeaveCriticalRegion => (Irql::Apc, "KeLeaveCriticalRegion"),
             KernelService::EnterGuardedRegion => (Irql::Apc, "KeEnterGuardedRegion"),
@@ -324,6 +333,14 @@ impl Kernel {
             KernelService::FlushQueueApc { thread: target, mode } => {
                 let target = thread_of(self, target);
                 self.flush_apcs(cx, target, *mode)
+            }
+            KernelService::AttachProcess { process } => {
+                self.attach_process(cx, thread, *process);
+                0
+            }
+            KernelService::DetachProcess => {
+                self.detach_process(cx, thread);
+                0
             }
             KernelService::EnterCriticalRegion => {
                 self.enter_critical_region(cx, thread);

@@ -4,6 +4,7 @@
 //! (`Kernel::system_call` in [`crate::service`]) and does not know where they come from.
 
 pub mod apc;
+pub mod attach;
 pub mod dispatcher;
 pub mod dpc;
 pub mod event;

@@ -70,7 +70,10 @@ impl Kernel {
         let here = *self.km().thread(thread);
         let stop = if here.irql != Irql::Passive {
             BugCheck::IrqlGtZeroAtSystemService
-        } else if here.kernel_apc_disable != 0 || here.special_apc_disable != 0 {
+        } else if here.kernel_apc_disable != 0
+            || here.special_apc_disable != 0
+            || here.attach_depth != 0
+        {
             cx.rule(rule::APC_K_24);
             BugCheck::ApcIndexMismatch
         } else {

@@ -69,6 +69,13 @@ pub enum CompileError {
         /// The device.
         device: String,
     },
+    /// A process that no thread and no handle names.
+    NoProcess {
+        /// The thread or routine whose step names it.
+        place: String,
+        /// The process.
+        process: String,
+    },
     /// A thread is created by a call for threads of the other mode.
     WrongThread {
         /// The call's name.
@@ -99,6 +106,9 @@ impl fmt::Display for CompileError {
                     "`{place}` calls {call} with `{device}`, which is the device of no driver \
                      (\"model\": \"driver\")"
                 )
+            }
+            Self::NoProcess { place, process } => {
+                write!(f, "`{place}` attaches to `{process}`, which no thread or handle names")
             }
             Self::WrongThread { call, thread } => {
                 write!(f, "`{thread}` is no thread that {call} creates")
@@ -528,6 +538,10 @@ impl Names for Compiler {
 
     fn spin_lock(&self, name: &str) -> SpinLockId {
         self.kernel_mode.spin_lock(name)
+    }
+
+    fn process(&mut self, name: &str) -> u8 {
+        self.io.process(Some(name))
     }
 
     fn fast_mutex(&self, name: &str) -> FastMutexId {

@@ -63,7 +63,7 @@ impl KernelDeclarations {
     ) {
         let of = |routine: &Option<String>| routine.as_ref().map(|routine| routines[routine]);
         match object {
-            Object::Kapc { mode, kernel, normal, rundown, data, thread } => {
+            Object::Kapc { mode, kernel, normal, rundown, data, environment, thread } => {
                 self.kapcs.insert(name.to_owned(), KapcId::from_index(self.setup.kapcs.len()));
                 self.data.push(*data);
                 self.setup.kapcs.push(KapcSetup {
@@ -73,6 +73,7 @@ impl KernelDeclarations {
                     normal: of(normal),
                     rundown: of(rundown),
                     data: DatumId(0),
+                    environment: *environment,
                     thread: thread.as_ref().map(|thread| threads[thread]),
                 });
             }
@@ -312,7 +313,17 @@ fn check_steps(place: &str, steps: &[Step], runners: Runners) -> Result<(), Comp
     }
 }
 
-/// Requests are sent to the devices of drivers, and routines return.
+/// Whether a thread or a handle of a scenario is of a process.
+fn has_process(scenario: &Scenario, name: &str) -> bool {
+    let is_it = |process: &Option<String>| process.as_deref() == Some(name);
+    scenario.threads.values().any(|thread| is_it(&thread.process))
+        || scenario
+            .objects
+            .values()
+            .any(|object| matches!(object, Object::Handle { process, .. } if is_it(process)))
+}
+
+/// Requests are sent to the devices of drivers, processes are there, and routines return.
 fn check_drivers(
     place: &str,
     steps: &[Step],
@@ -325,6 +336,11 @@ fn check_drivers(
         let device = match call {
             Call::Return { .. } if is_thread => {
                 wrong.get_or_insert(CompileError::ReturnOutsideRoutine { thread: place() });
+                return;
+            }
+            Call::KeStackAttachProcess { process } if !has_process(scenario, process) => {
+                let process = process.clone();
+                wrong.get_or_insert(CompileError::NoProcess { place: place(), process });
                 return;
             }
             Call::IoCallDriver { device, .. }

@@ -175,6 +175,9 @@ impl Machine {
             cx.rule(apc::APC_K_11);
             return self.kernel.stop_system(cx, thread, BugCheck::IrqlUnexpectedValue);
         }
+        if self.stops_in_another_process(cx, thread) {
+            return;
+        }
         cx.rule(apc::APC_K_08);
         let Some((routine, context)) = self.kernel.km_thread_mut(thread).normal.take() else {
             self.kernel.set_irql(cx, thread, Irql::Passive);
@@ -202,6 +205,22 @@ impl Machine {
     pub(crate) fn is_between_routines(&self, thread: ThreadId) -> bool {
         self.kernel.has_kernel_mode()
             && self.program.frames(thread).last().is_some_and(Frame::is_to_be_entered)
+    }
+
+    /// APC-K-11: the delivery of a kernel APC ends in the process in which it began.
+    fn stops_in_another_process<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) -> bool {
+        let depth = self.kernel.km().thread(thread).attach_depth;
+        let began = self.kernel.km().contexts.last(thread.index());
+        let is_elsewhere = began.is_some_and(|context| context.attach_depth != depth);
+        if is_elsewhere {
+            cx.rule(apc::APC_K_11);
+            self.kernel.stop_system(cx, thread, BugCheck::InvalidProcessAttachAttempt);
+        }
+        is_elsewhere
     }
 
     /// A normal routine begins, once no kernel APC comes before it.
@@ -328,6 +347,9 @@ impl Machine {
                 {
                     cx.rule(apc::APC_K_11);
                     return self.kernel.stop_system(cx, thread, BugCheck::IrqlUnexpectedValue);
+                }
+                if self.stops_in_another_process(cx, thread) {
+                    return;
                 }
                 self.kernel.km_thread_mut(thread).kernel_apc_in_progress = false;
                 self.kernel.set_irql(cx, thread, Irql::Passive);

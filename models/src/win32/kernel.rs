@@ -36,6 +36,10 @@ fn apc_service(call: &Call, names: &mut impl Names) -> Option<(K, Convention)> {
             let normal = routine.map(|routine| (routine, names.datum(*data)));
             (K::ReplaceNormalRoutine { normal }, Convention::Void)
         }
+        Call::KeStackAttachProcess { process } => {
+            (K::AttachProcess { process: names.process(process) }, Convention::Void)
+        }
+        Call::KeUnstackDetachProcess => (K::DetachProcess, Convention::Void),
         Call::KeEnterCriticalRegion => (K::EnterCriticalRegion, Convention::Void),
         Call::KeLeaveCriticalRegion => (K::LeaveCriticalRegion, Convention::Void),
         Call::KeEnterGuardedRegion => (K::EnterGuardedRegion, Convention::Void),

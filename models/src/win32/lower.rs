@@ -51,6 +51,8 @@ pub(crate) trait Names {
     fn driver(&self, name: &str) -> Option<usize>;
     /// A spin lock.
     fn spin_lock(&self, name: &str) -> SpinLockId;
+    /// A process other than the first one.
+    fn process(&mut self, name: &str) -> u8;
     /// A fast or guarded mutex.
     fn fast_mutex(&self, name: &str) -> FastMutexId;
     /// Enters a request.
