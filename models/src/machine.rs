@@ -434,7 +434,8 @@ impl Model {
         let can_run = kernel.has_processor(thread, processors);
         if record.role == ThreadRole::Dpc && record.state == ThreadState::Waiting {
             let dpc = self.program.kernel_mode.dpc_of(thread).expect("its record says so");
-            let begins = can_run && kernel.can_begin_dpc(dpc, processors);
+            let setup = &self.program.kernel_mode.dpcs[dpc.index()];
+            let begins = kernel.can_begin_dpc(setup, dpc, processors);
             if begins {
                 out.push(Transition::Run(thread));
             }

@@ -27,6 +27,9 @@ const DYNAMIC_MAX: u8 = 15;
 /// Above every thread: DPCs.
 const DPC_PRIORITY: u8 = 32;
 
+/// Above every DPC: interrupts.
+const INTERRUPT_PRIORITY: u8 = 33;
+
 /// A thread, as the scheduler sees it.
 #[derive(Clone, Copy, Debug)]
 struct Scheduled {
@@ -51,8 +54,10 @@ impl Nt {
     /// Before the first step of a scenario.
     pub fn new(program: &Program, scenario: &Scenario, processors: u8) -> Self {
         let base = |thread: ThreadId| {
-            if program.kernel_mode().dpc_of(thread).is_some() {
-                return DPC_PRIORITY;
+            let setup = program.kernel_mode();
+            if let Some(dpc) = setup.dpc_of(thread) {
+                let is_interrupt = setup.dpcs[dpc.index()].interrupt.is_some();
+                return if is_interrupt { INTERRUPT_PRIORITY } else { DPC_PRIORITY };
             }
             let declared = scenario.threads.get(program.thread_name(thread));
             declared.map_or(PRIORITY_NORMAL, |thread| thread.priority)
@@ -63,7 +68,7 @@ impl Nt {
         };
         Nt {
             threads: program.thread_ids().map(scheduled).collect(),
-            ready: vec![VecDeque::new(); usize::from(DPC_PRIORITY) + 1],
+            ready: vec![VecDeque::new(); usize::from(INTERRUPT_PRIORITY) + 1],
             processors: vec![None; usize::from(processors.max(1))],
             turn: 0,
         }

@@ -25,6 +25,7 @@ type PoolWait = To<{ kinds::POOL_WAIT }>;
 type PoolIo = To<{ kinds::POOL_IO }>;
 type Kapc = To<{ kinds::KAPC }>;
 type Dpc = To<{ kinds::DPC }>;
+type Interrupt = To<{ kinds::INTERRUPT }>;
 type Irp = To<{ kinds::IRP }>;
 type IrpQueue = To<{ kinds::IRP_QUEUE }>;
 type SpinLock = To<{ kinds::SPIN_LOCK }>;
@@ -604,6 +605,16 @@ tagged! {
             /// The lock.
             lock: String => SpinLock,
         },
+        /// Keeps an interrupt's service routine away and raises to DIRQL.
+        KeAcquireInterruptSpinLock = "KeAcquireInterruptSpinLock" {
+            /// The interrupt.
+            interrupt: String => Interrupt,
+        },
+        /// Lets an interrupt's service routine run again and goes back to the level before.
+        KeReleaseInterruptSpinLock = "KeReleaseInterruptSpinLock" {
+            /// The interrupt.
+            interrupt: String => Interrupt,
+        },
         /// Acquires a fast mutex, and waits for it.
         ExAcquireFastMutex = "ExAcquireFastMutex" {
             /// The mutex.
@@ -954,6 +965,16 @@ tagged! {
         IoStartNextPacket = "IoStartNextPacket" {
             /// The device.
             device: String => Device,
+        },
+        /// Queues the DPC of a device, and returns whether it was not queued.
+        IoRequestDpc = "IoRequestDpc" {
+            /// The device.
+            device: String => Device,
+        },
+        /// A device interrupts: no function, but what happens outside.
+        RaiseInterrupt = "RaiseInterrupt" {
+            /// The interrupt.
+            interrupt: String => Interrupt,
         },
         /// Ends a driver's routine: no function, but its return.
         Return = "Return" {

@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     PoolIo,
     Kapc,
     Dpc,
+    Interrupt,
     SpinLock,
     FastMutex,
     GuardedMutex,
@@ -39,7 +40,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 26] = [
+    const ALL: [Kind; 27] = [
         Kind::Thread,
         Kind::Routine,
         Kind::Label,
@@ -61,6 +62,7 @@ impl Kind {
         Kind::PoolIo,
         Kind::Kapc,
         Kind::Dpc,
+        Kind::Interrupt,
         Kind::SpinLock,
         Kind::FastMutex,
         Kind::GuardedMutex,
@@ -92,6 +94,7 @@ impl Kind {
             Kind::PoolIo => "a pool-io",
             Kind::Kapc => "a kapc",
             Kind::Dpc => "a dpc",
+            Kind::Interrupt => "an interrupt",
             Kind::SpinLock => "a spin-lock",
             Kind::FastMutex => "a fast-mutex",
             Kind::GuardedMutex => "a guarded-mutex",
@@ -153,10 +156,11 @@ pub(crate) mod kinds {
     pub(crate) const POOL_IO: u32 = Kinds::of(Kind::PoolIo);
     pub(crate) const KAPC: u32 = Kinds::of(Kind::Kapc);
     pub(crate) const DPC: u32 = Kinds::of(Kind::Dpc);
+    pub(crate) const INTERRUPT: u32 = Kinds::of(Kind::Interrupt);
     pub(crate) const IRP: u32 = Kinds::of(Kind::Irp);
     pub(crate) const IRP_QUEUE: u32 = Kinds::of(Kind::IrpQueue);
     /// What runs routines.
-    pub(crate) const RUNNER: u32 = THREAD | DPC;
+    pub(crate) const RUNNER: u32 = THREAD | DPC | INTERRUPT;
     pub(crate) const SPIN_LOCK: u32 = Kinds::of(Kind::SpinLock);
     pub(crate) const FAST_MUTEX: u32 = Kinds::of(Kind::FastMutex);
     pub(crate) const GUARDED_MUTEX: u32 = Kinds::of(Kind::GuardedMutex);

@@ -11,6 +11,8 @@ names! {
         Apc = "APC_LEVEL",
         /// The processor runs no other thread.
         Dispatch = "DISPATCH_LEVEL",
+        /// Devices interrupt at it (DIRQL).
+        Device = "DIRQL",
     }
 }
 

@@ -158,6 +158,8 @@ tagged! {
             dispatch: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// Its StartIo routine; for `driver` only.
             start_io: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// The DPC that its interrupt service routine asks for; for `driver` only.
+            dpc: Option<String> => OrNull<To<{ kinds::DPC }>>,
             /// Its cleanup routine, which runs when the last handle of a file of it is closed; for
             /// `driver` only.
             cleanup: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
@@ -243,6 +245,11 @@ tagged! {
             /// What it runs.
             routine: String => To<{ kinds::ROUTINE }>,
         },
+        /// An interrupt of a device.
+        Interrupt = "interrupt" {
+            /// Its service routine, which runs at DIRQL.
+            routine: String => To<{ kinds::ROUTINE }>,
+        },
         /// A spin lock.
         SpinLock = "spin-lock",
         /// A fast mutex, whose holder runs at APC_LEVEL.
@@ -283,6 +290,7 @@ impl Object {
             Object::PoolIo { .. } => Kind::PoolIo,
             Object::Kapc { .. } => Kind::Kapc,
             Object::Dpc { .. } => Kind::Dpc,
+            Object::Interrupt { .. } => Kind::Interrupt,
             Object::SpinLock => Kind::SpinLock,
             Object::FastMutex => Kind::FastMutex,
             Object::GuardedMutex => Kind::GuardedMutex,
@@ -338,7 +346,7 @@ fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> 
 /// Routines belong to the model `driver`, which has nothing else.
 fn check_driver(fields: Fields<'_, '_>, model: DeviceModel) -> Result<(), Fault> {
     let is_driver = model == DeviceModel::Driver;
-    let of_driver = ["dispatch", "start_io", "cleanup", "over"];
+    let of_driver = ["dispatch", "start_io", "dpc", "cleanup", "over"];
     let of_others = ["status", "bytes", "returns", "faults", "stack"];
     let wrong = if is_driver { &of_others[..] } else { &of_driver[..] };
     for field in wrong {

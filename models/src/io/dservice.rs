@@ -203,13 +203,16 @@ impl DriverService {
         }
     }
 
-    /// The highest level at which it may be called, and its name.
-    pub(crate) fn limit(&self) -> (Irql, &'static str) {
+    /// The highest level at which it may be called.
+    pub(crate) fn limit(&self) -> Irql {
         match self {
-            DriverService::Allocate { threaded: true, .. } => {
-                (Irql::Passive, "IoBuildDeviceIoControlRequest")
-            }
-            _ => (Irql::Dispatch, ""),
+            DriverService::Allocate { threaded: true, .. } => Irql::Passive,
+            // No functions.
+            DriverService::Return { .. }
+            | DriverService::Save { .. }
+            | DriverService::IsCancelled { .. }
+            | DriverService::SetStatus { .. } => Irql::Device,
+            _ => Irql::Dispatch,
         }
     }
 

@@ -5,7 +5,7 @@
 //! (`Kernel::next_kernel_apc`).
 
 use crate::event::{Event, Observer};
-use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, SpinLockId, ThreadId};
 use crate::io::BugCheck;
 use crate::io::driver::DriverSetup;
 use crate::io::packet::{DriverFrame, DriverIrp, IrpRef};
@@ -68,6 +68,15 @@ pub struct DpcSetup {
     pub routine: RoutineId,
     /// The thread record that stands for its running: it runs in no thread's context.
     pub thread: ThreadId,
+    /// It is an interrupt, with this spin lock.
+    pub interrupt: Option<SpinLockId>,
+}
+
+impl DpcSetup {
+    /// The level at which it runs.
+    pub fn irql(&self) -> Irql {
+        if self.interrupt.is_some() { Irql::Device } else { Irql::Dispatch }
+    }
 }
 
 /// Everything about a program's code in kernel mode that does not change.
@@ -75,7 +84,7 @@ pub struct DpcSetup {
 pub struct KernelSetup {
     /// The APC objects.
     pub kapcs: Vec<KapcSetup>,
-    /// The DPC objects.
+    /// The DPC objects, and the interrupts, which are run like them.
     pub dpcs: Vec<DpcSetup>,
     /// The names of the spin locks.
     pub spin_locks: Vec<String>,
@@ -92,6 +101,11 @@ pub struct KernelSetup {
 }
 
 impl KernelSetup {
+    /// Whether a spin lock is that of an interrupt.
+    pub(crate) fn is_of_interrupt(&self, lock: SpinLockId) -> bool {
+        self.dpcs.iter().any(|dpc| dpc.interrupt == Some(lock))
+    }
+
     /// The DPC whose running a thread record stands for.
     pub fn dpc_of(&self, thread: ThreadId) -> Option<DpcId> {
         self.dpcs.iter().position(|dpc| dpc.thread == thread).map(DpcId::from_index)
@@ -284,7 +298,7 @@ impl KernelMode {
         let kapcs = kapcs.map(KapcState::first);
         let mut threads = vec![KernelThread::PASSIVE; thread_count];
         for dpc in &setup.dpcs {
-            threads[dpc.thread.index()].irql = Irql::Dispatch;
+            threads[dpc.thread.index()].irql = dpc.irql();
         }
         KernelMode {
             threads: Records::new(Part::KernelThreads, threads),

@@ -196,6 +196,11 @@ pub enum KernelService {
         /// Which DPC.
         dpc: DpcId,
     },
+    /// A device interrupts.
+    RaiseInterrupt {
+        /// Which interrupt.
+        interrupt: DpcId,
+    },
     /// PsCreateSystemThread.
     CreateSystemThread {
         /// Which thread of the scenario.
@@ -209,31 +214,30 @@ pub enum KernelService {
 }
 
 impl KernelService {
-    /// The highest level at which it may be called, and its name.
-    fn limit(&self) -> (Irql, &'static str) {
+    /// The highest level at which it may be called.
+    fn limit(&self) -> Irql {
         match self {
-            KernelService::AttachProcess { .. } => (Irql::Apc, "KeStackAttachProcess"),
-            KernelService::DetachProcess => (Irql::Apc, "KeUnstackDetachProcess"),
-            KernelService::EnterCriticalRegion => (Irql::Apc, "KeEnterCriticalRegion"),
-            KernelService::LeaveCriticalRegion => (Irql::Apc, "KeLeaveCriticalRegion"),
-            KernelService::EnterGuardedRegion => (Irql::Apc, "KeEnterGuardedRegion"),
-            KernelService::LeaveGuardedRegion => (Irql::Apc, "KeLeaveGuardedRegion"),
             // A wait without time to wait only looks.
-            KernelService::Wait { timeout_ms: 0, .. } => (Irql::Dispatch, "KeWaitForSingleObject"),
-            KernelService::Wait { objects, .. } if objects.len() == 1 => {
-                (Irql::Apc, "KeWaitForSingleObject")
-            }
-            KernelService::Wait { .. } => (Irql::Apc, "KeWaitForMultipleObjects"),
-            KernelService::AcquireFastMutex { .. } => {
-                (Irql::Apc, "the acquisition of a fast mutex")
-            }
-            KernelService::ReleaseFastMutex { .. } => (Irql::Apc, "the release of a fast mutex"),
-            KernelService::Delay { .. } => (Irql::Apc, "KeDelayExecutionThread"),
-            KernelService::CreateSystemThread { .. } => (Irql::Passive, "PsCreateSystemThread"),
-            KernelService::TerminateSystemThread { .. } => {
-                (Irql::Passive, "PsTerminateSystemThread")
-            }
-            _ => (Irql::Dispatch, ""),
+            KernelService::Wait { timeout_ms: 0, .. } => Irql::Dispatch,
+            KernelService::AttachProcess { .. }
+            | KernelService::DetachProcess
+            | KernelService::EnterCriticalRegion
+            | KernelService::LeaveCriticalRegion
+            | KernelService::EnterGuardedRegion
+            | KernelService::LeaveGuardedRegion
+            | KernelService::AcquireFastMutex { .. }
+            | KernelService::ReleaseFastMutex { .. }
+            | KernelService::Wait { .. }
+            | KernelService::Delay { .. } => Irql::Apc,
+            KernelService::CreateSystemThread { .. }
+            | KernelService::TerminateSystemThread { .. } => Irql::Passive,
+            KernelService::GetCurrentIrql
+            | KernelService::RaiseIrql { .. }
+            | KernelService::LowerIrql { .. }
+            | KernelService::InsertQueueDpc { .. }
+            | KernelService::RemoveQueueDpc { .. }
+            | KernelService::RaiseInterrupt { .. } => Irql::Device,
+            _ => Irql::Dispatch,
         }
     }
 }
@@ -244,10 +248,18 @@ impl Kernel {
         &mut self,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
-        service: &KernelService,
+        (name, service): (&'static str, &KernelService),
         stage: Option<KapcStage>,
     ) -> ServiceOutcome {
-        let (max, name) = service.limit();
+        let max = match service {
+            // The lock of an interrupt.
+            KernelService::AcquireSpinLock { lock } | KernelService::ReleaseSpinLock { lock }
+                if cx.kernel_mode.is_of_interrupt(*lock) =>
+            {
+                Irql::Device
+            }
+            other => other.limit(),
+        };
         if !self.check_irql(cx, thread, max, name) {
             return ServiceOutcome::Returned(Self::stopped_return());
         }
@@ -384,6 +396,10 @@ impl Kernel {
             KernelService::AlertThread { thread: target, mode } => {
                 let target = thread_of(self, target);
                 u32::from(self.alert_in_mode(cx, target, *mode))
+            }
+            KernelService::RaiseInterrupt { interrupt } => {
+                self.raise_interrupt(cx, *interrupt);
+                0
             }
             KernelService::InsertQueueDpc { dpc } => u32::from(self.insert_dpc(cx, *dpc)),
             KernelService::RemoveQueueDpc { dpc } => u32::from(self.remove_dpc(cx, *dpc)),

@@ -9,6 +9,7 @@ pub mod dispatcher;
 pub mod dpc;
 pub mod event;
 pub mod fastmutex;
+mod interrupt;
 pub mod irql;
 pub mod kapc;
 pub mod kmode;

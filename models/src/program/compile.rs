@@ -69,6 +69,13 @@ pub enum CompileError {
         /// The device.
         device: String,
     },
+    /// A driver's device without a DPC asks for it.
+    NoDpc {
+        /// The thread or routine whose step asks.
+        place: String,
+        /// The device.
+        device: String,
+    },
     /// A process that no thread and no handle names.
     NoProcess {
         /// The thread or routine whose step names it.
@@ -106,6 +113,9 @@ impl fmt::Display for CompileError {
                     "`{place}` calls {call} with `{device}`, which is the device of no driver \
                      (\"model\": \"driver\")"
                 )
+            }
+            Self::NoDpc { place, device } => {
+                write!(f, "`{place}` calls IoRequestDpc with `{device}`, which has no \"dpc\"")
             }
             Self::NoProcess { place, process } => {
                 write!(f, "`{place}` attaches to `{process}`, which no thread or handle names")
@@ -524,6 +534,10 @@ impl Names for Compiler {
         self.kernel_mode.dpc(name)
     }
 
+    fn device_dpc(&self, name: &str) -> Option<DpcId> {
+        self.kernel_mode.device_dpc(name)
+    }
+
     fn irp_var(&self, name: &str) -> IrpVarId {
         self.kernel_mode.irp_var(name)
     }
@@ -634,7 +648,9 @@ fn thread_records(scenario: &Scenario) -> Vec<(String, Kthread)> {
                 let record = Kthread { role: ThreadRole::PoolWaiter, ..Kthread::not_created() };
                 records.push((name.clone(), record));
             }
-            Object::Dpc { .. } => records.push((name.clone(), dpc_record())),
+            Object::Dpc { .. } | Object::Interrupt { .. } => {
+                records.push((name.clone(), dpc_record()))
+            }
             _ => {}
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct KernelDeclarations {
     irp_vars: HashMap<String, IrpVarId>,
     irp_queues: HashMap<String, IrpQueueId>,
     drivers: HashMap<String, usize>,
+    /// The names of the DPCs of devices.
+    device_dpcs: HashMap<String, String>,
     /// The data of the APC objects, before they have numbers.
     pub(super) data: Vec<u64>,
     /// Some thread or routine runs in kernel mode.
@@ -38,8 +40,12 @@ impl KernelDeclarations {
         routines: &HashMap<String, RoutineId>,
         devices: &HashMap<String, ObjectId>,
     ) -> Self {
-        let is_driver =
-            |object: &Object| matches!(object, Object::Device { model: DeviceModel::Driver, .. });
+        let is_driver = |object: &Object| {
+            matches!(
+                object,
+                Object::Interrupt { .. } | Object::Device { model: DeviceModel::Driver, .. }
+            )
+        };
         let mut this = KernelDeclarations {
             is_used: scenario.threads.values().any(|thread| thread.mode == ThreadMode::System)
                 || scenario.objects.values().any(is_driver),
@@ -80,7 +86,17 @@ impl KernelDeclarations {
             Object::Dpc { routine } => {
                 self.dpcs.insert(name.to_owned(), DpcId::from_index(self.setup.dpcs.len()));
                 let (routine, thread) = (routines[routine], threads[name]);
-                self.setup.dpcs.push(DpcSetup { name: name.to_owned(), routine, thread });
+                let name = name.to_owned();
+                self.setup.dpcs.push(DpcSetup { name, routine, thread, interrupt: None });
+            }
+            Object::Interrupt { routine } => {
+                self.dpcs.insert(name.to_owned(), DpcId::from_index(self.setup.dpcs.len()));
+                let lock = SpinLockId::from_index(self.setup.spin_locks.len());
+                self.spin_locks.insert(name.to_owned(), lock);
+                self.setup.spin_locks.push(name.to_owned());
+                let (routine, thread) = (routines[routine], threads[name]);
+                let (name, interrupt) = (name.to_owned(), Some(lock));
+                self.setup.dpcs.push(DpcSetup { name, routine, thread, interrupt });
             }
             Object::SpinLock => {
                 let id = SpinLockId::from_index(self.setup.spin_locks.len());
@@ -120,9 +136,13 @@ impl KernelDeclarations {
                 dispatch: Some(dispatch),
                 start_io,
                 cleanup,
+                dpc,
                 over,
                 ..
             } => {
+                if let Some(dpc) = dpc {
+                    self.device_dpcs.insert(name.to_owned(), dpc.clone());
+                }
                 let start_io = start_io.as_ref().map(|routine| routines[routine]);
                 let over = over.as_ref().and_then(|over| self.drivers.get(over).copied());
                 let cleanup = cleanup.as_ref().map(|routine| routines[routine]);
@@ -154,6 +174,10 @@ impl KernelDeclarations {
 
     pub(super) fn driver(&self, name: &str) -> Option<usize> {
         self.drivers.get(name).copied()
+    }
+
+    pub(super) fn device_dpc(&self, device: &str) -> Option<DpcId> {
+        self.device_dpcs.get(device).map(|dpc| self.dpcs[dpc])
     }
 
     pub(super) fn is_used(&self) -> bool {
@@ -238,7 +262,9 @@ fn note_object<'a>(object: &'a Object, runners: &mut BTreeMap<&'a str, Runners>)
                 runner.kernel |= *mode == ProcessorMode::Kernel;
             }
         }
-        Object::Dpc { routine } => runners.entry(routine).or_default().kernel = true,
+        Object::Dpc { routine } | Object::Interrupt { routine } => {
+            runners.entry(routine).or_default().kernel = true
+        }
         Object::Device { dispatch, start_io, cleanup, .. } => {
             for routine in [dispatch, start_io, cleanup].into_iter().flatten() {
                 runners.entry(routine).or_default().kernel = true;
@@ -346,12 +372,21 @@ fn check_drivers(
             Call::IoCallDriver { device, .. }
             | Call::IoBuildAsynchronousFsdRequest { device, .. }
             | Call::IoBuildDeviceIoControlRequest { device, .. }
+            | Call::IoRequestDpc { device }
             | Call::IoStartPacket { device, .. }
             | Call::IoStartNextPacket { device } => device,
             _ => return,
         };
         let is_driver =
             |object: &Object| matches!(object, Object::Device { model: DeviceModel::Driver, .. });
+        let has_dpc = |object: &Object| matches!(object, Object::Device { dpc: Some(_), .. });
+        if matches!(call, Call::IoRequestDpc { .. })
+            && scenario.objects.get(device).is_some_and(is_driver)
+            && !scenario.objects.get(device).is_some_and(has_dpc)
+        {
+            let device = device.clone();
+            wrong.get_or_insert(CompileError::NoDpc { place: place(), device });
+        }
         if !scenario.objects.get(device).is_some_and(is_driver) {
             let (call, device) = (call.name(), device.clone());
             wrong.get_or_insert(CompileError::NoDriver { call, place: place(), device });
@@ -412,5 +447,5 @@ fn is_kernel_call(call: &Call) -> bool {
 
 /// A step of the scenario that is no call of anybody's.
 fn is_anybodys(call: &Call) -> bool {
-    matches!(call, Call::CompleteRequest { .. })
+    matches!(call, Call::CompleteRequest { .. } | Call::RaiseInterrupt { .. })
 }

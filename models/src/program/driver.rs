@@ -119,10 +119,9 @@ impl Machine {
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
-        service: &DriverService,
+        (name, service): (&'static str, &DriverService),
     ) -> DriverOutcome {
-        let (max, name) = service.limit();
-        if !self.kernel.check_irql(cx, thread, max, name) {
+        if !self.kernel.check_irql(cx, thread, service.limit(), name) {
             return DriverOutcome::Returned(0);
         }
         let irp = service.irp().map(|name| self.resolve_irp(thread, name));

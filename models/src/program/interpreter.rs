@@ -217,19 +217,22 @@ impl Machine {
             Service::Kernel(service) => {
                 let frame = self.program.frames(thread).last();
                 let stage = frame.and_then(|frame| frame.kapc).and_then(Kapc::stage);
+                let service = (call.source.name(), service);
                 self.kernel.kernel_call(cx, thread, service, stage)
             }
-            Service::Driver(service) => match self.driver_call(model, cx, thread, service) {
-                DriverOutcome::Enters => return,
-                DriverOutcome::Leaves => {
-                    let result = NtStatus::SUCCESS.into();
-                    cx.event(Event::Return { thread, call: id, result });
-                    return self.leave_routine(model, cx, thread);
+            Service::Driver(service) => {
+                match self.driver_call(model, cx, thread, (call.source.name(), service)) {
+                    DriverOutcome::Enters => return,
+                    DriverOutcome::Leaves => {
+                        let result = NtStatus::SUCCESS.into();
+                        cx.event(Event::Return { thread, call: id, result });
+                        return self.leave_routine(model, cx, thread);
+                    }
+                    DriverOutcome::Returned(value) => {
+                        ServiceOutcome::Returned(ServiceReturn { status: NtStatus::SUCCESS, value })
+                    }
                 }
-                DriverOutcome::Returned(value) => {
-                    ServiceOutcome::Returned(ServiceReturn { status: NtStatus::SUCCESS, value })
-                }
-            },
+            }
             service => self.kernel.system_call(cx, thread, service),
         };
         match outcome {

@@ -392,15 +392,19 @@ impl Machine {
         let setup = &model.program.kernel_mode;
         let dpc = setup.dpc_of(thread).expect("its record says so");
         self.kernel.unlink_dpc(dpc);
+        self.kernel.begin_interrupt(cx, dpc, thread);
         let routine: RoutineId = setup.dpcs[dpc.index()].routine;
         let apc = Kapc { source: ApcSource::Dpc(dpc), routine, context: DatumId(0) };
         self.push_routine(model, cx, thread, apc, None, false);
     }
 
     fn leave_dpc<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
-        if self.kernel.irql(thread) != Irql::Dispatch {
-            return self.kernel.stop_system(cx, thread, BugCheck::IrqlNotGreaterOrEqual);
+        let setup = cx.kernel_mode;
+        let dpc = setup.dpc_of(thread).expect("its record says so");
+        if self.kernel.irql(thread) != setup.dpcs[dpc.index()].irql() {
+            return self.kernel.stop_system(cx, thread, BugCheck::IrqlUnexpectedValue);
         }
+        self.kernel.end_interrupt(cx, dpc);
         if self.kernel.holds_spin_lock(thread) {
             let how = "returned from a DPC with a spin lock held";
             cx.event(Event::ContractBroken { thread, how });

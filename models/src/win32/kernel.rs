@@ -71,6 +71,18 @@ fn level_service(call: &Call, names: &mut impl Names) -> Option<(K, Convention)>
         Call::KeReleaseSpinLock { lock } => {
             (K::ReleaseSpinLock { lock: names.spin_lock(lock) }, Convention::Void)
         }
+        Call::KeAcquireInterruptSpinLock { interrupt } => {
+            (K::AcquireSpinLock { lock: names.spin_lock(interrupt) }, Convention::Void)
+        }
+        Call::KeReleaseInterruptSpinLock { interrupt } => {
+            (K::ReleaseSpinLock { lock: names.spin_lock(interrupt) }, Convention::Void)
+        }
+        Call::RaiseInterrupt { interrupt } => {
+            (K::RaiseInterrupt { interrupt: names.dpc(interrupt) }, Convention::Void)
+        }
+        Call::IoRequestDpc { device } => {
+            (K::InsertQueueDpc { dpc: names.device_dpc(device)? }, Convention::Truth)
+        }
         Call::KeInsertQueueDpc { dpc } => {
             (K::InsertQueueDpc { dpc: names.dpc(dpc) }, Convention::Truth)
         }

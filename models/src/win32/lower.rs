@@ -43,6 +43,8 @@ pub(crate) trait Names {
     fn kapc(&self, name: &str) -> KapcId;
     /// A DPC object.
     fn dpc(&self, name: &str) -> DpcId;
+    /// The DPC of a driver's device.
+    fn device_dpc(&self, name: &str) -> Option<DpcId>;
     /// A place for the address of a request packet.
     fn irp_var(&self, name: &str) -> IrpVarId;
     /// A queue of request packets.

@@ -70,6 +70,7 @@ fn object_obstacle(scenario: &Scenario, name: &str, object: &Object) -> Option<S
         }
         Object::Kapc { .. }
         | Object::Dpc { .. }
+        | Object::Interrupt { .. }
         | Object::SpinLock
         | Object::FastMutex
         | Object::GuardedMutex
