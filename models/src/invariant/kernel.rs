@@ -13,12 +13,13 @@ use crate::ke::thread::ThreadState;
 use crate::machine::Machine;
 use crate::program::Frame;
 use crate::rule::apc::*;
-use crate::rule::cancel::{CAN_05, CAN_07};
+use crate::rule::cancel::{CAN_05, CAN_07, CAN_12, CAN_28};
 use crate::rule::irp::{
-    IRP_02, IRP_03, IRP_05, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27, IRP_29, IRP_30, IRP_31,
+    IRP_02, IRP_03, IRP_05, IRP_10, IRP_12, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27, IRP_29, IRP_30,
+    IRP_31, IRP_32,
 };
 use crate::rule::thread::{THR_15, THR_38};
-use crate::rule::wait::{WAIT_19, WAIT_69};
+use crate::rule::wait::{WAIT_19, WAIT_57, WAIT_69, WAIT_72};
 use crate::service::Service;
 use alertable_traces::kernel::Irql;
 
@@ -173,8 +174,9 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         id: "kernel-contract",
         statement: "Code in kernel mode does what it may do.",
         rules: &[
-            APC_S_05, APC_K_09, CAN_05, IRP_03, IRP_05, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27,
-            IRP_29, IRP_31,
+            APC_S_05, APC_S_08, APC_K_09, APC_K_23, CAN_05, CAN_12, CAN_28, IRP_03, IRP_05, IRP_10,
+            IRP_12, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27, IRP_29, IRP_31, IRP_32, WAIT_57,
+            WAIT_72,
         ],
         concern: Concern::KERNEL,
         check: contract,

@@ -8,7 +8,7 @@ use crate::io::BugCheck;
 use crate::ke::kapc::KernelApc;
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
-use crate::rule::{cancel as can, device as dev, exit, irp as rule};
+use crate::rule::{cancel as can, device as dev, irp as rule};
 use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
@@ -88,57 +88,6 @@ impl Kernel {
     ) {
         let stack_count = stack_size(cx.kernel_mode.drivers.as_slice(), driver);
         self.add_driver_irp(IrpRef::Service(irp), Origin::Threaded(thread), stack_count);
-    }
-
-    /// A driver allocates a packet (IoAllocateIrp and the functions around it).
-    pub(crate) fn allocate_own_irp<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        var: IrpVarId,
-        stack_count: u8,
-        threaded: bool,
-    ) {
-        cx.rules([rule::IRP_01, rule::IRP_03]);
-        let name = IrpRef::Own(var);
-        if self.driver_irp(name).is_some() {
-            return Self::contract(cx, thread, "lost a request packet that it has not freed");
-        }
-        let origin = if threaded { Origin::Threaded(thread) } else { Origin::Unthreaded(thread) };
-        self.add_driver_irp(name, origin, stack_count);
-        *self.km_mut().irp_vars.get_mut(var.index()) = Some(name);
-    }
-
-    /// A driver frees a packet (IoFreeIrp): one of its own that nobody else has (IRP-05).
-    pub(crate) fn free_own_irp<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        irp: IrpRef,
-    ) {
-        match self.driver_irp(irp).map(|record| record.origin) {
-            None => Self::contract(cx, thread, "freed a request packet that is freed"),
-            Some(Origin::Threaded(_)) => {
-                cx.rule(rule::IRP_05);
-                Self::contract(cx, thread, "freed a request packet that the I/O manager frees");
-            }
-            Some(Origin::Unthreaded(_)) => {
-                cx.rule(rule::IRP_04);
-                if self.is_with_lower_driver(irp) {
-                    Self::contract(cx, thread, "freed a request packet that a lower driver has");
-                }
-                self.drop_driver_irp(irp);
-            }
-        }
-    }
-
-    /// Whether a packet that a driver has built is with the driver to which it was sent.
-    pub(crate) fn is_with_lower_driver(&self, irp: IrpRef) -> bool {
-        self.driver_irp(irp).is_some_and(|record| {
-            matches!(irp, IrpRef::Own(_))
-                && !record.is_completed
-                && record.current <= record.stack_count
-        })
     }
 
     pub(crate) fn contract<O: Observer>(
@@ -363,67 +312,6 @@ impl Kernel {
         }
     }
 
-    /// The second stage of a packet that a driver has built.
-    ///
-    /// IRP-58: an error that has not pended tells neither status block nor event; the I/O manager
-    /// frees what belongs to a thread. IRP-04: another one is left to its driver, who should have
-    /// stopped it.
-    pub(crate) fn finish_own_irp<O: Observer>(&mut self, cx: &mut Context<'_, O>, var: IrpVarId) {
-        let Some(record) = self.driver_irp(IrpRef::Own(var)).copied() else { return };
-        let silent = record.status.is_error() && !record.pending_returned;
-        if silent {
-            cx.rules([rule::IRP_58, rule::IRP_05]);
-        } else {
-            cx.rules([rule::IRP_58, rule::IRP_04]);
-            if let Some(block) = record.block {
-                self.write_block(cx, block, record.status, record.information);
-            }
-            if let Some(event) = record.event {
-                self.set_event(cx, event);
-            }
-        }
-        self.drop_driver_irp(IrpRef::Own(var));
-    }
-
-    /// The packets that drivers have built for a thread and that are not over.
-    pub(crate) fn own_irps_of(&self, thread: ThreadId) -> Vec<IrpRef> {
-        let Some(km) = self.kernel_mode() else { return Vec::new() };
-        let is_its = |record: &&DriverIrp| {
-            matches!(record.name, IrpRef::Own(_)) && record.origin == Origin::Threaded(thread)
-        };
-        km.irps.get(0).iter().filter(is_its).map(|record| record.name).collect()
-    }
-
-    /// EXIT-23: the end of a thread cancels what was built for it, whatever it is about. EXIT-22:
-    /// what a driver frees itself is left alone.
-    pub(crate) fn cancel_own_irps<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        for irp in self.own_irps_of(thread) {
-            cx.rule(exit::EXIT_23);
-            self.km_mut().sweeps.push(thread.index(), irp);
-        }
-    }
-
-    /// EXIT-22: the packets that a driver has built and frees itself go on without the thread.
-    pub(crate) fn leave_own_irps<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        let survives = self.kernel_mode().is_some_and(|km| {
-            km.irps.get(0).iter().any(|record| record.origin == Origin::Unthreaded(thread))
-        });
-        if survives {
-            cx.rule(exit::EXIT_22);
-        }
-        for irp in self.own_irps_of(thread) {
-            self.drop_driver_irp(irp);
-        }
-    }
-
     /// The spin lock under which requests are cancelled: the one behind the program's.
     pub(crate) fn cancel_spin_lock(&self) -> SpinLockId {
         SpinLockId::from_index(self.km().spin_locks.len() - 1)
@@ -557,32 +445,6 @@ impl Kernel {
         }
         *self.km_mut().irp_vars.get_mut(var.index()) = Some(irp);
         true
-    }
-
-    /// IRP-03: what a driver has built it frees. When the last thread has ended nobody will.
-    pub(crate) fn check_leaks_at_end<O: Observer>(
-        &self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        let Some(km) = self.kernel_mode() else { return };
-        let is_left = |record: &DriverIrp| {
-            matches!(record.origin, Origin::Unthreaded(_))
-                && !record.is_completed
-                && record.current > record.stack_count
-        };
-        if self.all_ended() && km.dpc_queue.is_empty(0) && km.irps.get(0).iter().any(is_left) {
-            let how =
-                "ended as the last thread, with a request packet left that no driver has freed";
-            Self::contract(cx, thread, how);
-        }
-    }
-
-    /// Whether drivers have packets of their own left.
-    pub fn has_own_irps(&self) -> bool {
-        self.kernel_mode().is_some_and(|km| {
-            km.irps.get(0).iter().any(|record| matches!(record.name, IrpRef::Own(_)))
-        })
     }
 }
 

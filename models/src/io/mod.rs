@@ -19,6 +19,7 @@ pub mod file;
 pub mod irp;
 pub mod issue;
 pub mod overlapped;
+mod own_irp;
 pub mod packet;
 pub mod pipe;
 pub mod port;

@@ -1,6 +1,6 @@
 //! The parts of a scenario that are for code in kernel mode: its objects, and who may call what.
 
-use super::compile::CompileError;
+use super::compile_error::CompileError;
 use crate::ids::{
     DatumId, DpcId, FastMutexId, IrpQueueId, IrpVarId, KapcId, ObjectId, RoutineId, SpinLockId,
     ThreadId,
@@ -263,7 +263,7 @@ fn note_object<'a>(object: &'a Object, runners: &mut BTreeMap<&'a str, Runners>)
             }
         }
         Object::Dpc { routine } | Object::Interrupt { routine } => {
-            runners.entry(routine).or_default().kernel = true
+            runners.entry(routine).or_default().kernel = true;
         }
         Object::Device { dispatch, start_io, cleanup, .. } => {
             for routine in [dispatch, start_io, cleanup].into_iter().flatten() {

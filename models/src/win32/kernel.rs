@@ -103,16 +103,21 @@ fn mutex_service(call: &Call, names: &impl Names) -> Option<(K, Convention)> {
         (K::ReleaseFastMutex { mutex: names.fast_mutex(mutex), is_unsafe }, Convention::Void)
     };
     Some(match call {
-        Call::ExAcquireFastMutex { mutex } => acquire(mutex, Acquisition::Waits),
-        Call::ExTryToAcquireFastMutex { mutex } => acquire(mutex, Acquisition::Tries),
-        Call::ExAcquireFastMutexUnsafe { mutex } => acquire(mutex, Acquisition::Unsafe),
-        Call::ExReleaseFastMutex { mutex } => release(mutex, false),
-        Call::ExReleaseFastMutexUnsafe { mutex } => release(mutex, true),
-        Call::KeAcquireGuardedMutex { mutex } => acquire(mutex, Acquisition::Waits),
-        Call::KeTryToAcquireGuardedMutex { mutex } => acquire(mutex, Acquisition::Tries),
-        Call::KeAcquireGuardedMutexUnsafe { mutex } => acquire(mutex, Acquisition::Unsafe),
-        Call::KeReleaseGuardedMutex { mutex } => release(mutex, false),
-        Call::KeReleaseGuardedMutexUnsafe { mutex } => release(mutex, true),
+        Call::ExAcquireFastMutex { mutex } | Call::KeAcquireGuardedMutex { mutex } => {
+            acquire(mutex, Acquisition::Waits)
+        }
+        Call::ExTryToAcquireFastMutex { mutex } | Call::KeTryToAcquireGuardedMutex { mutex } => {
+            acquire(mutex, Acquisition::Tries)
+        }
+        Call::ExAcquireFastMutexUnsafe { mutex } | Call::KeAcquireGuardedMutexUnsafe { mutex } => {
+            acquire(mutex, Acquisition::Unsafe)
+        }
+        Call::ExReleaseFastMutex { mutex } | Call::KeReleaseGuardedMutex { mutex } => {
+            release(mutex, false)
+        }
+        Call::ExReleaseFastMutexUnsafe { mutex } | Call::KeReleaseGuardedMutexUnsafe { mutex } => {
+            release(mutex, true)
+        }
         _ => return None,
     })
 }
