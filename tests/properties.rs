@@ -194,6 +194,8 @@ properties! {
         catches [CriticalRegionIgnored, NormalApcsNest];
     kernel_apcs_wait_where_masked: watch::<kernel::NoneWhereMasked>, about &[Kernel],
         catches [GuardedRegionIgnored, ApcLevelIgnored];
+    kernel_apcs_wait_for_their_process: watch::<kernel::NoneInAnotherProcess>, about &[Kernel],
+        catches [EveryApcStateInForce];
     special_kernel_apcs_do_not_wait: watch::<kernel::SpecialsDoNotWait>, about &[Kernel],
         catches [CriticalRegionMasksSpecial];
     special_kernel_apcs_come_first: watch::<kernel::SpecialsComeFirst>, about &[Kernel],

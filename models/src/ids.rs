@@ -77,6 +77,10 @@ id!(
     SpinLockId(u8), "S"
 );
 id!(
+    /// A fast or guarded mutex.
+    FastMutexId(u8), "M"
+);
+id!(
     /// A place where drivers keep the address of a request packet.
     IrpVarId(u8), "V"
 );

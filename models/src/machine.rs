@@ -434,7 +434,8 @@ impl Model {
         let can_run = kernel.has_processor(thread, processors);
         if record.role == ThreadRole::Dpc && record.state == ThreadState::Waiting {
             let dpc = self.program.kernel_mode.dpc_of(thread).expect("its record says so");
-            let begins = can_run && kernel.can_begin_dpc(dpc, processors);
+            let setup = &self.program.kernel_mode.dpcs[dpc.index()];
+            let begins = kernel.can_begin_dpc(setup, dpc, processors);
             if begins {
                 out.push(Transition::Run(thread));
             }
@@ -442,7 +443,9 @@ impl Model {
         }
         if kernel.has_sweep(thread) {
             let lock = kernel.cancel_spin_lock();
-            let can_step = can_run && !kernel.is_spin_lock_held_by_another(lock, thread);
+            let can_step = can_run
+                && (kernel.sweeps_cleanup(thread)
+                    || !kernel.is_spin_lock_held_by_another(lock, thread));
             if can_step {
                 out.push(Transition::Run(thread));
             }
@@ -459,6 +462,7 @@ impl Model {
         out.push(Transition::Interrupt(thread));
         let in_flight = record.state == ThreadState::User
             && !record.stopped
+            && !machine.is_between_routines(thread)
             && self.can_finish_call_in_flight(machine, thread, record);
         if in_flight {
             out.push(Transition::Run(thread));
@@ -589,7 +593,12 @@ impl Model {
                     !record.has_kernel_apc() && !machine.kernel.has_kernel_mode()
                 }
                 // WAIT-19: a wait begins with the APCs that are there.
-                Service::Kernel(KernelService::Wait { .. } | KernelService::Delay { .. }) => false,
+                Service::Kernel(
+                    KernelService::Wait { .. }
+                    | KernelService::Delay { .. }
+                    | KernelService::AcquireFastMutex { .. }
+                    | KernelService::DetachProcess,
+                ) => false,
                 _ => true,
             },
             _ => machine.program.frames(thread).len() == 1 && !machine.kernel.has_kernel_mode(),

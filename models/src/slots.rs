@@ -6,6 +6,7 @@
 
 use crate::ids::{LabelId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::fastmutex::FastMutexSetup;
 use crate::parts::{Aspect, Part};
 use crate::program::{Instruction, Pc, Program, ProgramCall};
 use crate::service::Service;
@@ -91,6 +92,7 @@ impl<'a> Builder<'a> {
             Part::ContextObjects,
             Part::DriverFrames,
             Part::Sweeps,
+            Part::Attachments,
         ] {
             self.set(part, threads.clone());
         }
@@ -166,6 +168,8 @@ impl<'a> Builder<'a> {
         self.set(Part::TimerDpcs, timers);
         let spin_locks = setup.spin_locks.iter().map(|_| self.next()).collect();
         self.set(Part::SpinLocks, spin_locks);
+        let of = |mutex: &FastMutexSetup| objects[mutex.object.index()];
+        self.set(Part::FastMutexes, setup.fast_mutexes.iter().map(of).collect());
     }
 
     /// Results of one thread's calls belong to that thread; those of others are apart.

@@ -27,6 +27,9 @@ const DYNAMIC_MAX: u8 = 15;
 /// Above every thread: DPCs.
 const DPC_PRIORITY: u8 = 32;
 
+/// Above every DPC: interrupts.
+const INTERRUPT_PRIORITY: u8 = 33;
+
 /// A thread, as the scheduler sees it.
 #[derive(Clone, Copy, Debug)]
 struct Scheduled {
@@ -45,14 +48,19 @@ pub struct Nt {
     processors: Vec<Option<usize>>,
     /// The processor that takes the next step.
     turn: usize,
+    /// The boosts of the calls that each thread is in, the innermost last: what a call wakes
+    /// after the routines that it runs gets its boost.
+    calls: Vec<Vec<u8>>,
 }
 
 impl Nt {
     /// Before the first step of a scenario.
     pub fn new(program: &Program, scenario: &Scenario, processors: u8) -> Self {
         let base = |thread: ThreadId| {
-            if program.kernel_mode().dpc_of(thread).is_some() {
-                return DPC_PRIORITY;
+            let setup = program.kernel_mode();
+            if let Some(dpc) = setup.dpc_of(thread) {
+                let is_interrupt = setup.dpcs[dpc.index()].interrupt.is_some();
+                return if is_interrupt { INTERRUPT_PRIORITY } else { DPC_PRIORITY };
             }
             let declared = scenario.threads.get(program.thread_name(thread));
             declared.map_or(PRIORITY_NORMAL, |thread| thread.priority)
@@ -63,9 +71,10 @@ impl Nt {
         };
         Nt {
             threads: program.thread_ids().map(scheduled).collect(),
-            ready: vec![VecDeque::new(); usize::from(DPC_PRIORITY) + 1],
+            ready: vec![VecDeque::new(); usize::from(INTERRUPT_PRIORITY) + 1],
             processors: vec![None; usize::from(processors.max(1))],
             turn: 0,
+            calls: vec![Vec::new(); program.thread_ids().count()],
         }
     }
 
@@ -205,14 +214,23 @@ impl Policy<System<'_>> for Nt {
 
     fn stepped(&mut self, system: &System<'_>, events: &StepEvents) {
         let program = &system.model.program;
-        let call = events.events.iter().find_map(|event| match event {
-            Event::Call { call, .. } => Some(&program.call(*call).source),
-            _ => None,
-        });
-        let increment = call.map_or(0, increment_of);
+        let mut increment = 0;
         for event in &events.events {
-            if let Event::Thread { thread, change: ThreadChange::Ready } = event {
-                self.boost(thread.index(), increment);
+            match event {
+                Event::Call { thread, call } => {
+                    increment = increment_of(&program.call(*call).source);
+                    self.calls[thread.index()].push(increment);
+                }
+                Event::Return { thread, .. } => {
+                    self.calls[thread.index()].pop();
+                }
+                Event::ApcReturned { thread, .. } => {
+                    increment = self.calls[thread.index()].last().copied().unwrap_or(0);
+                }
+                Event::Thread { thread, change: ThreadChange::Ready } => {
+                    self.boost(thread.index(), increment);
+                }
+                _ => {}
             }
         }
     }
@@ -257,7 +275,11 @@ mod tests {
                 "objects": {{ "go": {{ "type": "event", "reset": "auto" }} }},
                 "threads": {{ {threads} }} }}"#
         );
-        let scenario = read_scenario(&text, None).expect("it is well formed");
+        callers_of(&text, processors)
+    }
+
+    fn callers_of(text: &str, processors: u8) -> Vec<String> {
+        let scenario = read_scenario(text, None).expect("it is well formed");
         let settings = Settings { processors, ..Settings::default() };
         let model = Model { program: compile(&scenario).expect("it can be simulated"), settings };
         let schedule = Schedule::Policy { policy: PolicyName::Nt, seed: 0 };
@@ -272,6 +294,16 @@ mod tests {
     }
 
     const TEST: &str = r#"{"repeat": 3, "steps": [{"call": "NtTestAlert"}]}"#;
+
+    /// As [`callers`], with objects and routines of the scenario's own.
+    fn callers_in(objects: &str, routines: &str, threads: &str) -> Vec<String> {
+        let text = format!(
+            r#"{{ "alertable": 1, "kind": "scenario", "title": "A",
+                "objects": {{ {objects} }}, "routines": {{ {routines} }},
+                "threads": {{ {threads} }} }}"#
+        );
+        callers_of(&text, 1)
+    }
 
     #[test]
     fn a_higher_priority_runs_first() {
@@ -303,5 +335,78 @@ mod tests {
         );
         let order = callers(&threads, 1);
         assert_eq!(order[..3], ["waiter", "setter", "waiter"], "{order:?}");
+    }
+    /// WAIT-95, WAIT-98: ready is not running.
+    #[test]
+    fn a_woken_thread_of_a_lower_priority_waits_for_its_turn() {
+        let wait = r#"{"call": "WaitForSingleObject", "object": "go", "ms": "INFINITE"}"#;
+        let threads = format!(
+            r#""setter": [{{"call": "Sleep", "ms": 10}}, {{"call": "SetEvent", "event": "go"}}, {TEST}],
+               "waiter": {{"priority": 6, "steps": [{wait}, {{"call": "NtTestAlert"}}]}}"#
+        );
+        let order = callers(&threads, 1);
+        assert_eq!(order[order.len() - 2..], ["setter", "waiter"], "{order:?}");
+    }
+
+    /// WAIT-96: who is preempted is the first of its priority again.
+    #[test]
+    fn a_preempted_thread_goes_on_before_others_of_its_priority() {
+        let wait = r#"{"call": "WaitForSingleObject", "object": "go", "ms": "INFINITE"}"#;
+        let threads = format!(
+            r#""one": [{{"call": "SetEvent", "event": "go"}}, {TEST}], "two": [{TEST}],
+               "high": {{"priority": 12, "steps": [{wait}, {{"call": "NtTestAlert"}}]}}"#
+        );
+        let order = callers(&threads, 1);
+        let expected = ["high", "one", "high", "one", "one", "one", "two", "two", "two"];
+        assert_eq!(order, expected);
+    }
+
+    /// APC-I-14: the increment of an insertion is the boost of the thread that it wakes.
+    #[test]
+    fn the_increment_of_an_apc_boosts_the_thread_that_it_wakes() {
+        let order = |increment: u8| {
+            let objects = r#""apc": {"type": "kapc", "kernel": "K", "thread": "sleeper"}"#;
+            let threads = format!(
+                r#""sleeper": {{"mode": "system", "steps": [
+                       {{"call": "KeDelayExecutionThread", "ms": 50}},
+                       {{"call": "KeGetCurrentIrql"}}]}},
+                   "inserter": {{"mode": "system", "steps": [
+                       {{"call": "KeInsertQueueApc", "apc": "apc", "increment": {increment}}},
+                       {{"call": "KeGetCurrentIrql"}}]}}"#
+            );
+            callers_in(objects, r#""K": [{"call": "KeGetCurrentIrql"}]"#, &threads)
+        };
+        assert_eq!(order(0)[..3], ["sleeper", "inserter", "inserter"]);
+        assert_eq!(order(2)[..3], ["sleeper", "inserter", "sleeper"]);
+    }
+
+    /// IRP-34: the increment of a completion boosts the thread that issued the request, also after
+    /// a completion routine.
+    #[test]
+    fn the_increment_of_a_completion_boosts_the_issuer() {
+        let order = |increment: u8| {
+            let objects = r#""device": {"type": "device", "model": "driver", "dispatch": "D", "over": "lower"},
+                "lower": {"type": "device", "model": "driver", "dispatch": "L"},
+                "file": {"type": "file", "device": "device", "overlapped": false},
+                "saved": {"type": "irp"}"#;
+            let routines = r#""D": [{"call": "IoCopyCurrentIrpStackLocationToNext"},
+                    {"call": "IoSetCompletionRoutine", "routine": "C"},
+                    {"call": "IoCallDriver", "device": "lower"}, {"call": "Return"}],
+                "C": [{"call": "IoMarkIrpPending", "if_pending": true}],
+                "L": [{"call": "IoMarkIrpPending"}, {"call": "SaveIrp", "to": "saved"},
+                    {"call": "Return", "status": "STATUS_PENDING"}]"#;
+            let threads = format!(
+                r#""issuer": [{{"call": "DeviceIoControl", "file": "file", "code": 1, "bytes": 0}},
+                       {{"call": "NtTestAlert"}}],
+                   "server": {{"mode": "system", "steps": [
+                       {{"call": "IoCompleteRequest", "irp": "saved", "status": "STATUS_SUCCESS",
+                         "increment": {increment}}},
+                       {{"call": "KeGetCurrentIrql"}}, {{"call": "KeGetCurrentIrql"}}]}}"#
+            );
+            callers_in(objects, routines, &threads)
+        };
+        let last = |increment: u8| order(increment).pop();
+        assert_eq!(last(0).as_deref(), Some("issuer"));
+        assert_eq!(last(2).as_deref(), Some("server"), "{:?}", order(2));
     }
 }

@@ -11,17 +11,18 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-/// Small scenarios of two system threads, a thread of a program and five APC objects.
+/// Small scenarios of two system threads, a thread of a program, one of another program and five
+/// APC objects.
 pub(crate) fn scenarios() -> BoxedStrategy<Scenario> {
     let plan = (
         vec(vec(block(), 1..=3), 2),
-        vec(program_act(), 1..=3),
+        (vec(program_act(), 1..=3), vec(program_act(), 0..=1)),
         vec(vec(act(), 0..=1), KAPCS.len()),
         vec(0_u8..3, KAPCS.len()),
         select(vec![2_u8, 1]),
     );
-    plan.prop_map(|(systems, program, routines, targets, processors)| {
-        Builder::default().build(&systems, &program, &routines, &targets, processors)
+    plan.prop_map(|(systems, programs, routines, targets, processors)| {
+        Builder::default().build(&systems, &programs, &routines, &targets, processors)
     })
     .boxed()
 }
@@ -29,7 +30,7 @@ pub(crate) fn scenarios() -> BoxedStrategy<Scenario> {
 /// The APC objects: two special ones, two normal ones, one of user mode.
 const KAPCS: [&str; 5] = ["s1", "s2", "n1", "n2", "u"];
 
-/// The threads: two of the system, one of a program.
+/// The threads that others act on: two of the system, one of a program.
 const THREADS: [&str; 3] = ["t1", "t2", "t3"];
 
 const EVENTS: [&str; 2] = ["auto", "manual"];
@@ -54,6 +55,7 @@ enum Block {
     Critical(Vec<Block>),
     Guarded(Vec<Block>),
     Raised(Vec<Block>),
+    Attached(Vec<Block>),
 }
 
 /// One thing that a program does.
@@ -87,7 +89,8 @@ fn block() -> BoxedStrategy<Block> {
         prop_oneof![
             2 => vec(inner.clone(), 1..=2).prop_map(Block::Critical),
             1 => vec(inner.clone(), 1..=2).prop_map(Block::Guarded),
-            1 => vec(inner, 1..=2).prop_map(Block::Raised),
+            1 => vec(inner.clone(), 1..=2).prop_map(Block::Raised),
+            1 => vec(inner, 1..=2).prop_map(Block::Attached),
         ]
     })
     .boxed()
@@ -120,7 +123,7 @@ impl Builder {
     fn build(
         mut self,
         systems: &[Vec<Block>],
-        program: &[ProgramAct],
+        (program, other): &(Vec<ProgramAct>, Vec<ProgramAct>),
         routines: &[Vec<Act>],
         targets: &[u8],
         processors: u8,
@@ -143,10 +146,13 @@ impl Builder {
             if *name == "u" {
                 kapc["mode"] = json!("user");
             }
-            // The kernel routine of a special one does something, the normal routine of another.
-            let place = if name.starts_with('s') { "K" } else { "N" };
-            let acts = if *name == "u" { &[][..] } else { &routines[at][..] };
-            let steps = self.acts(acts, at + 1);
+            // The kernel routine of a special one and of that of user mode does something, the
+            // normal routine of another.
+            let place = if name.starts_with('n') { "N" } else { "K" };
+            let steps = self.acts(&routines[at], at + 1);
+            if *name == "u" {
+                declared.insert("N u".to_owned(), json!([]));
+            }
             declared.insert(format!("{place} {name}"), steps);
             objects.insert((*name).to_owned(), kapc);
         }
@@ -162,6 +168,8 @@ impl Builder {
         }
         let steps: Vec<Value> = program.iter().map(program_call).collect();
         threads.insert(THREADS[2].to_owned(), json!(steps));
+        let steps: Vec<Value> = other.iter().map(program_call).collect();
+        threads.insert("t4".to_owned(), json!({ "process": "other", "steps": steps }));
         let scenario = json!({
             "alertable": 1,
             "kind": "scenario",
@@ -192,6 +200,11 @@ impl Builder {
                 inner,
                 json!({ "call": "KeLowerIrql", "irql": "PASSIVE_LEVEL" }),
             ),
+            Block::Attached(inner) => (
+                json!({ "call": "KeStackAttachProcess", "process": "other" }),
+                inner,
+                json!({ "call": "KeUnstackDetachProcess" }),
+            ),
         };
         let raises = matches!(block, Block::Raised(_));
         steps.push(begin);
@@ -212,7 +225,10 @@ impl Builder {
     fn leaf(&mut self, block: &Block, steps: &mut Vec<Value>) {
         match block {
             Block::Act(act) => steps.push(self.call(act, 0)),
-            Block::Critical(inner) | Block::Guarded(inner) | Block::Raised(inner) => {
+            Block::Critical(inner)
+            | Block::Guarded(inner)
+            | Block::Raised(inner)
+            | Block::Attached(inner) => {
                 inner.iter().for_each(|block| self.leaf(block, steps));
             }
         }

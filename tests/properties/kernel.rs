@@ -18,6 +18,8 @@ struct Entry {
     critical: u32,
     guarded: u32,
     raised: bool,
+    /// How often it has attached to another process, or to that in which it is.
+    attached: u32,
     /// The kernel routines that it is in.
     kernel_routines: u32,
     /// The normal routines of kernel APCs that it is in.
@@ -84,6 +86,8 @@ impl Ledger {
             Call::KeLeaveCriticalRegion => self.of(thread).critical -= 1,
             Call::KeEnterGuardedRegion => self.of(thread).guarded += 1,
             Call::KeLeaveGuardedRegion => self.of(thread).guarded -= 1,
+            Call::KeStackAttachProcess { .. } => self.of(thread).attached += 1,
+            Call::KeUnstackDetachProcess => self.of(thread).attached -= 1,
             Call::KeRaiseIrql { .. } => self.of(thread).raised = true,
             Call::KeLowerIrql { irql } => self.of(thread).raised = *irql != Irql::Passive,
             Call::KeInsertQueueApc { apc, .. } => {
@@ -134,10 +138,10 @@ impl Ledger {
         }
     }
 
-    /// Whether something holds every kernel APC back.
+    /// Whether something holds every kernel APC back. All are for the thread's own process.
     fn holds_all(&self, thread: ThreadId) -> bool {
         let entry = &self.entries[thread.index()];
-        entry.guarded > 0 || entry.raised || entry.kernel_routines > 0
+        entry.attached > 0 || entry.guarded > 0 || entry.raised || entry.kernel_routines > 0
     }
 
     /// Whether something holds normal kernel APCs back.
@@ -206,6 +210,18 @@ watcher! {
     NoneWhereMasked, |ledger, step, event| match delivered(event) {
         Some((thread, kapc)) if !is_user(step.model, kapc) && ledger.holds_all(thread) => {
             Err(format!("{thread:?} holds every kernel APC back, and {event:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+watcher! {
+    /// No kernel APC for a thread's own process reaches it in another one.
+    NoneInAnotherProcess, |ledger, step, event| match delivered(event) {
+        Some((thread, kapc))
+            if !is_user(step.model, kapc) && ledger.entries[thread.index()].attached > 0 =>
+        {
+            Err(format!("{thread:?} is attached to another process, and {event:?}"))
         }
         _ => Ok(()),
     }

@@ -13,6 +13,7 @@ type Thread = To<{ kinds::THREAD }>;
 type Routine = To<{ kinds::ROUTINE }>;
 type Event = To<{ kinds::EVENT }>;
 type Mutex = To<{ kinds::MUTEX }>;
+type AnyMutex = To<{ kinds::ANY_MUTEX }>;
 type Semaphore = To<{ kinds::SEMAPHORE }>;
 type Timer = To<{ kinds::TIMER }>;
 type Port = To<{ kinds::PORT }>;
@@ -24,12 +25,16 @@ type PoolWait = To<{ kinds::POOL_WAIT }>;
 type PoolIo = To<{ kinds::POOL_IO }>;
 type Kapc = To<{ kinds::KAPC }>;
 type Dpc = To<{ kinds::DPC }>;
+type Interrupt = To<{ kinds::INTERRUPT }>;
 type Irp = To<{ kinds::IRP }>;
 type IrpQueue = To<{ kinds::IRP_QUEUE }>;
 type SpinLock = To<{ kinds::SPIN_LOCK }>;
+type FastMutex = To<{ kinds::FAST_MUTEX }>;
+type GuardedMutex = To<{ kinds::GUARDED_MUTEX }>;
 type Handle = To<{ kinds::HANDLE }>;
 type Handled = To<{ kinds::HANDLED }>;
 type Waitable = To<{ kinds::WAITABLE }>;
+type KernelWaitable = To<{ kinds::KERNEL_WAITABLE }>;
 type Overlapped = Block<{ kinds::OVERLAPPED }>;
 type Iosb = Block<{ kinds::BLOCK }>;
 
@@ -559,6 +564,13 @@ tagged! {
             /// What that is given.
             data: u64 = 0,
         },
+        /// Attaches the thread to a process.
+        KeStackAttachProcess = "KeStackAttachProcess" {
+            /// The process: one that a thread or a handle names.
+            process: String,
+        },
+        /// Comes back from the process that the thread was last attached to.
+        KeUnstackDetachProcess = "KeUnstackDetachProcess",
         /// Begins a critical region.
         KeEnterCriticalRegion = "KeEnterCriticalRegion",
         /// Ends a critical region.
@@ -593,10 +605,70 @@ tagged! {
             /// The lock.
             lock: String => SpinLock,
         },
+        /// Keeps an interrupt's service routine away and raises to DIRQL.
+        KeAcquireInterruptSpinLock = "KeAcquireInterruptSpinLock" {
+            /// The interrupt.
+            interrupt: String => Interrupt,
+        },
+        /// Lets an interrupt's service routine run again and goes back to the level before.
+        KeReleaseInterruptSpinLock = "KeReleaseInterruptSpinLock" {
+            /// The interrupt.
+            interrupt: String => Interrupt,
+        },
+        /// Acquires a fast mutex, and waits for it.
+        ExAcquireFastMutex = "ExAcquireFastMutex" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Acquires a fast mutex if nobody has it, and returns whether it did.
+        ExTryToAcquireFastMutex = "ExTryToAcquireFastMutex" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Releases a fast mutex.
+        ExReleaseFastMutex = "ExReleaseFastMutex" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Acquires a fast mutex, and leaves it to the caller to hold APCs back.
+        ExAcquireFastMutexUnsafe = "ExAcquireFastMutexUnsafe" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Releases a fast mutex that was acquired so.
+        ExReleaseFastMutexUnsafe = "ExReleaseFastMutexUnsafe" {
+            /// The mutex.
+            mutex: String => FastMutex,
+        },
+        /// Acquires a guarded mutex, and waits for it.
+        KeAcquireGuardedMutex = "KeAcquireGuardedMutex" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Acquires a guarded mutex if nobody has it, and returns whether it did.
+        KeTryToAcquireGuardedMutex = "KeTryToAcquireGuardedMutex" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Releases a guarded mutex.
+        KeReleaseGuardedMutex = "KeReleaseGuardedMutex" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Acquires a guarded mutex, and leaves it to the caller to hold APCs back.
+        KeAcquireGuardedMutexUnsafe = "KeAcquireGuardedMutexUnsafe" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
+        /// Releases a guarded mutex that was acquired so.
+        KeReleaseGuardedMutexUnsafe = "KeReleaseGuardedMutexUnsafe" {
+            /// The mutex.
+            mutex: String => GuardedMutex,
+        },
         /// Waits for one object, in kernel code.
         KeWaitForSingleObject = "KeWaitForSingleObject" {
             /// What to wait for.
-            object: String => Waitable,
+            object: String => KernelWaitable,
             /// How long.
             ms: Timeout = Timeout::Infinite,
             /// On whose behalf: only UserMode waits are ended by user APCs.
@@ -607,7 +679,7 @@ tagged! {
         /// Waits for one or all of several objects, in kernel code.
         KeWaitForMultipleObjects = "KeWaitForMultipleObjects" {
             /// What to wait for, in order.
-            objects: Vec<String> => Waitable,
+            objects: Vec<String> => KernelWaitable,
             /// Whether all must be signaled at once.
             all: bool,
             /// How long.
@@ -653,7 +725,7 @@ tagged! {
         /// Gives up a mutex once.
         KeReleaseMutex = "KeReleaseMutex" {
             /// The mutex.
-            mutex: String => Mutex,
+            mutex: String => AnyMutex,
         },
         /// Adds to a semaphore's count and returns what it was.
         KeReleaseSemaphore = "KeReleaseSemaphore" {
@@ -736,6 +808,25 @@ tagged! {
             event: String => Event,
             /// The I/O status block.
             iosb: String => Iosb,
+        },
+        /// Builds a request packet that is a part of another one, the master, which is complete when
+        /// all its parts are. It counts as one from here on (`AssociatedIrp.IrpCount`).
+        IoMakeAssociatedIrp = "IoMakeAssociatedIrp" {
+            /// The place of the master; the request packet that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// Where the address of the part is kept.
+            to: String => Irp,
+            /// How many stack locations it has.
+            stack: u8 = 1 => Between<1, 4>,
+        },
+        /// Writes the status block of a request packet: no function, but what drivers do.
+        SetIoStatus = "SetIoStatus" {
+            /// The place of the request packet; the one that the routine was given when left out.
+            irp: Option<String> => OrNull<Irp>,
+            /// The status.
+            status: String => StatusName,
+            /// Bytes transferred.
+            bytes: u32 = 0,
         },
         /// Makes a request packet as new.
         IoReuseIrp = "IoReuseIrp" {
@@ -856,6 +947,8 @@ tagged! {
             queue: String => IrpQueue,
             /// Where its address is kept.
             to: String => Irp,
+            /// Only one of the file whose cleanup routine makes the call.
+            of_file: bool = false,
         },
         /// Gives a request to the StartIo routine of a device, or queues it while the device is
         /// busy.
@@ -872,6 +965,16 @@ tagged! {
         IoStartNextPacket = "IoStartNextPacket" {
             /// The device.
             device: String => Device,
+        },
+        /// Queues the DPC of a device, and returns whether it was not queued.
+        IoRequestDpc = "IoRequestDpc" {
+            /// The device.
+            device: String => Device,
+        },
+        /// A device interrupts: no function, but what happens outside.
+        RaiseInterrupt = "RaiseInterrupt" {
+            /// The interrupt.
+            interrupt: String => Interrupt,
         },
         /// Ends a driver's routine: no function, but its return.
         Return = "Return" {

@@ -15,6 +15,7 @@ pub(crate) enum Kind {
     Label,
     Event,
     Mutex,
+    KernelMutex,
     Semaphore,
     Timer,
     Port,
@@ -30,18 +31,22 @@ pub(crate) enum Kind {
     PoolIo,
     Kapc,
     Dpc,
+    Interrupt,
     SpinLock,
+    FastMutex,
+    GuardedMutex,
     Irp,
     IrpQueue,
 }
 
 impl Kind {
-    const ALL: [Kind; 23] = [
+    const ALL: [Kind; 27] = [
         Kind::Thread,
         Kind::Routine,
         Kind::Label,
         Kind::Event,
         Kind::Mutex,
+        Kind::KernelMutex,
         Kind::Semaphore,
         Kind::Timer,
         Kind::Port,
@@ -57,7 +62,10 @@ impl Kind {
         Kind::PoolIo,
         Kind::Kapc,
         Kind::Dpc,
+        Kind::Interrupt,
         Kind::SpinLock,
+        Kind::FastMutex,
+        Kind::GuardedMutex,
         Kind::Irp,
         Kind::IrpQueue,
     ];
@@ -70,6 +78,7 @@ impl Kind {
             Kind::Label => "a label",
             Kind::Event => "an event",
             Kind::Mutex => "a mutex",
+            Kind::KernelMutex => "a kernel mutex",
             Kind::Semaphore => "a semaphore",
             Kind::Timer => "a timer",
             Kind::Port => "a port",
@@ -85,7 +94,10 @@ impl Kind {
             Kind::PoolIo => "a pool-io",
             Kind::Kapc => "a kapc",
             Kind::Dpc => "a dpc",
+            Kind::Interrupt => "an interrupt",
             Kind::SpinLock => "a spin-lock",
+            Kind::FastMutex => "a fast-mutex",
+            Kind::GuardedMutex => "a guarded-mutex",
             Kind::Irp => "an irp",
             Kind::IrpQueue => "an irp-queue",
         }
@@ -126,6 +138,8 @@ pub(crate) mod kinds {
     pub(crate) const LABEL: u32 = Kinds::of(Kind::Label);
     pub(crate) const EVENT: u32 = Kinds::of(Kind::Event);
     pub(crate) const MUTEX: u32 = Kinds::of(Kind::Mutex);
+    /// What KeReleaseMutex releases.
+    pub(crate) const ANY_MUTEX: u32 = MUTEX | Kinds::of(Kind::KernelMutex);
     pub(crate) const SEMAPHORE: u32 = Kinds::of(Kind::Semaphore);
     pub(crate) const TIMER: u32 = Kinds::of(Kind::Timer);
     pub(crate) const PORT: u32 = Kinds::of(Kind::Port);
@@ -142,14 +156,19 @@ pub(crate) mod kinds {
     pub(crate) const POOL_IO: u32 = Kinds::of(Kind::PoolIo);
     pub(crate) const KAPC: u32 = Kinds::of(Kind::Kapc);
     pub(crate) const DPC: u32 = Kinds::of(Kind::Dpc);
+    pub(crate) const INTERRUPT: u32 = Kinds::of(Kind::Interrupt);
     pub(crate) const IRP: u32 = Kinds::of(Kind::Irp);
     pub(crate) const IRP_QUEUE: u32 = Kinds::of(Kind::IrpQueue);
     /// What runs routines.
-    pub(crate) const RUNNER: u32 = THREAD | DPC;
+    pub(crate) const RUNNER: u32 = THREAD | DPC | INTERRUPT;
     pub(crate) const SPIN_LOCK: u32 = Kinds::of(Kind::SpinLock);
+    pub(crate) const FAST_MUTEX: u32 = Kinds::of(Kind::FastMutex);
+    pub(crate) const GUARDED_MUTEX: u32 = Kinds::of(Kind::GuardedMutex);
     /// An OVERLAPPED begins with its status block, so either will do.
     pub(crate) const BLOCK: u32 = OVERLAPPED | Kinds::of(Kind::Iosb);
     pub(crate) const WAITABLE: u32 = THREAD | EVENT | MUTEX | SEMAPHORE | TIMER | PORT | FILE;
+    /// What code in kernel mode can wait for, which needs no handle.
+    pub(crate) const KERNEL_WAITABLE: u32 = WAITABLE | ANY_MUTEX;
     /// What has a handle.
     pub(crate) const HANDLED: u32 = WAITABLE | DEVICE | PIPE | HANDLE;
 }
@@ -334,6 +353,11 @@ impl Context {
             return Ok(());
         }
         let message = match kind {
+            Kind::KernelMutex if wanted.has(Kind::Mutex) => {
+                let message = "is a kernel mutex, which has no handle: only code in kernel mode \
+                               can use it";
+                return Err(Fault::new(*span, format!("{name:?} {message}")));
+            }
             Kind::Handle => format!("{name:?} is a handle of {}", target.noun()),
             _ => format!("{name:?} is {}", kind.noun()),
         };

@@ -11,5 +11,21 @@ names! {
         Apc = "APC_LEVEL",
         /// The processor runs no other thread.
         Dispatch = "DISPATCH_LEVEL",
+        /// Devices interrupt at it (DIRQL).
+        Device = "DIRQL",
+    }
+}
+
+names! {
+    /// Which APC state of its thread an APC goes to.
+    pub enum Environment: "environment" {
+        /// That of the thread's own process (OriginalApcEnvironment).
+        Original = "original",
+        /// That of the process to which the thread is attached (AttachedApcEnvironment).
+        Attached = "attached",
+        /// The one in force when it is initialised (CurrentApcEnvironment).
+        Current = "current",
+        /// The one in force when it is queued (InsertApcEnvironment).
+        Insert = "insert",
     }
 }

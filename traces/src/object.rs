@@ -4,6 +4,7 @@ use crate::context::{Context, Kind, kinds};
 use crate::declare::{names, tagged};
 use crate::error::{Fault, Span};
 use crate::json::Node;
+use crate::kernel::Environment;
 use crate::read::{Fields, Read, Record};
 use crate::reader::{Between, Flags, NameSet, OrNull, Reader, StatusName, To};
 use crate::trace::ProcessorMode;
@@ -105,7 +106,8 @@ tagged! {
         Mutex = "mutex" {
             /// The thread that owns it at first, once.
             owner: Option<String> => OrNull<To<{ kinds::THREAD }>>,
-            /// Whether it is a kernel mutex (KMUTEX), whose owner is in a critical region.
+            /// Whether it is a kernel mutex (KMUTEX), whose owner is in a critical region. It has
+            /// no handle: programs cannot use it.
             kernel: bool = false,
         },
         /// A semaphore.
@@ -156,6 +158,11 @@ tagged! {
             dispatch: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// Its StartIo routine; for `driver` only.
             start_io: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
+            /// The DPC that its interrupt service routine asks for; for `driver` only.
+            dpc: Option<String> => OrNull<To<{ kinds::DPC }>>,
+            /// Its cleanup routine, which runs when the last handle of a file of it is closed; for
+            /// `driver` only.
+            cleanup: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// The device of another driver that it is attached over; for `driver` only.
             over: Option<String> => OrNull<To<{ kinds::DEVICE }>>,
         },
@@ -228,6 +235,8 @@ tagged! {
             rundown: Option<String> => OrNull<To<{ kinds::ROUTINE }>>,
             /// What the normal routine is given (NormalContext).
             data: u64 = 0,
+            /// Which APC state of its thread it goes to, where that is attached to a process.
+            environment: Environment = Environment::Original,
             /// The thread for which it is initialised from the start.
             thread: Option<String> => OrNull<To<{ kinds::THREAD }>>,
         },
@@ -236,8 +245,17 @@ tagged! {
             /// What it runs.
             routine: String => To<{ kinds::ROUTINE }>,
         },
+        /// An interrupt of a device.
+        Interrupt = "interrupt" {
+            /// Its service routine, which runs at DIRQL.
+            routine: String => To<{ kinds::ROUTINE }>,
+        },
         /// A spin lock.
         SpinLock = "spin-lock",
+        /// A fast mutex, whose holder runs at APC_LEVEL.
+        FastMutex = "fast-mutex",
+        /// A guarded mutex, whose holder is in a guarded region.
+        GuardedMutex = "guarded-mutex",
         /// A place where a driver keeps the address of a request packet.
         Irp = "irp",
         /// A queue in which a driver keeps request packets.
@@ -256,6 +274,7 @@ impl Object {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Object::Event { .. } => Kind::Event,
+            Object::Mutex { kernel: true, .. } => Kind::KernelMutex,
             Object::Mutex { .. } => Kind::Mutex,
             Object::Semaphore { .. } => Kind::Semaphore,
             Object::Timer { .. } => Kind::Timer,
@@ -271,7 +290,10 @@ impl Object {
             Object::PoolIo { .. } => Kind::PoolIo,
             Object::Kapc { .. } => Kind::Kapc,
             Object::Dpc { .. } => Kind::Dpc,
+            Object::Interrupt { .. } => Kind::Interrupt,
             Object::SpinLock => Kind::SpinLock,
+            Object::FastMutex => Kind::FastMutex,
+            Object::GuardedMutex => Kind::GuardedMutex,
             Object::Irp => Kind::Irp,
             Object::IrpQueue => Kind::IrpQueue,
             Object::Handle { .. } => Kind::Handle,
@@ -287,6 +309,10 @@ impl Read for Object {
             Object::Semaphore { count, max } if count > max => {
                 let message = format!("the count is {count}, but the maximum is {max}");
                 Err(Fault::new(fields.require("count")?.span, message))
+            }
+            Object::Mutex { owner: Some(_), kernel: true } => {
+                let message = "a kernel mutex is free at first (KeInitializeMutex)";
+                Err(Fault::new(fields.require("owner")?.span, message))
             }
             Object::Device { model, ms, .. } => {
                 check_device(fields, *model, *ms)?;
@@ -320,7 +346,7 @@ fn check_device(fields: Fields<'_, '_>, model: DeviceModel, ms: Option<u32>) -> 
 /// Routines belong to the model `driver`, which has nothing else.
 fn check_driver(fields: Fields<'_, '_>, model: DeviceModel) -> Result<(), Fault> {
     let is_driver = model == DeviceModel::Driver;
-    let of_driver = ["dispatch", "start_io", "over"];
+    let of_driver = ["dispatch", "start_io", "dpc", "cleanup", "over"];
     let of_others = ["status", "bytes", "returns", "faults", "stack"];
     let wrong = if is_driver { &of_others[..] } else { &of_driver[..] };
     for field in wrong {

@@ -226,6 +226,10 @@ deviations! {
         "Normal routines of kernel APCs run at APC_LEVEL."
     UserApcsFirst "user-apcs-first" Mistake [APC_K_01, APC_K_21]
         "A user APC that is due comes before the kernel APCs."
+    FastMutexKeepsApcs "fast-mutex-keeps-apcs" Mistake [APC_K_23]
+        "Acquiring a fast or guarded mutex does not hold back APCs."
+    EveryApcStateInForce "every-apc-state-in-force" Mistake [APC_S_09]
+        "A kernel APC for the process of a thread reaches it in a process that it is attached to."
     MaskedApcWakes "masked-apc-wakes" Mistake [APC_I_11, APC_I_12]
         "A kernel APC takes its thread out of a wait although it cannot be delivered."
     ExitRunsApcs "exit-runs-apcs" Mistake [APC_U_23, THR_34]

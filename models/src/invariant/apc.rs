@@ -89,7 +89,7 @@ fn was_alertable(step: &Step<'_>, thread: ThreadId) -> bool {
         (ThreadState::Starting, _) => true,
         // The chain goes on where the routine that returns had interrupted.
         (ThreadState::User, [.., below, Frame { kapc: Some(_), interrupted, test_alert, .. }])
-            if step.call_before(thread).is_none() =>
+            if next.is_some() || step.call_before(thread).is_none() =>
         {
             match interrupted {
                 Some(_) => call_is_alertable(step, step.call_at(below.pc)),
@@ -124,6 +124,7 @@ fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
         let (Event::Thread { thread, .. } | Event::Kapc { thread, .. }) = event else { continue };
         if kernel.thread(*thread).waits_alertably()
             && !kernel.waits_in_kernel_mode(*thread)
+            && !kernel.is_attached(*thread)
             && !kernel.user_apcs(*thread).is_empty()
         {
             let name = step.thread_name(*thread);

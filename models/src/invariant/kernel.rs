@@ -13,12 +13,13 @@ use crate::ke::thread::ThreadState;
 use crate::machine::Machine;
 use crate::program::Frame;
 use crate::rule::apc::*;
-use crate::rule::cancel::{CAN_05, CAN_07};
+use crate::rule::cancel::{CAN_05, CAN_07, CAN_12, CAN_28};
 use crate::rule::irp::{
-    IRP_02, IRP_03, IRP_05, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27, IRP_29, IRP_30, IRP_31,
+    IRP_02, IRP_03, IRP_05, IRP_10, IRP_12, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27, IRP_29, IRP_30,
+    IRP_31, IRP_32,
 };
 use crate::rule::thread::{THR_15, THR_38};
-use crate::rule::wait::{WAIT_19, WAIT_69};
+use crate::rule::wait::{WAIT_19, WAIT_57, WAIT_69, WAIT_72};
 use crate::service::Service;
 use alertable_traces::kernel::Irql;
 
@@ -82,6 +83,21 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         check: masked_lets_wait,
     },
     Invariant {
+        id: "kernel-apc-in-its-process",
+        statement: "A kernel APC is delivered while its thread is in the process that it is for.",
+        rules: &[APC_S_08, APC_S_09],
+        concern: Concern::KERNEL,
+        check: in_its_process,
+    },
+    Invariant {
+        id: "attachment-undone",
+        statement: "A thread detaches from what it is attached to, with no APC left there, and ends \
+                    in its own process; so does a kernel APC.",
+        rules: &[APC_S_10, APC_K_11],
+        concern: Concern::KERNEL,
+        check: attachment_undone,
+    },
+    Invariant {
         id: "kernel-apc-inserted-once",
         statement: "An APC object is in one list, once.",
         rules: &[APC_I_01, APC_I_19],
@@ -126,6 +142,14 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         check: spin_lock_owner,
     },
     Invariant {
+        id: "fast-mutex-holds-apcs-back",
+        statement: "Who has a fast mutex runs at APC_LEVEL, and who has a guarded mutex in a \
+                    guarded region.",
+        rules: &[APC_K_23],
+        concern: Concern::CALL,
+        check: fast_mutex_holds_apcs_back,
+    },
+    Invariant {
         id: "kernel-mutex-released",
         statement: "A thread ends without a kernel mutex.",
         rules: &[WAIT_69],
@@ -150,8 +174,9 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         id: "kernel-contract",
         statement: "Code in kernel mode does what it may do.",
         rules: &[
-            APC_S_05, APC_K_09, CAN_05, IRP_03, IRP_05, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27,
-            IRP_29, IRP_31,
+            APC_S_05, APC_S_08, APC_K_09, APC_K_23, CAN_05, CAN_12, CAN_28, IRP_03, IRP_05, IRP_10,
+            IRP_12, IRP_13, IRP_14, IRP_16, IRP_17, IRP_27, IRP_29, IRP_31, IRP_32, WAIT_57,
+            WAIT_72,
         ],
         concern: Concern::KERNEL,
         check: contract,
@@ -198,7 +223,13 @@ fn normal_apcs_do_not_nest(step: &Step<'_>) -> Result<(), Broken> {
             matches!(event, Event::ApcReturned { thread: other, kapc }
                 if other == thread && is_normal(kapc))
         });
-        if open > left.count() {
+        // Those of the processes from which it is attached go on when it is back.
+        let km = step.before.kernel.kernel_mode();
+        let attachments = km.map_or(&[][..], |km| km.attachments.get(thread.index()));
+        let elsewhere = attachments
+            .iter()
+            .filter(|attachment| !attachment.is_same && attachment.kernel_apc_in_progress);
+        if open > left.count() + elsewhere.count() {
             let (name, routine) =
                 (step.thread_name(*thread), step.model.program.routine_name(kapc.routine));
             return Err(Broken(format!(
@@ -345,6 +376,27 @@ fn masked_lets_wait(step: &Step<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
+fn in_its_process(step: &Step<'_>) -> Result<(), Broken> {
+    for (thread, apc) in delivered(step) {
+        let Some(here) = record(step.before, thread) else { continue };
+        if step.before.kernel.depth_of_apc(apc) != here.attach_depth {
+            let name = step.thread_name(thread);
+            let apc = apc_name(step, apc);
+            return Err(Broken(format!(
+                "`{name}` was delivered the {apc} in another process than that it is for"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn attachment_undone(step: &Step<'_>) -> Result<(), Broken> {
+    let reasons = [BugCheck::InvalidProcessDetachAttempt];
+    stops_for(step, &reasons, "detached from no process, or with APCs left there")?;
+    let reasons = [BugCheck::InvalidProcessAttachAttempt];
+    stops_for(step, &reasons, "ended, or ended a kernel APC, attached to another process")
+}
+
 fn inserted_once(step: &Step<'_>) -> Result<(), Broken> {
     let Some(km) = step.after.kernel.kernel_mode() else { return Ok(()) };
     for (at, setup) in step.model.program.kernel_mode().kapcs.iter().enumerate() {
@@ -432,12 +484,36 @@ fn irql_restored(step: &Step<'_>) -> Result<(), Broken> {
 fn apcs_enabled_at_end(step: &Step<'_>) -> Result<(), Broken> {
     let reasons = [BugCheck::KernelApcPendingDuringExit];
     stops_for(step, &reasons, "ended in a region or in a kernel APC")?;
-    stops_for(step, &[BugCheck::ApcIndexMismatch], "returned to user mode in a region")
+    stops_for(
+        step,
+        &[BugCheck::ApcIndexMismatch],
+        "returned to user mode in a region, or attached to another process",
+    )
 }
 
 fn spin_lock_owner(step: &Step<'_>) -> Result<(), Broken> {
     stops_for(step, &[BugCheck::SpinLockAlreadyOwned], "acquired a spin lock that it holds")?;
     stops_for(step, &[BugCheck::SpinLockNotOwned], "released a spin lock that it does not hold")
+}
+
+fn fast_mutex_holds_apcs_back(step: &Step<'_>) -> Result<(), Broken> {
+    let Some(km) = step.after.kernel.kernel_mode() else { return Ok(()) };
+    for (mutex, setup) in km.fast_mutexes.iter().zip(&step.model.program.kernel_mode().fast_mutexes)
+    {
+        let Some(owner) = mutex.owner.filter(|_| !mutex.is_unsafe) else { continue };
+        let here = km.thread(owner);
+        let (held, where_from) = if setup.guarded {
+            (here.special_apc_disable != 0, "outside a guarded region")
+        } else {
+            (here.irql >= Irql::Apc, "below APC_LEVEL")
+        };
+        if !held && km.stop().is_none() {
+            let (name, mutex) =
+                (step.thread_name(owner), step.model.program.object_name(setup.object));
+            return Err(Broken(format!("`{name}` has the mutex `{mutex}` {where_from}")));
+        }
+    }
+    Ok(())
 }
 
 fn kernel_mutex_released(step: &Step<'_>) -> Result<(), Broken> {

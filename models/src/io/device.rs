@@ -167,8 +167,14 @@ impl Kernel {
         file: ObjectId,
         device: usize,
     ) {
-        let is_driver = matches!(cx.io.devices[device].model, Model::Driver(_));
-        if cx.io.devices[device].faults.ignores_cleanup || is_driver {
+        let driver = match cx.io.devices[device].model {
+            Model::Driver(driver) => Some(driver),
+            _ => None,
+        };
+        if driver.is_some_and(|driver| cx.kernel_mode.drivers[driver].cleanup.is_some()) {
+            return self.begin_cleanup(cx, context, file, driver.unwrap_or_default());
+        }
+        if cx.io.devices[device].faults.ignores_cleanup || driver.is_some() {
             cx.rule(can::CAN_30);
             return;
         }

@@ -8,7 +8,7 @@ use crate::io::BugCheck;
 use crate::ke::kapc::KernelApc;
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
-use crate::rule::{cancel as can, device as dev, exit, irp as rule};
+use crate::rule::{cancel as can, device as dev, irp as rule};
 use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
@@ -21,6 +21,8 @@ pub struct DriverSetup {
     pub dispatch: RoutineId,
     /// Its StartIo routine.
     pub start_io: Option<RoutineId>,
+    /// Its cleanup routine.
+    pub cleanup: Option<RoutineId>,
     /// The device that it is attached over, by its number among these.
     pub over: Option<usize>,
 }
@@ -41,7 +43,9 @@ impl Kernel {
     }
 
     /// A new request packet: IRP-01, one past the top, with nothing set.
-    fn add_driver_irp(&mut self, name: IrpRef, origin: Origin, stack_count: u8) {
+    pub(crate) fn add_driver_irp(&mut self, name: IrpRef, origin: Origin, stack_count: u8) {
+        let (Origin::Threaded(thread) | Origin::Unthreaded(thread)) = origin;
+        let attach_depth = self.km().thread(thread).attach_depth;
         let record = DriverIrp {
             name,
             origin,
@@ -57,6 +61,9 @@ impl Kernel {
             is_completed: false,
             block: None,
             event: None,
+            master: None,
+            attach_depth,
+            part_count: 0,
         };
         let irps = self.km().irps.get(0);
         let at = irps.iter().position(|other| other.name > name).unwrap_or(irps.len());
@@ -81,45 +88,6 @@ impl Kernel {
     ) {
         let stack_count = stack_size(cx.kernel_mode.drivers.as_slice(), driver);
         self.add_driver_irp(IrpRef::Service(irp), Origin::Threaded(thread), stack_count);
-    }
-
-    /// A driver allocates a packet (IoAllocateIrp and the functions around it).
-    pub(crate) fn allocate_own_irp<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        var: IrpVarId,
-        stack_count: u8,
-        threaded: bool,
-    ) {
-        cx.rules([rule::IRP_01, rule::IRP_03]);
-        let name = IrpRef::Own(var);
-        if self.driver_irp(name).is_some() {
-            return Self::contract(cx, thread, "lost a request packet that it has not freed");
-        }
-        let origin = if threaded { Origin::Threaded(thread) } else { Origin::Unthreaded(thread) };
-        self.add_driver_irp(name, origin, stack_count);
-        *self.km_mut().irp_vars.get_mut(var.index()) = Some(name);
-    }
-
-    /// A driver frees a packet (IoFreeIrp): one of its own that nobody else has (IRP-05).
-    pub(crate) fn free_own_irp<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        irp: IrpRef,
-    ) {
-        match self.driver_irp(irp).map(|record| record.origin) {
-            None => Self::contract(cx, thread, "freed a request packet that is freed"),
-            Some(Origin::Threaded(_)) => {
-                cx.rule(rule::IRP_05);
-                Self::contract(cx, thread, "freed a request packet that the I/O manager frees");
-            }
-            Some(Origin::Unthreaded(_)) => {
-                cx.rule(rule::IRP_04);
-                self.drop_driver_irp(irp);
-            }
-        }
     }
 
     pub(crate) fn contract<O: Observer>(
@@ -151,7 +119,11 @@ impl Kernel {
             record.current -= 1;
             record.locations[usize::from(record.current) - 1].device = driver as u8 + 1;
         });
-        Some(cx.kernel_mode.drivers[driver].dispatch)
+        let driver = &cx.kernel_mode.drivers[driver];
+        match irp {
+            IrpRef::Cleanup(_) => driver.cleanup,
+            IrpRef::Service(_) | IrpRef::Own(_) => Some(driver.dispatch),
+        }
     }
 
     /// IRP-12: the next location like one's own, without its routine and its pending bit.
@@ -278,6 +250,10 @@ impl Kernel {
             self.stop_system(cx, thread, BugCheck::MultipleIrpCompleteRequests);
             return false;
         }
+        if self.holds_spin_lock(thread) {
+            cx.rule(can::CAN_05);
+            Self::contract(cx, thread, "completed a request packet with a spin lock held");
+        }
         if record.cancel_routine.is_some() || record.csq {
             cx.rules([rule::IRP_31, dev::DEV_36]);
             Self::contract(cx, thread, "completed a request packet with its cancel routine set");
@@ -319,6 +295,7 @@ impl Kernel {
                 };
                 self.complete_walked(cx, id, walked);
             }
+            IrpRef::Cleanup(_) => self.drop_driver_irp(irp),
             IrpRef::Own(var) => {
                 let (Origin::Threaded(issuer) | Origin::Unthreaded(issuer)) = record.origin;
                 if self.thread(issuer).state == ThreadState::Terminated {
@@ -332,67 +309,6 @@ impl Kernel {
                 cx.rule(rule::IRP_36);
                 self.insert_kernel_apc(cx, issuer, KernelApc::OwnIrp(var));
             }
-        }
-    }
-
-    /// The second stage of a packet that a driver has built.
-    ///
-    /// IRP-58: an error that has not pended tells neither status block nor event; the I/O manager
-    /// frees what belongs to a thread. IRP-04: another one is left to its driver, who should have
-    /// stopped it.
-    pub(crate) fn finish_own_irp<O: Observer>(&mut self, cx: &mut Context<'_, O>, var: IrpVarId) {
-        let Some(record) = self.driver_irp(IrpRef::Own(var)).copied() else { return };
-        let silent = record.status.is_error() && !record.pending_returned;
-        if silent {
-            cx.rules([rule::IRP_58, rule::IRP_05]);
-        } else {
-            cx.rules([rule::IRP_58, rule::IRP_04]);
-            if let Some(block) = record.block {
-                self.write_block(cx, block, record.status, record.information);
-            }
-            if let Some(event) = record.event {
-                self.set_event(cx, event);
-            }
-        }
-        self.drop_driver_irp(IrpRef::Own(var));
-    }
-
-    /// The packets that drivers have built for a thread and that are not over.
-    pub(crate) fn own_irps_of(&self, thread: ThreadId) -> Vec<IrpRef> {
-        let Some(km) = self.kernel_mode() else { return Vec::new() };
-        let is_its = |record: &&DriverIrp| {
-            matches!(record.name, IrpRef::Own(_)) && record.origin == Origin::Threaded(thread)
-        };
-        km.irps.get(0).iter().filter(is_its).map(|record| record.name).collect()
-    }
-
-    /// EXIT-23: the end of a thread cancels what was built for it, whatever it is about. EXIT-22:
-    /// what a driver frees itself is left alone.
-    pub(crate) fn cancel_own_irps<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        for irp in self.own_irps_of(thread) {
-            cx.rule(exit::EXIT_23);
-            self.km_mut().sweeps.push(thread.index(), irp);
-        }
-    }
-
-    /// EXIT-22: the packets that a driver has built and frees itself go on without the thread.
-    pub(crate) fn leave_own_irps<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-    ) {
-        let survives = self.kernel_mode().is_some_and(|km| {
-            km.irps.get(0).iter().any(|record| record.origin == Origin::Unthreaded(thread))
-        });
-        if survives {
-            cx.rule(exit::EXIT_22);
-        }
-        for irp in self.own_irps_of(thread) {
-            self.drop_driver_irp(irp);
         }
     }
 
@@ -412,6 +328,10 @@ impl Kernel {
     ) -> Option<RoutineId> {
         cx.rules([can::CAN_01, can::CAN_02, can::CAN_03, can::CAN_04]);
         let record = self.driver_irp(irp).copied()?;
+        if record.part_count > 0 {
+            // Its parts are left alone.
+            cx.rule(can::CAN_14);
+        }
         let routine = self
             .update_driver_irp(irp, |record| {
                 record.cancel = true;
@@ -509,21 +429,22 @@ impl Kernel {
     }
 
     /// Takes the first packet out of a queue; a cancel-safe one makes it not cancellable.
-    pub(crate) fn pop_irp(&mut self, queue: IrpQueueId, var: IrpVarId, cancel_safe: bool) -> bool {
-        let Some(irp) = self.km().irp_queues.first(queue.index()).copied() else { return false };
-        self.km_mut().irp_queues.remove(queue.index(), 0);
+    pub(crate) fn pop_irp(
+        &mut self,
+        queue: IrpQueueId,
+        var: IrpVarId,
+        cancel_safe: bool,
+        is_wanted: impl Fn(&Self, IrpRef) -> bool,
+    ) -> bool {
+        let queued = self.km().irp_queues.get(queue.index());
+        let Some(at) = queued.iter().position(|irp| is_wanted(self, *irp)) else { return false };
+        let irp = queued[at];
+        self.km_mut().irp_queues.remove(queue.index(), at);
         if cancel_safe {
             self.update_driver_irp(irp, |record| record.csq = false);
         }
         *self.km_mut().irp_vars.get_mut(var.index()) = Some(irp);
         true
-    }
-
-    /// Whether drivers have packets of their own left.
-    pub fn has_own_irps(&self) -> bool {
-        self.kernel_mode().is_some_and(|km| {
-            km.irps.get(0).iter().any(|record| matches!(record.name, IrpRef::Own(_)))
-        })
     }
 }
 

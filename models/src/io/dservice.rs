@@ -1,6 +1,7 @@
 //! What drivers call: the functions of the I/O manager.
 
 use crate::ids::{BlockId, HandleId, IrpQueueId, IrpVarId, RoutineId};
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 /// A request packet in a call: where its address is kept, or the one that the routine was given.
@@ -23,6 +24,24 @@ pub enum DriverService {
         event: Option<HandleId>,
         /// Where its result is written.
         block: Option<BlockId>,
+    },
+    /// IoMakeAssociatedIrp.
+    MakeAssociated {
+        /// The master.
+        irp: IrpName,
+        /// Where the address of the part is kept.
+        var: IrpVarId,
+        /// How many stack locations it has.
+        stack_count: u8,
+    },
+    /// The status block of a packet is written.
+    SetStatus {
+        /// Which packet.
+        irp: IrpName,
+        /// Its status.
+        status: NtStatus,
+        /// Bytes transferred.
+        information: u32,
     },
     /// IoReuseIrp.
     Reuse {
@@ -121,6 +140,8 @@ pub enum DriverService {
         var: IrpVarId,
         /// The queue is cancel-safe.
         cancel_safe: bool,
+        /// Only one of the file that is cleaned up.
+        of_file: bool,
     },
     /// RemoveEntryList.
     RemoveEntry {
@@ -157,6 +178,8 @@ impl DriverService {
     pub(crate) fn irp(&self) -> Option<IrpName> {
         match *self {
             DriverService::Reuse { irp }
+            | DriverService::MakeAssociated { irp, .. }
+            | DriverService::SetStatus { irp, .. }
             | DriverService::Free { irp }
             | DriverService::Call { irp, .. }
             | DriverService::CopyToNext { irp }
@@ -177,6 +200,19 @@ impl DriverService {
             | DriverService::RemoveHead { .. }
             | DriverService::StartNextPacket { .. }
             | DriverService::Return { .. } => None,
+        }
+    }
+
+    /// The highest level at which it may be called.
+    pub(crate) fn limit(&self) -> Irql {
+        match self {
+            DriverService::Allocate { threaded: true, .. } => Irql::Passive,
+            // No functions.
+            DriverService::Return { .. }
+            | DriverService::Save { .. }
+            | DriverService::IsCancelled { .. }
+            | DriverService::SetStatus { .. } => Irql::Device,
+            _ => Irql::Dispatch,
         }
     }
 

@@ -62,7 +62,7 @@ impl Kernel {
         self.has_io() && self.is_last_of_process(cx, thread) && {
             let process = cx.io.thread_processes[thread.index()];
             let several = cx.io.thread_processes.iter().any(|other| *other != process);
-            several || !self.io().irps().is_empty()
+            several || !self.io().irps().is_empty() || self.has_cleanup_to_run(cx, process)
         }
     }
 

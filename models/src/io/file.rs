@@ -261,7 +261,7 @@ impl Kernel {
         let refers =
             |irp: IrpId| matches!(self.irp(irp).place, IrpPlace::Driver | IrpPlace::Completed);
         let referenced = || self.irps_of(cx, file).any(refers);
-        if !record.cleaned_up || record.closed || referenced() {
+        if !record.cleaned_up || record.closed || referenced() || self.is_in_cleanup(file) {
             return;
         }
         cx.rules([can::CAN_28, can::CAN_35]);

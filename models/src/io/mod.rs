@@ -7,7 +7,9 @@
 //! notifies, in the context of the issuing thread ([`complete`]). [`cancel`] asks for an early
 //! end, [`mod@file`] closes handles, [`port`] hands packets to threads.
 
+mod associated;
 pub mod cancel;
+mod cleanup;
 pub mod complete;
 pub mod device;
 pub mod driver;
@@ -17,6 +19,7 @@ pub mod file;
 pub mod irp;
 pub mod issue;
 pub mod overlapped;
+mod own_irp;
 pub mod packet;
 pub mod pipe;
 pub mod port;
@@ -60,8 +63,15 @@ pub enum BugCheck {
     /// CANCEL_STATE_IN_COMPLETED_IRP (0x48): a completed request still had a cancel routine
     /// (CAN-07).
     CancelStateInCompletedIrp,
-    /// APC_INDEX_MISMATCH (0x01): a thread returned to user mode with APCs disabled (APC-K-24).
+    /// APC_INDEX_MISMATCH (0x01): a thread returned to user mode with APCs disabled, or attached to
+    /// another process (APC-K-24).
     ApcIndexMismatch,
+    /// INVALID_PROCESS_ATTACH_ATTEMPT (0x05): a kernel APC or a thread ended attached to another
+    /// process (APC-K-11).
+    InvalidProcessAttachAttempt,
+    /// INVALID_PROCESS_DETACH_ATTEMPT (0x06): a thread that is not attached detached, or one with
+    /// APCs left (APC-S-10).
+    InvalidProcessDetachAttempt,
     /// IRQL_NOT_GREATER_OR_EQUAL (0x09): a level was raised to a lower one.
     IrqlNotGreaterOrEqual,
     /// IRQL_NOT_LESS_OR_EQUAL (0x0A): something was called at too high a level.
@@ -93,6 +103,8 @@ impl BugCheck {
             BugCheck::MultipleIrpCompleteRequests => ("MULTIPLE_IRP_COMPLETE_REQUESTS", 0x44),
             BugCheck::CancelStateInCompletedIrp => ("CANCEL_STATE_IN_COMPLETED_IRP", 0x48),
             BugCheck::ApcIndexMismatch => ("APC_INDEX_MISMATCH", 0x01),
+            BugCheck::InvalidProcessAttachAttempt => ("INVALID_PROCESS_ATTACH_ATTEMPT", 0x05),
+            BugCheck::InvalidProcessDetachAttempt => ("INVALID_PROCESS_DETACH_ATTEMPT", 0x06),
             BugCheck::IrqlNotGreaterOrEqual => ("IRQL_NOT_GREATER_OR_EQUAL", 0x09),
             BugCheck::IrqlNotLessOrEqual => ("IRQL_NOT_LESS_OR_EQUAL", 0x0A),
             BugCheck::SpinLockAlreadyOwned => ("SPIN_LOCK_ALREADY_OWNED", 0x0F),

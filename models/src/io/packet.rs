@@ -16,13 +16,16 @@ pub enum IrpRef {
     Service(IrpId),
     /// One that a driver has built; named by where its address was kept first.
     Own(IrpVarId),
+    /// The cleanup of a file (IRP_MJ_CLEANUP).
+    Cleanup(ObjectId),
 }
 
 impl IrpRef {
     fn word(self) -> u64 {
         match self {
-            IrpRef::Service(irp) => u64::from(irp.0) << 1,
-            IrpRef::Own(var) => 1 | u64::from(var.0) << 1,
+            IrpRef::Service(irp) => u64::from(irp.0) << 2,
+            IrpRef::Own(var) => 1 | u64::from(var.0) << 2,
+            IrpRef::Cleanup(file) => 2 | u64::from(file.0) << 2,
         }
     }
 }
@@ -92,6 +95,12 @@ pub struct DriverIrp {
     pub block: Option<BlockId>,
     /// What completion signals.
     pub event: Option<ObjectId>,
+    /// The packet that it is a part of (IRP-32).
+    pub master: Option<IrpRef>,
+    /// How often the thread that built it was attached to another process (ApcEnvironment).
+    pub attach_depth: u8,
+    /// How many parts of it are not complete (AssociatedIrp.IrpCount).
+    pub part_count: u8,
 }
 
 impl Entry for DriverIrp {
@@ -111,6 +120,9 @@ impl Entry for DriverIrp {
             is_completed,
             block,
             event,
+            master,
+            attach_depth,
+            part_count,
         } = *self;
         let routine = |routine: Option<RoutineId>| routine.map_or(0, |r| u64::from(r.0) + 1);
         let origin = match origin {
@@ -131,6 +143,11 @@ impl Entry for DriverIrp {
         let block = block.map_or(0, |block| u64::from(block.0) + 1);
         let event = event.map_or(0, |event| u64::from(event.0) + 1);
         sum = sum.wrapping_add(key.hash_pair(result, block << 32 | event));
+        let master = master.map_or(0, |master| master.word() + 1);
+        key = key.next();
+        sum = sum.wrapping_add(
+            key.hash_pair(master, u64::from(part_count) | u64::from(attach_depth) << 8),
+        );
         for location in locations {
             key = key.next();
             let Location { device, routine: completion, cases, pending } = location;
@@ -157,6 +174,8 @@ pub enum DriverRoutine {
     Cancel,
     /// The cancel routine, for a system service or the end of a thread.
     ServiceCancel,
+    /// The cleanup routine, for the last handle of a file.
+    ServiceCleanup,
 }
 
 /// What a driver's routine has done with its request packet so far.
@@ -174,8 +193,12 @@ pub struct DriverFrame {
     pub marked: bool,
     /// It has completed the packet, with this status.
     pub completed: Option<NtStatus>,
-    /// It has put the packet where others find it, marked.
+    /// It has put the packet where others find it.
     pub kept: bool,
+    /// It has set up the stack location of the next driver.
+    pub prepared: bool,
+    /// It has done so by giving its own away (IoSkipCurrentIrpStackLocation).
+    pub skipped: bool,
     /// What it returns.
     pub returns: Option<NtStatus>,
     /// The level to which a StartIo routine goes back.
@@ -192,6 +215,8 @@ impl Entry for DriverFrame {
             marked,
             completed,
             kept,
+            prepared,
+            skipped,
             returns,
             old_irql,
         } = *self;
@@ -201,6 +226,8 @@ impl Entry for DriverFrame {
             | u64::from(marked) << 12
             | u64::from(kept) << 13
             | (old_irql as u64) << 14
+            | u64::from(prepared) << 62
+            | u64::from(skipped) << 63
             | irp.word() << 16;
         let sum = key.hash_pair(flags, status(forwarded));
         sum.wrapping_add(key.next().hash_pair(status(completed), status(returns)))

@@ -3,6 +3,7 @@
 use super::port::PacketValue;
 use crate::event::Observer;
 use crate::ids::ThreadId;
+use crate::ke::kservice::KernelService;
 use crate::ke::thread::InService;
 use crate::ke::{Context, Kernel};
 use crate::ob::ObjectType;
@@ -30,6 +31,10 @@ impl Kernel {
                 let request = cx.io.request(*request);
                 self.request_wait_over(cx, thread, request, file, status)
             }
+            (
+                InService::FastMutex { old_irql },
+                Service::Kernel(KernelService::AcquireFastMutex { mutex, how }),
+            ) => self.fast_mutex_wait_over(thread, *mutex, *how, old_irql),
             (InService::Removal { .. }, _) => self.removal_over(cx, thread, status),
             (InService::Wrapper, Service::OverlappedResult { block, .. }) => {
                 self.wrapper_wait_over(thread, *block, status)

@@ -227,7 +227,9 @@ impl Kernel {
         kapc: Kapc,
     ) {
         let here = self.thread(thread);
-        let wakes = (here.waits_alertably() && !self.waits_in_kernel_mode(thread))
+        let wakes = (here.waits_alertably()
+            && !self.waits_in_kernel_mode(thread)
+            && !self.is_attached(thread))
             || (here.state == ThreadState::Waiting
                 && here.service == InService::None
                 && cx.deviates(Deviation::ApcAtPlainWait));
@@ -257,7 +259,10 @@ impl Kernel {
     fn holds_special_user_apc(&self, thread: ThreadId) -> bool {
         self.kernel_mode().is_some_and(|km| {
             let here = km.thread(thread);
-            here.kernel_apc_disable != 0 || here.special_apc_disable != 0 || here.irql >= Irql::Apc
+            here.kernel_apc_disable != 0
+                || here.special_apc_disable != 0
+                || here.irql >= Irql::Apc
+                || here.attach_depth != 0
         })
     }
 
@@ -364,7 +369,7 @@ impl Kernel {
             cx.rules([rule::ALERT_05, rule::ALERT_10]);
             return NtStatus::ALERTED;
         }
-        if !self.user_apcs.is_empty(thread.index()) {
+        if !self.user_apcs.is_empty(thread.index()) && !self.is_attached(thread) {
             cx.rule(rule::APC_U_06);
             self.thread_mut(thread).user_apc_pending = true;
         }

@@ -3,6 +3,7 @@
 
 use crate::event::{DpcChange, Event, Observer};
 use crate::ids::{DpcId, ObjectId};
+use crate::ke::kmode::DpcSetup;
 use crate::ke::{Context, Kernel};
 use crate::parts::{Entry, Key};
 
@@ -63,10 +64,18 @@ impl Kernel {
         self.km_mut().dpc_queue.remove_from(0, |queued| *queued == dpc);
     }
 
-    /// Whether a DPC can begin to run. One processor takes them in their order.
-    pub(crate) fn can_begin_dpc(&self, dpc: DpcId, processors: u8) -> bool {
+    /// Whether a DPC can begin to run. One processor takes them in their order. An interrupt is
+    /// held back by those that run, and by who has its spin lock.
+    pub(crate) fn can_begin_dpc(&self, setup: &DpcSetup, dpc: DpcId, processors: u8) -> bool {
         let km = self.km();
-        km.dpcs[dpc.index()].queued && (processors > 1 || km.dpc_queue.first(0) == Some(&dpc))
+        if let Some(lock) = setup.interrupt {
+            return km.dpcs[dpc.index()].queued
+                && km.spin_locks[lock.index()].owner.is_none()
+                && self.has_processor_for_interrupt(processors);
+        }
+        self.has_processor(setup.thread, processors)
+            && km.dpcs[dpc.index()].queued
+            && (processors > 1 || km.dpc_queue.first(0) == Some(&dpc))
     }
 
     /// A timer has expired: its DPC is queued.

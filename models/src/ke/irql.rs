@@ -77,18 +77,34 @@ impl Kernel {
         false
     }
 
-    /// Whether a thread keeps a processor to itself: it runs at DISPATCH_LEVEL.
+    /// Whether a thread keeps a processor to itself: it runs at DISPATCH_LEVEL or above.
     fn keeps_processor(&self, thread: ThreadId) -> bool {
-        self.irql(thread) == Irql::Dispatch
+        self.irql(thread) >= Irql::Dispatch
             && matches!(self.thread(thread).state, ThreadState::User | ThreadState::Returning(_))
     }
 
-    /// Whether there is a processor for a thread: those at DISPATCH_LEVEL give none up.
+    fn count_keeping(&self, level: Irql) -> usize {
+        let keeps =
+            |thread: &ThreadId| self.irql(*thread) >= level && self.keeps_processor(*thread);
+        self.thread_ids().filter(keeps).count()
+    }
+
+    /// Whether there is a processor for a thread: those at DISPATCH_LEVEL give none up, except to
+    /// an interrupt.
+    ///
+    /// **Divergence.** With several processors an interrupt holds up none of those at
+    /// DISPATCH_LEVEL, though there may be one too many of them.
     pub(crate) fn has_processor(&self, thread: ThreadId, processors: u8) -> bool {
-        if !self.has_kernel_mode() || self.keeps_processor(thread) {
+        if !self.has_kernel_mode() {
             return true;
         }
-        let kept = self.thread_ids().filter(|other| self.keeps_processor(*other)).count();
-        kept < usize::from(processors)
+        let level = if self.keeps_processor(thread) { Irql::Device } else { Irql::Dispatch };
+        self.irql(thread) == Irql::Device && self.keeps_processor(thread)
+            || self.count_keeping(level) < usize::from(processors)
+    }
+
+    /// Whether there is a processor that an interrupt can take.
+    pub(crate) fn has_processor_for_interrupt(&self, processors: u8) -> bool {
+        self.count_keeping(Irql::Device) < usize::from(processors)
     }
 }

@@ -12,7 +12,7 @@ use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::parts::{Entry, Key};
 use crate::rule::{apc as rule, irp, thread as thr};
-use alertable_traces::kernel::Irql;
+use alertable_traces::kernel::{Environment, Irql};
 use alertable_traces::trace::ProcessorMode;
 
 /// A kernel APC in a thread's list.
@@ -66,12 +66,29 @@ pub struct KapcState {
     pub thread: Option<ThreadId>,
     /// It is in a list (Inserted).
     pub inserted: bool,
+    /// Which APC state of its thread it goes to (ApcStateIndex).
+    pub environment: Environment,
+    /// How often its thread was attached to the process of that state, while it is in a list.
+    pub depth: u8,
+}
+
+impl KapcState {
+    /// Before the first step.
+    pub(crate) fn first(setup: &KapcSetup) -> Self {
+        let environment = match setup.environment {
+            // No thread is attached yet.
+            Environment::Current => Environment::Original,
+            other => other,
+        };
+        KapcState { thread: setup.thread, inserted: false, environment, depth: 0 }
+    }
 }
 
 impl Entry for KapcState {
     fn digest(&self, key: Key) -> u64 {
         let thread = self.thread.map_or(0, |thread| u64::from(thread.0) + 1);
-        key.hash(thread << 1 | u64::from(self.inserted))
+        let state = (self.environment as u64) << 16 | u64::from(self.depth) << 24;
+        key.hash(thread << 1 | u64::from(self.inserted) | state)
     }
 }
 
@@ -97,8 +114,9 @@ impl Kernel {
             cx.event(Event::ContractBroken { thread: caller, how });
             return;
         }
+        let environment = self.environment_for(thread, setup.environment);
         *self.km_mut().kapcs.get_mut(kapc.index()) =
-            KapcState { thread: Some(thread), inserted: false };
+            KapcState { thread: Some(thread), inserted: false, environment, depth: 0 };
     }
 
     /// Queues an APC object to its thread (KeInsertQueueApc); whether it did.
@@ -124,12 +142,19 @@ impl Kernel {
             cx.rule(rule::APC_I_02);
             return false;
         }
+        let Some(depth) = self.depth_for(cx, caller, thread, kapc) else { return false };
+        let setup = &cx.kernel_mode.kapcs[kapc.index()];
+        if depth > 0 && setup.effective_mode() == ProcessorMode::User {
+            let how = "queued a user APC for a process that its thread is only attached to";
+            cx.event(Event::ContractBroken { thread: caller, how });
+            return false;
+        }
         cx.rules([rule::APC_I_03, rule::APC_S_12]);
         if self.irql(caller) == Irql::Dispatch {
             cx.rule(rule::APC_I_15);
         }
-        self.km_mut().kapcs.get_mut(kapc.index()).inserted = true;
-        let setup = &cx.kernel_mode.kapcs[kapc.index()];
+        let record = self.km_mut().kapcs.get_mut(kapc.index());
+        (record.inserted, record.depth) = (true, depth);
         match setup.effective_mode() {
             ProcessorMode::Kernel => {
                 if thread == caller {
@@ -176,6 +201,12 @@ impl Kernel {
         thread: ThreadId,
         apc: KernelApc,
     ) {
+        if self.depth_of_apc(apc) != self.km().thread(thread).attach_depth
+            && !cx.deviates(Deviation::EveryApcStateInForce)
+        {
+            // Only linked in: no flag, no interrupt, no wake-up.
+            return cx.rule(rule::APC_S_09);
+        }
         let state = self.thread(thread).state;
         if state != ThreadState::Waiting {
             cx.rule(match state {
@@ -210,7 +241,7 @@ impl Kernel {
         thread: ThreadId,
     ) -> Option<KernelApc> {
         let km = self.kernel_mode()?;
-        let first = *km.kernel_apcs(thread).first()?;
+        let (_, first) = self.next_in_force(deviations, thread)?;
         let here = km.thread(thread);
         let has = |deviation| deviations.contains(deviation);
         let at_level = here.irql >= Irql::Apc && !has(Deviation::ApcLevelIgnored);
@@ -244,7 +275,7 @@ impl Kernel {
         cx: &mut Context<'_, O>,
         kapc: KapcId,
     ) -> bool {
-        let KapcState { thread: Some(thread), inserted: true } = *self.km().kapc(kapc) else {
+        let KapcState { thread: Some(thread), inserted: true, .. } = *self.km().kapc(kapc) else {
             return false;
         };
         cx.rule(rule::APC_I_16);
@@ -313,13 +344,14 @@ impl Kernel {
         thread: ThreadId,
     ) -> Option<KernelApc> {
         cx.rules([rule::APC_K_01, rule::APC_K_02, rule::APC_S_12]);
+        let at = self.next_in_force(cx.deviations, thread).map(|(at, _)| at);
         let Some(apc) = self.next_kernel_apc(cx.deviations, thread) else {
             if !self.km().kernel_apcs(thread).is_empty() {
                 cx.rules([rule::APC_K_04, rule::APC_K_06]);
             }
             return None;
         };
-        self.km_mut().kernel_apcs.remove(thread.index(), 0);
+        self.km_mut().kernel_apcs.remove(thread.index(), at.unwrap_or(0));
         cx.event(Event::KernelApc { thread, apc, change: KapcChange::Delivered });
         if let KernelApc::Object { kapc, special } = apc {
             cx.rules([rule::APC_I_19, rule::APC_S_11, rule::APC_S_03]);

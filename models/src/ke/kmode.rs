@@ -5,11 +5,13 @@
 //! (`Kernel::next_kernel_apc`).
 
 use crate::event::{Event, Observer};
-use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, ThreadId};
+use crate::ids::{DatumId, DpcId, KapcId, ObjectId, RoutineId, SpinLockId, ThreadId};
 use crate::io::BugCheck;
 use crate::io::driver::DriverSetup;
 use crate::io::packet::{DriverFrame, DriverIrp, IrpRef};
+use crate::ke::attach::Attachment;
 use crate::ke::dpc::DpcState;
+use crate::ke::fastmutex::{FastMutex, FastMutexSetup};
 use crate::ke::kapc::{KapcState, KernelApc};
 use crate::ke::spinlock::SpinLock;
 use crate::ke::thread::{InService, ThreadState};
@@ -19,7 +21,7 @@ use crate::lists::Lists;
 use crate::parts::{Aspect, Entry, Key, Part, Parts, StatePart, state_parts};
 use crate::records::Records;
 use crate::service::ServiceReturn;
-use alertable_traces::kernel::Irql;
+use alertable_traces::kernel::{Environment, Irql};
 use alertable_traces::trace::ProcessorMode;
 
 /// An APC object of a program.
@@ -37,6 +39,8 @@ pub struct KapcSetup {
     pub rundown: Option<RoutineId>,
     /// What the normal routine is given.
     pub data: DatumId,
+    /// Which APC state of its thread it goes to.
+    pub environment: Environment,
     /// The thread for which it is initialised from the start.
     pub thread: Option<ThreadId>,
 }
@@ -64,6 +68,15 @@ pub struct DpcSetup {
     pub routine: RoutineId,
     /// The thread record that stands for its running: it runs in no thread's context.
     pub thread: ThreadId,
+    /// It is an interrupt, with this spin lock.
+    pub interrupt: Option<SpinLockId>,
+}
+
+impl DpcSetup {
+    /// The level at which it runs.
+    pub fn irql(&self) -> Irql {
+        if self.interrupt.is_some() { Irql::Device } else { Irql::Dispatch }
+    }
 }
 
 /// Everything about a program's code in kernel mode that does not change.
@@ -71,10 +84,12 @@ pub struct DpcSetup {
 pub struct KernelSetup {
     /// The APC objects.
     pub kapcs: Vec<KapcSetup>,
-    /// The DPC objects.
+    /// The DPC objects, and the interrupts, which are run like them.
     pub dpcs: Vec<DpcSetup>,
     /// The names of the spin locks.
     pub spin_locks: Vec<String>,
+    /// The fast and guarded mutexes.
+    pub fast_mutexes: Vec<FastMutexSetup>,
     /// The devices of drivers.
     pub drivers: Vec<DriverSetup>,
     /// The names of the places where drivers keep addresses of request packets.
@@ -86,6 +101,11 @@ pub struct KernelSetup {
 }
 
 impl KernelSetup {
+    /// Whether a spin lock is that of an interrupt.
+    pub(crate) fn is_of_interrupt(&self, lock: SpinLockId) -> bool {
+        self.dpcs.iter().any(|dpc| dpc.interrupt == Some(lock))
+    }
+
     /// The DPC whose running a thread record stands for.
     pub fn dpc_of(&self, thread: ThreadId) -> Option<DpcId> {
         self.dpcs.iter().position(|dpc| dpc.thread == thread).map(DpcId::from_index)
@@ -109,6 +129,10 @@ pub struct KernelThread {
     pub wait_mode: ProcessorMode,
     /// The APC that ends it is at the head of its user list (APC-I-06).
     pub exit_queued: bool,
+    /// How often it is attached to another process (ApcStateIndex, if not 0).
+    pub attach_depth: u8,
+    /// The process that it is attached to.
+    pub process: Option<u8>,
     /// What its kernel routine may still change: the normal routine and what that is given.
     pub normal: Option<(RoutineId, DatumId)>,
 }
@@ -123,6 +147,8 @@ impl KernelThread {
         alerted: false,
         wait_mode: ProcessorMode::User,
         exit_queued: false,
+        attach_depth: 0,
+        process: None,
         normal: None,
     };
 }
@@ -137,6 +163,8 @@ impl Entry for KernelThread {
             alerted,
             wait_mode,
             exit_queued,
+            attach_depth,
+            process,
             normal,
         } = *self;
         let flags = irql as u64
@@ -144,6 +172,8 @@ impl Entry for KernelThread {
             | u64::from(alerted) << 3
             | (wait_mode as u64) << 4
             | u64::from(exit_queued) << 5
+            | u64::from(attach_depth) << 8
+            | process.map_or(0, |process| u64::from(process) + 1) << 48
             | u64::from(kernel_apc_disable.cast_unsigned()) << 16
             | u64::from(special_apc_disable.cast_unsigned()) << 32;
         let normal = normal
@@ -167,11 +197,14 @@ pub struct SavedContext {
     pub object_count: u8,
     /// It was stopped by a suspension.
     pub stopped: bool,
+    /// How often it was attached to another process.
+    pub attach_depth: u8,
 }
 
 impl Entry for SavedContext {
     fn digest(&self, key: Key) -> u64 {
-        let SavedContext { state, wait, wait_mode, service, object_count, stopped } = *self;
+        let SavedContext { state, wait, wait_mode, service, object_count, stopped, attach_depth } =
+            *self;
         let (tag, payload) = match state {
             ThreadState::NotCreated => (0, 0),
             ThreadState::Starting => (1, 0),
@@ -188,6 +221,7 @@ impl Entry for SavedContext {
             | u64::from(wait.alertable) << 6
             | (wait_mode as u64) << 7
             | u64::from(stopped) << 8
+            | u64::from(attach_depth) << 9
             | u64::from(object_count) << 16
             | u64::from(wait.remaining_ms) << 32;
         let sum = key.hash_pair(flags, payload);
@@ -206,6 +240,8 @@ pub struct KernelMode {
     pub(crate) contexts: Lists<SavedContext>,
     /// The objects of the waits among those.
     pub(crate) context_objects: Lists<ObjectId>,
+    /// Where each thread comes back to from the processes that it is attached to.
+    pub(crate) attachments: Lists<Attachment>,
     /// The APC objects.
     pub(crate) kapcs: Records<KapcState>,
     /// The DPC objects.
@@ -216,6 +252,8 @@ pub struct KernelMode {
     pub(crate) timer_dpcs: Records<Option<DpcId>>,
     /// The spin locks of the program, and behind them the cancel spin lock.
     pub(crate) spin_locks: Records<SpinLock>,
+    /// The fast and guarded mutexes.
+    pub(crate) fast_mutexes: Records<FastMutex>,
     /// The request packets that drivers have.
     pub(crate) irps: Lists<DriverIrp>,
     /// Where drivers keep addresses of request packets.
@@ -237,11 +275,13 @@ state_parts!(KernelMode {
     kernel_apcs: KernelLists,
     contexts: Contexts,
     context_objects: ContextObjects,
+    attachments: Attachments,
     kapcs: Kapcs,
     dpcs: Dpcs,
     dpc_queue: DpcQueue,
     timer_dpcs: TimerDpcs,
     spin_locks: SpinLocks,
+    fast_mutexes: FastMutexes,
     irps: DriverIrps,
     irp_vars: IrpVars,
     irp_queues: IrpQueues,
@@ -255,16 +295,17 @@ impl KernelMode {
     /// Before the first step.
     pub(crate) fn new(setup: &KernelSetup, thread_count: usize, timer_count: usize) -> Self {
         let kapcs = setup.kapcs.iter();
-        let kapcs = kapcs.map(|kapc| KapcState { thread: kapc.thread, inserted: false });
+        let kapcs = kapcs.map(KapcState::first);
         let mut threads = vec![KernelThread::PASSIVE; thread_count];
         for dpc in &setup.dpcs {
-            threads[dpc.thread.index()].irql = Irql::Dispatch;
+            threads[dpc.thread.index()].irql = dpc.irql();
         }
         KernelMode {
             threads: Records::new(Part::KernelThreads, threads),
             kernel_apcs: Lists::new(Part::KernelLists, thread_count),
             contexts: Lists::new(Part::Contexts, thread_count),
             context_objects: Lists::new(Part::ContextObjects, thread_count),
+            attachments: Lists::new(Part::Attachments, thread_count),
             kapcs: Records::new(Part::Kapcs, kapcs.collect()),
             dpcs: Records::new(Part::Dpcs, vec![DpcState::IDLE; setup.dpcs.len()]),
             dpc_queue: Lists::new(Part::DpcQueue, 1),
@@ -272,6 +313,10 @@ impl KernelMode {
             spin_locks: Records::new(
                 Part::SpinLocks,
                 vec![SpinLock::FREE; setup.spin_locks.len() + 1],
+            ),
+            fast_mutexes: Records::new(
+                Part::FastMutexes,
+                vec![FastMutex::FREE; setup.fast_mutexes.len()],
             ),
             irps: Lists::new(Part::DriverIrps, 1),
             irp_vars: Records::new(Part::IrpVars, vec![None; setup.irp_vars.len()]),
@@ -383,6 +428,11 @@ impl Kernel {
         self.km.as_deref().is_some_and(|km| !km.sweeps.is_empty(thread.index()))
     }
 
+    /// Whether the next of these is the cleanup of a file.
+    pub(crate) fn sweeps_cleanup(&self, thread: ThreadId) -> bool {
+        matches!(self.km().sweeps.first(thread.index()), Some(IrpRef::Cleanup(_)))
+    }
+
     pub(crate) fn km_thread_mut(&mut self, thread: ThreadId) -> &mut KernelThread {
         self.km_mut().threads.get_mut(thread.index())
     }
@@ -431,6 +481,7 @@ impl Kernel {
             service: here.service,
             object_count: object_count as u8,
             stopped: here.stopped,
+            attach_depth: self.km().thread(thread).attach_depth,
         };
         self.km_mut().contexts.push(list, context);
         let record = self.thread_mut(thread);

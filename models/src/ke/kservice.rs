@@ -4,9 +4,10 @@
 //! stops the system, or is told as a broken contract.
 
 use crate::event::{Event, Observer};
-use crate::ids::{DatumId, DpcId, HandleId, KapcId, RoutineId, SpinLockId, ThreadId};
+use crate::ids::{DatumId, DpcId, FastMutexId, HandleId, KapcId, RoutineId, SpinLockId, ThreadId};
 use crate::ke::apc::KapcStage;
 use crate::ke::dispatcher::DispatcherObject;
+use crate::ke::fastmutex::Acquisition;
 use crate::ke::thread::ThreadRole;
 use crate::ke::wait::{WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
@@ -48,6 +49,13 @@ pub enum KernelService {
         /// What runs instead, and what that is given.
         normal: Option<(RoutineId, DatumId)>,
     },
+    /// KeStackAttachProcess.
+    AttachProcess {
+        /// The process, by its number.
+        process: u8,
+    },
+    /// KeUnstackDetachProcess.
+    DetachProcess,
     /// KeEnterCriticalRegion.
     EnterCriticalRegion,
     /// KeLeaveCriticalRegion.
@@ -81,6 +89,20 @@ pub enum KernelService {
     ReleaseSpinLock {
         /// The lock.
         lock: SpinLockId,
+    },
+    /// ExAcquireFastMutex, KeAcquireGuardedMutex and the functions beside them.
+    AcquireFastMutex {
+        /// The mutex.
+        mutex: FastMutexId,
+        /// Which of the functions.
+        how: Acquisition,
+    },
+    /// ExReleaseFastMutex, KeReleaseGuardedMutex and the functions beside them.
+    ReleaseFastMutex {
+        /// The mutex.
+        mutex: FastMutexId,
+        /// It is one of those that leave APCs as they are.
+        is_unsafe: bool,
     },
     /// KeWaitForSingleObject and KeWaitForMultipleObjects.
     Wait {
@@ -174,6 +196,11 @@ pub enum KernelService {
         /// Which DPC.
         dpc: DpcId,
     },
+    /// A device interrupts.
+    RaiseInterrupt {
+        /// Which interrupt.
+        interrupt: DpcId,
+    },
     /// PsCreateSystemThread.
     CreateSystemThread {
         /// Which thread of the scenario.
@@ -187,25 +214,30 @@ pub enum KernelService {
 }
 
 impl KernelService {
-    /// The highest level at which it may be called, and its name.
-    fn limit(&self) -> (Irql, &'static str) {
+    /// The highest level at which it may be called.
+    fn limit(&self) -> Irql {
         match self {
-            KernelService::EnterCriticalRegion => (Irql::Apc, "KeEnterCriticalRegion"),
-            KernelService::LeaveCriticalRegion => (Irql::Apc, "KeLeaveCriticalRegion"),
-            KernelService::EnterGuardedRegion => (Irql::Apc, "KeEnterGuardedRegion"),
-            KernelService::LeaveGuardedRegion => (Irql::Apc, "KeLeaveGuardedRegion"),
             // A wait without time to wait only looks.
-            KernelService::Wait { timeout_ms: 0, .. } => (Irql::Dispatch, "KeWaitForSingleObject"),
-            KernelService::Wait { objects, .. } if objects.len() == 1 => {
-                (Irql::Apc, "KeWaitForSingleObject")
-            }
-            KernelService::Wait { .. } => (Irql::Apc, "KeWaitForMultipleObjects"),
-            KernelService::Delay { .. } => (Irql::Apc, "KeDelayExecutionThread"),
-            KernelService::CreateSystemThread { .. } => (Irql::Passive, "PsCreateSystemThread"),
-            KernelService::TerminateSystemThread { .. } => {
-                (Irql::Passive, "PsTerminateSystemThread")
-            }
-            _ => (Irql::Dispatch, ""),
+            KernelService::Wait { timeout_ms: 0, .. } => Irql::Dispatch,
+            KernelService::AttachProcess { .. }
+            | KernelService::DetachProcess
+            | KernelService::EnterCriticalRegion
+            | KernelService::LeaveCriticalRegion
+            | KernelService::EnterGuardedRegion
+            | KernelService::LeaveGuardedRegion
+            | KernelService::AcquireFastMutex { .. }
+            | KernelService::ReleaseFastMutex { .. }
+            | KernelService::Wait { .. }
+            | KernelService::Delay { .. } => Irql::Apc,
+            KernelService::CreateSystemThread { .. }
+            | KernelService::TerminateSystemThread { .. } => Irql::Passive,
+            KernelService::GetCurrentIrql
+            | KernelService::RaiseIrql { .. }
+            | KernelService::LowerIrql { .. }
+            | KernelService::InsertQueueDpc { .. }
+            | KernelService::RemoveQueueDpc { .. }
+            | KernelService::RaiseInterrupt { .. } => Irql::Device,
+            _ => Irql::Dispatch,
         }
     }
 }
@@ -216,10 +248,18 @@ impl Kernel {
         &mut self,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
-        service: &KernelService,
+        (name, service): (&'static str, &KernelService),
         stage: Option<KapcStage>,
     ) -> ServiceOutcome {
-        let (max, name) = service.limit();
+        let max = match service {
+            // The lock of an interrupt.
+            KernelService::AcquireSpinLock { lock } | KernelService::ReleaseSpinLock { lock }
+                if cx.kernel_mode.is_of_interrupt(*lock) =>
+            {
+                Irql::Device
+            }
+            other => other.limit(),
+        };
         if !self.check_irql(cx, thread, max, name) {
             return ServiceOutcome::Returned(Self::stopped_return());
         }
@@ -237,6 +277,13 @@ impl Kernel {
                 let request =
                     WaitRequest { kind, alertable: *alertable, remaining_ms: *timeout_ms };
                 self.kernel_wait(cx, thread, std::iter::empty(), request, *mode)
+            }
+            KernelService::AcquireFastMutex { mutex, how } => {
+                self.acquire_fast_mutex(cx, thread, *mutex, *how)
+            }
+            // Only of threads without a user mode.
+            KernelService::TerminateSystemThread { .. } if !self.is_system_thread(thread) => {
+                ServiceOutcome::Returned(NtStatus::INVALID_PARAMETER.into())
             }
             KernelService::TerminateSystemThread { status } => {
                 self.begin_system_exit(cx, thread, status.0);
@@ -299,6 +346,14 @@ impl Kernel {
                 let target = thread_of(self, target);
                 self.flush_apcs(cx, target, *mode)
             }
+            KernelService::AttachProcess { process } => {
+                self.attach_process(cx, thread, *process);
+                0
+            }
+            KernelService::DetachProcess => {
+                self.detach_process(cx, thread);
+                0
+            }
             KernelService::EnterCriticalRegion => {
                 self.enter_critical_region(cx, thread);
                 0
@@ -331,12 +386,20 @@ impl Kernel {
                 self.release_spin_lock(cx, thread, *lock);
                 0
             }
+            KernelService::ReleaseFastMutex { mutex, is_unsafe } => {
+                self.release_fast_mutex(cx, thread, *mutex, *is_unsafe);
+                0
+            }
             KernelService::TestAlertThread { mode } => {
                 u32::from(self.test_alert_in_mode(cx, thread, *mode) == NtStatus::ALERTED)
             }
             KernelService::AlertThread { thread: target, mode } => {
                 let target = thread_of(self, target);
                 u32::from(self.alert_in_mode(cx, target, *mode))
+            }
+            KernelService::RaiseInterrupt { interrupt } => {
+                self.raise_interrupt(cx, *interrupt);
+                0
             }
             KernelService::InsertQueueDpc { dpc } => u32::from(self.insert_dpc(cx, *dpc)),
             KernelService::RemoveQueueDpc { dpc } => u32::from(self.remove_dpc(cx, *dpc)),
@@ -382,12 +445,22 @@ impl Kernel {
             KernelService::ReadStateEvent { event } => u32::from(self.is_event_set(of(event))),
             KernelService::ReleaseMutex { mutex } => {
                 let mutex = of(mutex);
-                self.release_mutant(cx, mutex, thread)?;
+                let released = self.release_mutant(cx, mutex, thread);
+                if released == Err(NtStatus::MUTANT_NOT_OWNED) {
+                    let how = "released a mutex that it does not own, which raises an exception";
+                    cx.event(Event::ContractBroken { thread, how });
+                }
+                released?;
                 0
             }
             KernelService::ReleaseSemaphore { semaphore, count } => {
                 let semaphore = of(semaphore);
-                self.release_semaphore(cx, semaphore, *count)?
+                let released = self.release_semaphore(cx, semaphore, *count);
+                if released.is_err() {
+                    let how = "released a semaphore beyond its limit, which raises an exception";
+                    cx.event(Event::ContractBroken { thread, how });
+                }
+                released?
             }
             KernelService::SetTimer { timer, due_ms, period_ms, dpc } => {
                 let timer = of(timer);

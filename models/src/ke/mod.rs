@@ -4,9 +4,12 @@
 //! (`Kernel::system_call` in [`crate::service`]) and does not know where they come from.
 
 pub mod apc;
+pub mod attach;
 pub mod dispatcher;
 pub mod dpc;
 pub mod event;
+pub mod fastmutex;
+mod interrupt;
 pub mod irql;
 pub mod kapc;
 pub mod kmode;

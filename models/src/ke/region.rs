@@ -2,6 +2,7 @@
 
 use crate::event::Observer;
 use crate::ids::ThreadId;
+use crate::io::BugCheck;
 use crate::ke::{Context, Kernel};
 use crate::rule::apc as rule;
 use alertable_traces::kernel::Irql;
@@ -57,6 +58,29 @@ impl Kernel {
         if here.special_apc_disable == 0 && !self.km().kernel_apcs(thread).is_empty() {
             cx.rule(rule::APC_K_16);
         }
+    }
+
+    /// APC-K-24: a thread that returns from a system service in a region, or at a raised level,
+    /// stops the system.
+    pub(crate) fn stops_at_return<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) -> bool {
+        let here = *self.km().thread(thread);
+        let stop = if here.irql != Irql::Passive {
+            BugCheck::IrqlGtZeroAtSystemService
+        } else if here.kernel_apc_disable != 0
+            || here.special_apc_disable != 0
+            || here.attach_depth != 0
+        {
+            cx.rule(rule::APC_K_24);
+            BugCheck::ApcIndexMismatch
+        } else {
+            return false;
+        };
+        self.stop_system(cx, thread, stop);
+        true
     }
 
     /// Whether a thread is in a critical or guarded region (KeAreApcsDisabled; APC-K-14).

@@ -49,7 +49,8 @@ impl Kernel {
         let old_irql = self.irql(thread);
         *self.km_mut().spin_locks.get_mut(lock.index()) =
             SpinLock { owner: Some(thread), old_irql };
-        self.set_irql(cx, thread, Irql::Dispatch);
+        let of_interrupt = cx.kernel_mode.is_of_interrupt(lock);
+        self.set_irql(cx, thread, if of_interrupt { Irql::Device } else { Irql::Dispatch });
     }
 
     /// Releases a spin lock (KeReleaseSpinLock).

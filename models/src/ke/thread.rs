@@ -5,6 +5,7 @@ use crate::ke::Kernel;
 use crate::ke::wait::WaitRequest;
 use crate::parts::{Entry, Key};
 use crate::service::ServiceReturn;
+use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 /// What a thread is doing, as far as anybody else can tell.
@@ -76,6 +77,11 @@ pub enum InService {
         /// How long it waits for the first packet.
         timeout_ms: u32,
     },
+    /// It waits for a fast or guarded mutex, which it acquired at this level.
+    FastMutex {
+        /// The level to which the release goes back.
+        old_irql: Irql,
+    },
     /// A Win32 function waits in user mode and looks at a status block afterwards.
     Wrapper,
 }
@@ -90,6 +96,7 @@ impl InService {
             InService::Cancel(file) => 4 | u64::from(file.0) << 4,
             InService::Removal { max, base, .. } => 5 | u64::from(max) << 4 | u64::from(base) << 20,
             InService::Wrapper => 6,
+            InService::FastMutex { old_irql } => 7 | (old_irql as u64) << 4,
         }
     }
 }

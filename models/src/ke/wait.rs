@@ -264,7 +264,9 @@ impl Kernel {
         }
         if for_kernel {
             cx.rule(apc::APC_U_27);
-        } else if !self.user_apcs.is_empty(thread.index()) || here.user_apc_pending {
+        } else if !self.is_attached(thread)
+            && (!self.user_apcs.is_empty(thread.index()) || here.user_apc_pending)
+        {
             cx.rules([rule::WAIT_04, apc::APC_U_08, apc::APC_U_28]);
             self.thread_mut(thread).user_apc_pending = true;
             return Some(NtStatus::USER_APC);

@@ -1,13 +1,14 @@
 //! From a scenario to a program.
 
+use super::compile_error::CompileError;
 use super::compile_io::{FILE_LOCK, IoDeclarations};
 use super::compile_kernel::{KernelDeclarations, check_modes, dpc_record};
 use super::{
     Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramRoutine, ProgramThread, Watch,
 };
 use crate::ids::{
-    BlockId, CallId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, LabelId, ObjectId,
-    RequestId, RoutineId, SpinLockId, ThreadId,
+    BlockId, CallId, DatumId, DpcId, FastMutexId, HandleId, IrpQueueId, IrpVarId, KapcId, LabelId,
+    ObjectId, RequestId, RoutineId, SpinLockId, ThreadId,
 };
 use crate::io::dservice::DriverService;
 use crate::io::overlapped::ResultWait;
@@ -33,57 +34,6 @@ use alertable_traces::scenario::{
 };
 use alertable_traces::status::{WAIT_OBJECT_0, WAIT_TIMEOUT};
 use std::collections::HashMap;
-use std::fmt;
-
-/// Why a scenario that is well formed cannot be simulated.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum CompileError {
-    /// A call that the machine does not have yet.
-    CallNotSimulated {
-        /// The call's name.
-        call: &'static str,
-        /// The thread or routine whose step it is.
-        place: String,
-    },
-    /// A call that is not there in the mode in which it is made.
-    WrongMode {
-        /// The call's name.
-        call: &'static str,
-        /// The thread or routine whose step it is.
-        place: String,
-        /// It is one of code in kernel mode.
-        is_kernel_call: bool,
-    },
-    /// A thread is created by a call for threads of the other mode.
-    WrongThread {
-        /// The call's name.
-        call: &'static str,
-        /// The thread.
-        thread: String,
-    },
-}
-
-impl fmt::Display for CompileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CallNotSimulated { call, place } => {
-                write!(f, "`{place}` calls {call}, which is not simulated yet")
-            }
-            Self::WrongMode { call, place, is_kernel_call: true } => {
-                write!(f, "`{place}` runs in user mode, where there is no {call}")
-            }
-            Self::WrongMode { call, place, is_kernel_call: false } => {
-                write!(f, "`{place}` runs in kernel mode, where there is no {call}")
-            }
-            Self::WrongThread { call, thread } => {
-                write!(f, "`{thread}` is no thread that {call} creates")
-            }
-        }
-    }
-}
-
-impl std::error::Error for CompileError {}
 
 /// Compiles a scenario that the reader has accepted.
 ///
@@ -495,6 +445,10 @@ impl Names for Compiler {
         self.kernel_mode.dpc(name)
     }
 
+    fn device_dpc(&self, name: &str) -> Option<DpcId> {
+        self.kernel_mode.device_dpc(name)
+    }
+
     fn irp_var(&self, name: &str) -> IrpVarId {
         self.kernel_mode.irp_var(name)
     }
@@ -509,6 +463,14 @@ impl Names for Compiler {
 
     fn spin_lock(&self, name: &str) -> SpinLockId {
         self.kernel_mode.spin_lock(name)
+    }
+
+    fn process(&mut self, name: &str) -> u8 {
+        self.io.process(Some(name))
+    }
+
+    fn fast_mutex(&self, name: &str) -> FastMutexId {
+        self.kernel_mode.fast_mutex(name)
     }
 
     fn request(&mut self, request: Request) -> RequestId {
@@ -597,7 +559,9 @@ fn thread_records(scenario: &Scenario) -> Vec<(String, Kthread)> {
                 let record = Kthread { role: ThreadRole::PoolWaiter, ..Kthread::not_created() };
                 records.push((name.clone(), record));
             }
-            Object::Dpc { .. } => records.push((name.clone(), dpc_record())),
+            Object::Dpc { .. } | Object::Interrupt { .. } => {
+                records.push((name.clone(), dpc_record()));
+            }
             _ => {}
         }
     }
@@ -650,6 +614,7 @@ fn dispatcher_object(
             let recursion = u32::from(owner.is_some());
             DispatcherObject::Mutant(Kmutant { owner, recursion, abandoned: false })
         }
+        Object::FastMutex | Object::GuardedMutex => Kernel::fast_mutex_event(),
         Object::Semaphore { count, max } => {
             DispatcherObject::Semaphore(Ksemaphore { count: *count, limit: *max })
         }

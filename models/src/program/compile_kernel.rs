@@ -1,10 +1,12 @@
 //! The parts of a scenario that are for code in kernel mode: its objects, and who may call what.
 
-use super::compile::CompileError;
+use super::compile_error::CompileError;
 use crate::ids::{
-    DatumId, DpcId, IrpQueueId, IrpVarId, KapcId, ObjectId, RoutineId, SpinLockId, ThreadId,
+    DatumId, DpcId, FastMutexId, IrpQueueId, IrpVarId, KapcId, ObjectId, RoutineId, SpinLockId,
+    ThreadId,
 };
 use crate::io::driver::DriverSetup;
+use crate::ke::fastmutex::FastMutexSetup;
 use crate::ke::kmode::{DpcSetup, KapcSetup, KernelSetup};
 use crate::ke::thread::{Kthread, ThreadRole, ThreadState};
 use alertable_traces::call::Call;
@@ -19,9 +21,12 @@ pub(super) struct KernelDeclarations {
     kapcs: HashMap<String, KapcId>,
     dpcs: HashMap<String, DpcId>,
     spin_locks: HashMap<String, SpinLockId>,
+    fast_mutexes: HashMap<String, FastMutexId>,
     irp_vars: HashMap<String, IrpVarId>,
     irp_queues: HashMap<String, IrpQueueId>,
     drivers: HashMap<String, usize>,
+    /// The names of the DPCs of devices.
+    device_dpcs: HashMap<String, String>,
     /// The data of the APC objects, before they have numbers.
     pub(super) data: Vec<u64>,
     /// Some thread or routine runs in kernel mode.
@@ -35,8 +40,12 @@ impl KernelDeclarations {
         routines: &HashMap<String, RoutineId>,
         devices: &HashMap<String, ObjectId>,
     ) -> Self {
-        let is_driver =
-            |object: &Object| matches!(object, Object::Device { model: DeviceModel::Driver, .. });
+        let is_driver = |object: &Object| {
+            matches!(
+                object,
+                Object::Interrupt { .. } | Object::Device { model: DeviceModel::Driver, .. }
+            )
+        };
         let mut this = KernelDeclarations {
             is_used: scenario.threads.values().any(|thread| thread.mode == ThreadMode::System)
                 || scenario.objects.values().any(is_driver),
@@ -46,6 +55,7 @@ impl KernelDeclarations {
         for (name, object) in &scenario.objects {
             this.declare(name, object, threads, routines);
             this.declare_driver(name, object, routines, devices);
+            this.declare_fast_mutex(name, object, devices);
         }
         this
     }
@@ -59,7 +69,7 @@ impl KernelDeclarations {
     ) {
         let of = |routine: &Option<String>| routine.as_ref().map(|routine| routines[routine]);
         match object {
-            Object::Kapc { mode, kernel, normal, rundown, data, thread } => {
+            Object::Kapc { mode, kernel, normal, rundown, data, environment, thread } => {
                 self.kapcs.insert(name.to_owned(), KapcId::from_index(self.setup.kapcs.len()));
                 self.data.push(*data);
                 self.setup.kapcs.push(KapcSetup {
@@ -69,13 +79,24 @@ impl KernelDeclarations {
                     normal: of(normal),
                     rundown: of(rundown),
                     data: DatumId(0),
+                    environment: *environment,
                     thread: thread.as_ref().map(|thread| threads[thread]),
                 });
             }
             Object::Dpc { routine } => {
                 self.dpcs.insert(name.to_owned(), DpcId::from_index(self.setup.dpcs.len()));
                 let (routine, thread) = (routines[routine], threads[name]);
-                self.setup.dpcs.push(DpcSetup { name: name.to_owned(), routine, thread });
+                let name = name.to_owned();
+                self.setup.dpcs.push(DpcSetup { name, routine, thread, interrupt: None });
+            }
+            Object::Interrupt { routine } => {
+                self.dpcs.insert(name.to_owned(), DpcId::from_index(self.setup.dpcs.len()));
+                let lock = SpinLockId::from_index(self.setup.spin_locks.len());
+                self.spin_locks.insert(name.to_owned(), lock);
+                self.setup.spin_locks.push(name.to_owned());
+                let (routine, thread) = (routines[routine], threads[name]);
+                let (name, interrupt) = (name.to_owned(), Some(lock));
+                self.setup.dpcs.push(DpcSetup { name, routine, thread, interrupt });
             }
             Object::SpinLock => {
                 let id = SpinLockId::from_index(self.setup.spin_locks.len());
@@ -84,6 +105,22 @@ impl KernelDeclarations {
             }
             _ => {}
         }
+    }
+
+    fn declare_fast_mutex(
+        &mut self,
+        name: &str,
+        object: &Object,
+        objects: &HashMap<String, ObjectId>,
+    ) {
+        let guarded = match object {
+            Object::FastMutex => false,
+            Object::GuardedMutex => true,
+            _ => return,
+        };
+        let id = FastMutexId::from_index(self.setup.fast_mutexes.len());
+        self.fast_mutexes.insert(name.to_owned(), id);
+        self.setup.fast_mutexes.push(FastMutexSetup { object: objects[name], guarded });
     }
 
     fn declare_driver(
@@ -98,13 +135,20 @@ impl KernelDeclarations {
                 model: DeviceModel::Driver,
                 dispatch: Some(dispatch),
                 start_io,
+                cleanup,
+                dpc,
                 over,
                 ..
             } => {
+                if let Some(dpc) = dpc {
+                    self.device_dpcs.insert(name.to_owned(), dpc.clone());
+                }
                 let start_io = start_io.as_ref().map(|routine| routines[routine]);
                 let over = over.as_ref().and_then(|over| self.drivers.get(over).copied());
+                let cleanup = cleanup.as_ref().map(|routine| routines[routine]);
                 let (device, dispatch) = (devices[name], routines[dispatch]);
-                self.setup.drivers.push(DriverSetup { device, dispatch, start_io, over });
+                let driver = DriverSetup { device, dispatch, start_io, cleanup, over };
+                self.setup.drivers.push(driver);
             }
             Object::Irp => {
                 self.irp_vars
@@ -132,6 +176,10 @@ impl KernelDeclarations {
         self.drivers.get(name).copied()
     }
 
+    pub(super) fn device_dpc(&self, device: &str) -> Option<DpcId> {
+        self.device_dpcs.get(device).map(|dpc| self.dpcs[dpc])
+    }
+
     pub(super) fn is_used(&self) -> bool {
         self.is_used
     }
@@ -142,6 +190,10 @@ impl KernelDeclarations {
 
     pub(super) fn dpc(&self, name: &str) -> DpcId {
         self.dpcs[name]
+    }
+
+    pub(super) fn fast_mutex(&self, name: &str) -> FastMutexId {
+        self.fast_mutexes[name]
     }
 
     pub(super) fn spin_lock(&self, name: &str) -> SpinLockId {
@@ -189,9 +241,11 @@ pub(super) fn check_modes(scenario: &Scenario) -> Result<(), CompileError> {
     for (name, thread) in &scenario.threads {
         let kernel = thread.mode == ThreadMode::System;
         check_steps(name, &thread.steps, Runners { user: !kernel, kernel })?;
+        check_drivers(name, &thread.steps, scenario, true)?;
     }
     for (name, steps) in &scenario.routines {
         check_steps(name, steps, runners.get(name.as_str()).copied().unwrap_or_default())?;
+        check_drivers(name, steps, scenario, false)?;
     }
     check_creation(scenario)
 }
@@ -208,9 +262,11 @@ fn note_object<'a>(object: &'a Object, runners: &mut BTreeMap<&'a str, Runners>)
                 runner.kernel |= *mode == ProcessorMode::Kernel;
             }
         }
-        Object::Dpc { routine } => runners.entry(routine).or_default().kernel = true,
-        Object::Device { dispatch, start_io, .. } => {
-            for routine in [dispatch, start_io].into_iter().flatten() {
+        Object::Dpc { routine } | Object::Interrupt { routine } => {
+            runners.entry(routine).or_default().kernel = true;
+        }
+        Object::Device { dispatch, start_io, cleanup, .. } => {
+            for routine in [dispatch, start_io, cleanup].into_iter().flatten() {
                 runners.entry(routine).or_default().kernel = true;
             }
         }
@@ -283,6 +339,62 @@ fn check_steps(place: &str, steps: &[Step], runners: Runners) -> Result<(), Comp
     }
 }
 
+/// Whether a thread or a handle of a scenario is of a process.
+fn has_process(scenario: &Scenario, name: &str) -> bool {
+    let is_it = |process: &Option<String>| process.as_deref() == Some(name);
+    scenario.threads.values().any(|thread| is_it(&thread.process))
+        || scenario
+            .objects
+            .values()
+            .any(|object| matches!(object, Object::Handle { process, .. } if is_it(process)))
+}
+
+/// Requests are sent to the devices of drivers, processes are there, and routines return.
+fn check_drivers(
+    place: &str,
+    steps: &[Step],
+    scenario: &Scenario,
+    is_thread: bool,
+) -> Result<(), CompileError> {
+    let mut wrong = None;
+    for_each_call(steps, &mut |call| {
+        let place = || place.to_owned();
+        let device = match call {
+            Call::Return { .. } if is_thread => {
+                wrong.get_or_insert(CompileError::ReturnOutsideRoutine { thread: place() });
+                return;
+            }
+            Call::KeStackAttachProcess { process } if !has_process(scenario, process) => {
+                let process = process.clone();
+                wrong.get_or_insert(CompileError::NoProcess { place: place(), process });
+                return;
+            }
+            Call::IoCallDriver { device, .. }
+            | Call::IoBuildAsynchronousFsdRequest { device, .. }
+            | Call::IoBuildDeviceIoControlRequest { device, .. }
+            | Call::IoRequestDpc { device }
+            | Call::IoStartPacket { device, .. }
+            | Call::IoStartNextPacket { device } => device,
+            _ => return,
+        };
+        let is_driver =
+            |object: &Object| matches!(object, Object::Device { model: DeviceModel::Driver, .. });
+        let has_dpc = |object: &Object| matches!(object, Object::Device { dpc: Some(_), .. });
+        if matches!(call, Call::IoRequestDpc { .. })
+            && scenario.objects.get(device).is_some_and(is_driver)
+            && !scenario.objects.get(device).is_some_and(has_dpc)
+        {
+            let device = device.clone();
+            wrong.get_or_insert(CompileError::NoDpc { place: place(), device });
+        }
+        if !scenario.objects.get(device).is_some_and(is_driver) {
+            let (call, device) = (call.name(), device.clone());
+            wrong.get_or_insert(CompileError::NoDriver { call, place: place(), device });
+        }
+    });
+    wrong.map_or(Ok(()), Err)
+}
+
 /// Programs create threads of theirs, code in kernel mode those of the system.
 fn check_creation(scenario: &Scenario) -> Result<(), CompileError> {
     let mut wrong = None;
@@ -316,7 +428,8 @@ fn for_each_call<'a>(steps: &'a [Step], visit: &mut impl FnMut(&'a Call)) {
 
 /// A function of the driver kit.
 fn is_kernel_call(call: &Call) -> bool {
-    const OTHERS: [&str; 7] = [
+    const OTHERS: [&str; 8] = [
+        "SetIoStatus",
         "ReplaceNormalRoutine",
         "IrpCancel",
         "SaveIrp",
@@ -326,10 +439,13 @@ fn is_kernel_call(call: &Call) -> bool {
         "Return",
     ];
     let name = call.name();
-    ["Ke", "Ps", "Io"].iter().any(|prefix| name.starts_with(prefix)) || OTHERS.contains(&name)
+    ["Ke", "Ps", "Io", "ExAcquire", "ExTryTo", "ExRelease"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || OTHERS.contains(&name)
 }
 
 /// A step of the scenario that is no call of anybody's.
 fn is_anybodys(call: &Call) -> bool {
-    matches!(call, Call::CompleteRequest { .. })
+    matches!(call, Call::CompleteRequest { .. } | Call::RaiseInterrupt { .. })
 }

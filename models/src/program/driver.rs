@@ -4,14 +4,14 @@
 use super::Frame;
 use crate::event::{Event, IoResult, Observer};
 use crate::ids::{DatumId, RoutineId, ThreadId};
-use crate::io::BugCheck;
 use crate::io::dservice::{DriverService, IrpName};
 use crate::io::packet::{DriverFrame, DriverRoutine, IrpRef};
 use crate::ke::apc::{ApcSource, Kapc};
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::machine::{Machine, Model};
-use crate::rule::{cancel as can, device as dev, irp as rule};
+use crate::rule::{cancel as can, device as dev};
+use crate::service::ServiceReturn;
 use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
@@ -19,7 +19,7 @@ use alertable_traces::status::NtStatus;
 pub(super) enum DriverOutcome {
     /// Done, with this value.
     Returned(u32),
-    /// A routine runs first; what the call returns comes after it.
+    /// A routine runs first, and what the call returns comes after it; or it has returned.
     Enters,
     /// The routine that made the call returns.
     Leaves,
@@ -64,6 +64,8 @@ impl Machine {
             marked: false,
             completed: None,
             kept: false,
+            prepared: false,
+            skipped: false,
             returns: None,
             old_irql: self.kernel.irql(thread),
         };
@@ -116,21 +118,15 @@ impl Machine {
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
-        service: &DriverService,
+        (name, service): (&'static str, &DriverService),
     ) -> DriverOutcome {
+        if !self.kernel.check_irql(cx, thread, service.limit(), name) {
+            return DriverOutcome::Returned(0);
+        }
         let irp = service.irp().map(|name| self.resolve_irp(thread, name));
         let irp = match irp {
             Some(None) => {
-                if matches!(service, DriverService::Complete { .. }) {
-                    cx.rules([rule::IRP_30, dev::DEV_34]);
-                    let stop = BugCheck::MultipleIrpCompleteRequests;
-                    self.kernel.stop_system(cx, thread, stop);
-                } else {
-                    if matches!(service, DriverService::Cancel { .. }) {
-                        cx.rule(can::CAN_13);
-                    }
-                    Kernel::contract(cx, thread, "used a request packet that is freed");
-                }
+                self.use_of_nothing(cx, thread, service);
                 return DriverOutcome::Returned(0);
             }
             Some(Some(irp)) => Some(irp),
@@ -143,12 +139,20 @@ impl Machine {
         }
         match *service {
             DriverService::Allocate { .. } => self.allocate(cx, thread, *service),
-            DriverService::RemoveHead { queue, var, cancel_safe } => {
+            DriverService::RemoveHead { queue, var, cancel_safe, of_file } => {
                 cx.rule(can::CAN_11);
-                let found = self.kernel.pop_irp(queue, var, cancel_safe);
+                let cleanup = self.driver_frame(thread).map(|frame| frame.irp);
+                let is_wanted = |kernel: &Kernel, irp| {
+                    !of_file || cleanup.is_some_and(|cleanup| kernel.is_of_file(cx, irp, cleanup))
+                };
+                let found = self.kernel.pop_irp(queue, var, cancel_safe, is_wanted);
                 return DriverOutcome::Returned(u32::from(found));
             }
             DriverService::StartNextPacket { driver } => {
+                if self.kernel.irql(thread) < Irql::Dispatch {
+                    let how = "called IoStartNextPacket below DISPATCH_LEVEL";
+                    Kernel::contract(cx, thread, how);
+                }
                 let Some((irp, routine)) = self.kernel.start_next_packet(cx, thread, driver) else {
                     return DriverOutcome::Returned(0);
                 };
@@ -202,28 +206,6 @@ impl Machine {
         });
     }
 
-    /// IRP-26, IRP-27: a routine that has completed or passed on its packet leaves it alone.
-    fn check_ownership<O: Observer>(
-        &mut self,
-        cx: &mut Context<'_, O>,
-        thread: ThreadId,
-        irp: IrpRef,
-    ) {
-        let Some(frame) = self.driver_frame(thread).filter(|frame| frame.irp == irp) else {
-            return;
-        };
-        // What came back from below, stopped by a completion routine of its own, is its again.
-        let is_back = self.kernel.driver_irp(irp).is_some_and(|record| {
-            let at = usize::from(record.current);
-            at <= usize::from(record.stack_count) && record.locations[at - 1].device == frame.device
-        });
-        if frame.completed.is_some() {
-            Kernel::contract(cx, thread, "touched a request packet after completing it");
-        } else if frame.forwarded.is_some() && !is_back {
-            Kernel::contract(cx, thread, "touched a request packet after passing it on");
-        }
-    }
-
     /// The functions that are about one packet.
     fn packet_call<O: Observer>(
         &mut self,
@@ -234,22 +216,20 @@ impl Machine {
         service: &DriverService,
     ) -> DriverOutcome {
         match *service {
-            DriverService::Reuse { .. } => {
-                cx.rule(rule::IRP_10);
-                if matches!(irp, IrpRef::Service(_)) {
-                    Kernel::contract(cx, thread, "reused a request packet of a thread");
-                }
+            DriverService::Reuse { .. } => self.reuse(cx, thread, irp),
+            DriverService::MakeAssociated { var, stack_count, .. } => {
+                self.kernel.make_associated_irp(cx, thread, irp, var, stack_count);
+            }
+            DriverService::SetStatus { status, information, .. } => {
                 self.kernel.update_driver_irp(irp, |record| {
-                    record.current = record.stack_count + 1;
-                    record.cancel = false;
-                    record.pending_returned = false;
-                    record.locations = Default::default();
+                    (record.status, record.information) = (status, information);
                 });
             }
             DriverService::Free { .. } => self.kernel.free_own_irp(cx, thread, irp),
             DriverService::Call { driver, .. } => {
+                self.check_passing_on(cx, thread, irp);
                 let Some(routine) = self.kernel.call_driver(cx, thread, irp, driver) else {
-                    return DriverOutcome::Returned(0);
+                    return self.call_default_dispatch(model, cx, thread, irp);
                 };
                 let routine = (routine, DriverRoutine::Dispatch);
                 self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
@@ -267,14 +247,24 @@ impl Machine {
                 self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
                 return DriverOutcome::Enters;
             }
-            DriverService::CopyToNext { .. } => self.kernel.copy_to_next(cx, irp),
-            DriverService::SkipCurrent { .. } => self.kernel.skip_current(cx, irp),
+            DriverService::CopyToNext { .. } => {
+                self.update_frame_of(thread, irp, |frame| frame.prepared = true);
+                self.kernel.copy_to_next(cx, irp);
+            }
+            DriverService::SkipCurrent { .. } => {
+                self.update_frame_of(thread, irp, |frame| {
+                    (frame.prepared, frame.skipped) = (true, true);
+                });
+                self.kernel.skip_current(cx, irp);
+            }
             DriverService::SetCompletionRoutine { routine, cases, .. } => {
+                self.check_own_routine(cx, thread, irp);
                 self.kernel.set_completion_routine(cx, thread, irp, routine, cases);
             }
             DriverService::MarkPending { if_pending, .. } => {
                 let is_pending = self.kernel.driver_irp(irp).is_some_and(|r| r.pending_returned);
                 if !if_pending || is_pending {
+                    self.check_marking(cx, thread, irp);
                     self.kernel.mark_irp_pending(cx, thread, irp);
                     self.update_driver_frame(thread, |frame| frame.marked = true);
                 }
@@ -338,6 +328,28 @@ impl Machine {
         DriverOutcome::Returned(0)
     }
 
+    /// A driver without a routine for a cleanup: the I/O manager's own completes it.
+    fn call_default_dispatch<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        irp: IrpRef,
+    ) -> DriverOutcome {
+        if self.kernel.km().stop().is_some() {
+            return DriverOutcome::Returned(0);
+        }
+        let status = NtStatus::INVALID_DEVICE_REQUEST;
+        self.update_frame_of(thread, irp, |frame| frame.forwarded = Some(status));
+        match self.complete_packet(model, cx, thread, irp, (Some(status), 0)) {
+            DriverOutcome::Returned(_) => {
+                self.driver_call_returns(model, cx, thread, ServiceReturn::status(status));
+                DriverOutcome::Enters
+            }
+            other => other,
+        }
+    }
+
     /// A driver completes a packet: the walk up the stack begins.
     fn complete_packet<O: Observer>(
         &mut self,
@@ -370,6 +382,9 @@ impl Machine {
         irp: IrpRef,
     ) -> bool {
         let Some((routine, device)) = self.kernel.walk_step(cx, irp) else {
+            if let Some(master) = self.kernel.finish_part(cx, thread, irp) {
+                return self.walk(model, cx, thread, master);
+            }
             self.kernel.end_walk(cx, thread, irp);
             return false;
         };
@@ -414,6 +429,14 @@ impl Machine {
             return;
         }
         self.kernel.save_context(thread);
+        if let IrpRef::Cleanup(file) = irp {
+            let driver = self.kernel.driver_of_file(cx, file).expect("it has a cleanup routine");
+            if let Some(routine) = self.kernel.call_driver(cx, thread, irp, driver) {
+                let routine = (routine, DriverRoutine::ServiceCleanup);
+                self.enter_driver(model, cx, thread, routine, (irp, driver as u8 + 1));
+            }
+            return;
+        }
         if let Some(routine) = self.kernel.begin_cancel(cx, thread, irp) {
             let routine = (routine, DriverRoutine::ServiceCancel);
             return self.enter_driver(model, cx, thread, routine, (irp, 0));

@@ -2,15 +2,13 @@
 
 use crate::event::Observer;
 use crate::ids::ThreadId;
-use crate::io::BugCheck;
 use crate::io::dservice::DriverService;
-use crate::io::packet::{DriverFrame, DriverRoutine, Origin};
+use crate::io::packet::{DriverFrame, DriverRoutine, IrpRef, Origin};
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::machine::{Machine, Model};
-use crate::rule::{apc, cancel as can, device as dev, irp as rule};
+use crate::rule::{cancel as can, device as dev, irp as rule};
 use crate::service::{Service, ServiceOutcome, ServiceReturn};
-use alertable_traces::kernel::Irql;
 use alertable_traces::status::NtStatus;
 
 impl Machine {
@@ -37,6 +35,7 @@ impl Machine {
                 });
                 self.driver_call_returns(model, cx, thread, ServiceReturn::status(status));
             }
+            DriverRoutine::ServiceCleanup => self.leave_cleanup(cx, thread, &frame),
             DriverRoutine::StartIo => {
                 self.kernel.set_irql(cx, thread, frame.old_irql);
                 self.driver_call_returns(model, cx, thread, NtStatus::SUCCESS.into());
@@ -76,6 +75,25 @@ impl Machine {
         }
     }
 
+    /// The cleanup routine of a file's driver has returned: the call that closed it goes on.
+    fn leave_cleanup<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        frame: &DriverFrame,
+    ) {
+        let IrpRef::Cleanup(file) = frame.irp else {
+            unreachable!("a cleanup routine is given a cleanup: {frame:?}")
+        };
+        if self.kernel.is_in_cleanup(file) {
+            let how = "returned from a cleanup routine without completing its request packet";
+            Kernel::contract(cx, thread, how);
+            self.kernel.drop_driver_irp(frame.irp);
+        }
+        self.kernel.restore_context(cx, thread);
+        self.kernel.close_if_unreferenced(cx, file);
+    }
+
     /// The walk up a packet's stack is over, or stopped: what began it goes on.
     fn after_walk<O: Observer>(
         &mut self,
@@ -83,33 +101,37 @@ impl Machine {
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) {
-        let pc = self.program.pc(thread);
-        let in_driver_call = pc.is_some_and(|pc| {
-            matches!(model.program.instruction(pc), super::Instruction::Call(call)
-                if matches!(model.program.call(call).service, Service::Driver(_)))
-        });
+        let in_driver_call = self.driver_service_at(model, thread).is_some();
         if in_driver_call && self.is_in_kernel_mode(thread) {
-            let value = u32::from(self.is_cancelling(model, thread));
-            let result = ServiceReturn { status: NtStatus::SUCCESS, value };
+            let result = match self.driver_service_at(model, thread) {
+                Some(DriverService::Cancel { .. }) => {
+                    ServiceReturn { status: NtStatus::SUCCESS, value: 1 }
+                }
+                // Only the I/O manager's own routine completes in the call itself.
+                Some(DriverService::Call { .. }) => {
+                    ServiceReturn::status(NtStatus::INVALID_DEVICE_REQUEST)
+                }
+                _ => NtStatus::SUCCESS.into(),
+            };
             return self.driver_call_returns(model, cx, thread, result);
         }
         // A sweep.
         self.kernel.restore_context(cx, thread);
     }
 
-    fn is_cancelling(&self, model: &Model, thread: ThreadId) -> bool {
-        let pc = self.program.pc(thread);
-        pc.is_some_and(|pc| {
-            matches!(model.program.instruction(pc), super::Instruction::Call(call)
-            if matches!(
-                model.program.call(call).service,
-                Service::Driver(DriverService::Cancel { .. })
-            ))
-        })
+    /// The function of the I/O manager that the innermost routine of a thread calls.
+    fn driver_service_at(&self, model: &Model, thread: ThreadId) -> Option<DriverService> {
+        match model.program.instruction(self.program.pc(thread)?) {
+            super::Instruction::Call(call) => match model.program.call(call).service {
+                Service::Driver(service) => Some(service),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// A call of a driver returns after the routines that it ran.
-    fn driver_call_returns<O: Observer>(
+    pub(super) fn driver_call_returns<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
@@ -166,14 +188,8 @@ impl Machine {
         thread: ThreadId,
         status: NtStatus,
     ) {
-        let here = *self.kernel.km().thread(thread);
-        if here.irql != Irql::Passive {
-            let stop = BugCheck::IrqlGtZeroAtSystemService;
-            return self.kernel.stop_system(cx, thread, stop);
-        }
-        if here.kernel_apc_disable != 0 || here.special_apc_disable != 0 {
-            cx.rule(apc::APC_K_24);
-            return self.kernel.stop_system(cx, thread, BugCheck::ApcIndexMismatch);
+        if self.kernel.stops_at_return(cx, thread) {
+            return;
         }
         let call = self.current_call(model, thread);
         let Service::Io { request } = &call.service else {

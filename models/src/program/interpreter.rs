@@ -35,6 +35,9 @@ impl Machine {
         }
         match self.kernel.thread(thread).state {
             ThreadState::Starting => self.start(model, cx, thread),
+            ThreadState::User if self.is_between_routines(thread) => {
+                self.enter_normal_routine(model, cx, thread);
+            }
             ThreadState::User => self.next_instruction(model, cx, thread),
             // A wait that is looked at again without having been interrupted
             // (`apc-wakes-late`), or that was.
@@ -222,19 +225,22 @@ impl Machine {
             Service::Kernel(service) => {
                 let frame = self.program.frames(thread).last();
                 let stage = frame.and_then(|frame| frame.kapc).and_then(Kapc::stage);
+                let service = (call.source.name(), service);
                 self.kernel.kernel_call(cx, thread, service, stage)
             }
-            Service::Driver(service) => match self.driver_call(model, cx, thread, service) {
-                DriverOutcome::Enters => return,
-                DriverOutcome::Leaves => {
-                    let result = NtStatus::SUCCESS.into();
-                    cx.event(Event::Return { thread, call: id, result });
-                    return self.leave_routine(model, cx, thread);
+            Service::Driver(service) => {
+                match self.driver_call(model, cx, thread, (call.source.name(), service)) {
+                    DriverOutcome::Enters => return,
+                    DriverOutcome::Leaves => {
+                        let result = NtStatus::SUCCESS.into();
+                        cx.event(Event::Return { thread, call: id, result });
+                        return self.leave_routine(model, cx, thread);
+                    }
+                    DriverOutcome::Returned(value) => {
+                        ServiceOutcome::Returned(ServiceReturn { status: NtStatus::SUCCESS, value })
+                    }
                 }
-                DriverOutcome::Returned(value) => {
-                    ServiceOutcome::Returned(ServiceReturn { status: NtStatus::SUCCESS, value })
-                }
-            },
+            }
             service => self.kernel.system_call(cx, thread, service),
         };
         match outcome {
@@ -337,6 +343,9 @@ impl Machine {
             return self.complete(model, cx, thread, result);
         }
         let here = *self.kernel.thread(thread);
+        if self.kernel.has_kernel_mode() && self.kernel.stops_at_return(cx, thread) {
+            return;
+        }
         if self.kernel.is_to_exit(thread) {
             self.kernel.begin_exit(cx, thread, here.exit_code);
         } else if here.suspend_count > 0 && !self.kernel.has_kernel_mode() {

@@ -72,7 +72,7 @@ impl Machine {
         thread: ThreadId,
     ) {
         let state = self.kernel.restore_context(cx, thread);
-        if state != ThreadState::User {
+        if state != ThreadState::User || self.kernel.thread(thread).stopped {
             return;
         }
         match self.program.frames(thread).last() {
@@ -175,6 +175,9 @@ impl Machine {
             cx.rule(apc::APC_K_11);
             return self.kernel.stop_system(cx, thread, BugCheck::IrqlUnexpectedValue);
         }
+        if self.stops_in_another_process(cx, thread) {
+            return;
+        }
         cx.rule(apc::APC_K_08);
         let Some((routine, context)) = self.kernel.km_thread_mut(thread).normal.take() else {
             self.kernel.set_irql(cx, thread, Irql::Passive);
@@ -198,13 +201,45 @@ impl Machine {
         self.enter_normal_routine(model, cx, thread);
     }
 
-    /// A normal routine begins, once no special APC comes before it.
-    fn enter_normal_routine<O: Observer>(
+    /// Whether a thread is between the kernel routine of an APC and its normal routine.
+    pub(crate) fn is_between_routines(&self, thread: ThreadId) -> bool {
+        self.kernel.has_kernel_mode()
+            && self.program.frames(thread).last().is_some_and(Frame::is_to_be_entered)
+    }
+
+    /// APC-K-11: the delivery of a kernel APC ends in the process in which it began.
+    fn stops_in_another_process<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+    ) -> bool {
+        let depth = self.kernel.km().thread(thread).attach_depth;
+        let began = self.kernel.km().contexts.last(thread.index());
+        let is_elsewhere = began.is_some_and(|context| context.attach_depth != depth);
+        if is_elsewhere {
+            cx.rule(apc::APC_K_11);
+            self.kernel.stop_system(cx, thread, BugCheck::InvalidProcessAttachAttempt);
+        }
+        is_elsewhere
+    }
+
+    /// A normal routine begins, once no kernel APC comes before it.
+    ///
+    /// THR-26: that of a user APC does not if its thread is to end: it would run in user mode.
+    pub(super) fn enter_normal_routine<O: Observer>(
         &mut self,
         model: &Model,
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) {
+        let of_user = self.program.frames(thread).last().and_then(|frame| frame.kapc);
+        let of_user = of_user.and_then(Kapc::stage) == Some(KapcStage::UserNext);
+        if of_user && self.kernel.is_to_exit(thread) {
+            cx.rules([thr::THR_26, thr::THR_27]);
+            let code = self.kernel.thread(thread).exit_code;
+            self.kernel.begin_exit(cx, thread, code);
+            return self.exit(model, cx, thread, ExitPhase::CancelIrps);
+        }
         let entered = |frame: &mut Frame| {
             let kapc = frame.kapc.as_mut()?;
             match &mut kapc.source {
@@ -313,6 +348,9 @@ impl Machine {
                     cx.rule(apc::APC_K_11);
                     return self.kernel.stop_system(cx, thread, BugCheck::IrqlUnexpectedValue);
                 }
+                if self.stops_in_another_process(cx, thread) {
+                    return;
+                }
                 self.kernel.km_thread_mut(thread).kernel_apc_in_progress = false;
                 self.kernel.set_irql(cx, thread, Irql::Passive);
                 self.next_kernel_apc(model, cx, thread);
@@ -354,15 +392,19 @@ impl Machine {
         let setup = &model.program.kernel_mode;
         let dpc = setup.dpc_of(thread).expect("its record says so");
         self.kernel.unlink_dpc(dpc);
+        self.kernel.begin_interrupt(cx, dpc, thread);
         let routine: RoutineId = setup.dpcs[dpc.index()].routine;
         let apc = Kapc { source: ApcSource::Dpc(dpc), routine, context: DatumId(0) };
         self.push_routine(model, cx, thread, apc, None, false);
     }
 
     fn leave_dpc<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
-        if self.kernel.irql(thread) != Irql::Dispatch {
-            return self.kernel.stop_system(cx, thread, BugCheck::IrqlNotGreaterOrEqual);
+        let setup = cx.kernel_mode;
+        let dpc = setup.dpc_of(thread).expect("its record says so");
+        if self.kernel.irql(thread) != setup.dpcs[dpc.index()].irql() {
+            return self.kernel.stop_system(cx, thread, BugCheck::IrqlUnexpectedValue);
         }
+        self.kernel.end_interrupt(cx, dpc);
         if self.kernel.holds_spin_lock(thread) {
             let how = "returned from a DPC with a spin lock held";
             cx.event(Event::ContractBroken { thread, how });

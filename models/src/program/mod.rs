@@ -4,9 +4,11 @@
 //! [`crate::machine`], which takes one step at a time and hands system calls to the kernel.
 
 mod compile;
+mod compile_error;
 mod compile_io;
 mod compile_kernel;
 mod driver;
+mod driver_check;
 mod driver_return;
 mod history;
 mod interpreter;
@@ -16,7 +18,8 @@ mod state;
 mod traced;
 mod users;
 
-pub use compile::{CompileError, compile};
+pub use compile::compile;
+pub use compile_error::CompileError;
 pub use history::History;
 pub use state::{Frame, ProgramState};
 pub use traced::Place;

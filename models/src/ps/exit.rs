@@ -137,6 +137,9 @@ impl Kernel {
         }
         self.thread_mut(thread).state = ThreadState::Terminated;
         cx.event(Event::Thread { thread, change: ThreadChange::Terminated });
+        if self.has_kernel_mode() {
+            self.check_leaks_at_end(cx, thread);
+        }
         let object = thread.object();
         *self.object_mut(object) = DispatcherObject::Thread { signaled: true };
         cx.event(Event::Object { object, change: ObjectChange::Signaled });

@@ -100,6 +100,8 @@ impl Kernel {
         if here.irql > Irql::Passive {
             let max = Irql::Passive;
             self.check_irql(cx, thread, max, "PsTerminateSystemThread");
+        } else if here.attach_depth != 0 {
+            self.stop_system(cx, thread, BugCheck::InvalidProcessAttachAttempt);
         } else if self.owns_kernel_mutex(cx, thread) {
             cx.rule(wait::WAIT_69);
             self.stop_system(cx, thread, BugCheck::ThreadTerminateHeldMutex);

@@ -76,7 +76,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_08 "APC-S-08" Kernel SourceDerived missing "A thread of a scenario attaches to no other process: its APCs have one environment." {
+    APC_S_08 "APC-S-08" Kernel SourceDerived {
         statement: "Four environments choose the APC state an APC goes to: Original (the state of \
             the thread's own process), Attached (the state of the process it is attached to), \
             Current (whichever is in force when the APC is *initialised*), Insert (whichever is \
@@ -86,7 +86,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_09 "APC-S-09" Kernel SourceDerived missing "A thread of a scenario attaches to no other process: its APCs have one environment." {
+    APC_S_09 "APC-S-09" Kernel SourceDerived {
         statement: "An APC inserted into the state that is not in force is only linked in: no \
             pending flag, no interrupt, no wake-up. On detach, a non-empty kernel list of the \
             restored state sets KernelApcPending and requests the APC interrupt; user APCs wait \
@@ -96,7 +96,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_S_10 "APC-S-10" Kernel SourceDerived missing "A thread of a scenario attaches to no other process: its APCs have one environment." {
+    APC_S_10 "APC-S-10" Kernel SourceDerived {
         statement: "Detaching with anything still queued in the attached state, or with a normal \
             kernel APC in progress, is fatal (0x06); pending deliverable kernel APCs are \
             delivered first.",
@@ -490,7 +490,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    APC_K_23 "APC-K-23" Kernel Documented missing "Fast mutexes, guarded mutexes and resources are no objects of the format." {
+    APC_K_23 "APC-K-23" Kernel Documented {
         statement: "A fast mutex holder runs at APC_LEVEL; a guarded mutex holder is in a guarded \
             region; the \"unsafe\" variants and executive resources require the caller to have \
             disabled APCs beforehand.",

@@ -128,7 +128,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    CAN_14 "CAN-14" Driver Documented missing "Associated requests cannot be built in a scenario." {
+    CAN_14 "CAN-14" Driver Documented {
         statement: "Cancelling a master IRP does not reach its associated IRPs automatically; \
             the master's cancel routine must cancel them.",
         observe: "thread exit with a master IRP pending",

@@ -487,7 +487,7 @@ rules! {
         note: "",
         divergence: "",
     }
-    IOCP_51 "IOCP-51" Driver Documented missing "The queue functions of the driver kit are no calls of the format." {
+    IOCP_51 "IOCP-51" Driver Documented missing "A port is such a queue; what it adds for drivers, entries of their own in KeInsertQueue and KeRemoveQueue, cannot be said in a scenario." {
         statement: "Kernel queue counterparts: insert returns the previous number of queued \
             entries; insert-at-head exists only in the kernel; remove returns an entry pointer \
             or one of STATUS_TIMEOUT, STATUS_USER_APC (user-mode wait only), STATUS_ABANDONED, \

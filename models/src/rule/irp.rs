@@ -322,7 +322,7 @@ rules! {
         note: "",
         divergence: "W-nt marks one synchronous row of this case as not matched by Wine.",
     }
-    IRP_32 "IRP-32" Driver Documented missing "Associated requests cannot be built in a scenario." {
+    IRP_32 "IRP-32" Driver Documented {
         statement: "An associated IRP (created for a master IRP) is on no thread list; when its \
             walk ends it is freed, the master's outstanding count is decremented, and the \
             completion that brings the count to zero completes the master in the same call. The \

@@ -52,6 +52,15 @@ fn building(call: &Call, names: &mut impl Names) -> Option<(D, Convention)> {
             };
             (service, Convention::Void)
         }
+        Call::IoMakeAssociatedIrp { irp, to, stack } => {
+            let var = names.irp_var(to);
+            let irp = name(names, irp);
+            (D::MakeAssociated { irp, var, stack_count: *stack }, Convention::Void)
+        }
+        Call::SetIoStatus { irp, status, bytes } => {
+            let (irp, status) = (name(names, irp), status_of(status));
+            (D::SetStatus { irp, status, information: *bytes }, Convention::Void)
+        }
         Call::IoReuseIrp { irp } => (D::Reuse { irp: name(names, irp) }, Convention::Void),
         Call::IoFreeIrp { irp } => (D::Free { irp: name(names, irp) }, Convention::Void),
         _ => return None,
@@ -132,9 +141,9 @@ fn keeping(call: &Call, names: &mut impl Names) -> Option<(D, Convention)> {
         let queue = names.irp_queue(queue);
         (D::Insert { irp: name(names, irp), queue, cancel_safe }, Convention::Void)
     };
-    let remove = |names: &mut dyn Names, queue: &str, to: &str, cancel_safe| {
+    let remove = |names: &mut dyn Names, queue: &str, to: &str, cancel_safe, of_file| {
         let (queue, var) = (names.irp_queue(queue), names.irp_var(to));
-        (D::RemoveHead { queue, var, cancel_safe }, Convention::Truth)
+        (D::RemoveHead { queue, var, cancel_safe, of_file }, Convention::Truth)
     };
     Some(match call {
         Call::SaveIrp { to, irp } => {
@@ -143,8 +152,8 @@ fn keeping(call: &Call, names: &mut impl Names) -> Option<(D, Convention)> {
         }
         Call::InsertTailList { queue, irp } => insert(names, queue, irp, false),
         Call::IoCsqInsertIrp { queue, irp } => insert(names, queue, irp, true),
-        Call::RemoveHeadList { queue, to } => remove(names, queue, to, false),
-        Call::IoCsqRemoveNextIrp { queue, to } => remove(names, queue, to, true),
+        Call::RemoveHeadList { queue, to } => remove(names, queue, to, false, false),
+        Call::IoCsqRemoveNextIrp { queue, to, of_file } => remove(names, queue, to, true, *of_file),
         Call::RemoveEntryList { queue, irp } => {
             let queue = names.irp_queue(queue);
             (D::RemoveEntry { irp: name(names, irp), queue }, Convention::Truth)

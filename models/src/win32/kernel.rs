@@ -2,6 +2,7 @@
 
 use super::Convention;
 use super::lower::{Names, milliseconds, status_of};
+use crate::ke::fastmutex::Acquisition;
 use crate::ke::kservice::KernelService as K;
 use alertable_traces::call::Call;
 
@@ -9,6 +10,7 @@ use alertable_traces::call::Call;
 pub(super) fn kernel_service(call: &Call, names: &mut impl Names) -> Option<(K, Convention)> {
     apc_service(call, names)
         .or_else(|| level_service(call, names))
+        .or_else(|| mutex_service(call, names))
         .or_else(|| wait_service(call, names))
         .or_else(|| object_service(call, names))
 }
@@ -34,6 +36,10 @@ fn apc_service(call: &Call, names: &mut impl Names) -> Option<(K, Convention)> {
             let normal = routine.map(|routine| (routine, names.datum(*data)));
             (K::ReplaceNormalRoutine { normal }, Convention::Void)
         }
+        Call::KeStackAttachProcess { process } => {
+            (K::AttachProcess { process: names.process(process) }, Convention::Void)
+        }
+        Call::KeUnstackDetachProcess => (K::DetachProcess, Convention::Void),
         Call::KeEnterCriticalRegion => (K::EnterCriticalRegion, Convention::Void),
         Call::KeLeaveCriticalRegion => (K::LeaveCriticalRegion, Convention::Void),
         Call::KeEnterGuardedRegion => (K::EnterGuardedRegion, Convention::Void),
@@ -65,11 +71,52 @@ fn level_service(call: &Call, names: &mut impl Names) -> Option<(K, Convention)>
         Call::KeReleaseSpinLock { lock } => {
             (K::ReleaseSpinLock { lock: names.spin_lock(lock) }, Convention::Void)
         }
+        Call::KeAcquireInterruptSpinLock { interrupt } => {
+            (K::AcquireSpinLock { lock: names.spin_lock(interrupt) }, Convention::Void)
+        }
+        Call::KeReleaseInterruptSpinLock { interrupt } => {
+            (K::ReleaseSpinLock { lock: names.spin_lock(interrupt) }, Convention::Void)
+        }
+        Call::RaiseInterrupt { interrupt } => {
+            (K::RaiseInterrupt { interrupt: names.dpc(interrupt) }, Convention::Void)
+        }
+        Call::IoRequestDpc { device } => {
+            (K::InsertQueueDpc { dpc: names.device_dpc(device)? }, Convention::Truth)
+        }
         Call::KeInsertQueueDpc { dpc } => {
             (K::InsertQueueDpc { dpc: names.dpc(dpc) }, Convention::Truth)
         }
         Call::KeRemoveQueueDpc { dpc } => {
             (K::RemoveQueueDpc { dpc: names.dpc(dpc) }, Convention::Truth)
+        }
+        _ => return None,
+    })
+}
+
+fn mutex_service(call: &Call, names: &impl Names) -> Option<(K, Convention)> {
+    let acquire = |mutex: &str, how| {
+        let convention =
+            if how == Acquisition::Tries { Convention::Truth } else { Convention::Void };
+        (K::AcquireFastMutex { mutex: names.fast_mutex(mutex), how }, convention)
+    };
+    let release = |mutex: &str, is_unsafe| {
+        (K::ReleaseFastMutex { mutex: names.fast_mutex(mutex), is_unsafe }, Convention::Void)
+    };
+    Some(match call {
+        Call::ExAcquireFastMutex { mutex } | Call::KeAcquireGuardedMutex { mutex } => {
+            acquire(mutex, Acquisition::Waits)
+        }
+        Call::ExTryToAcquireFastMutex { mutex } | Call::KeTryToAcquireGuardedMutex { mutex } => {
+            acquire(mutex, Acquisition::Tries)
+        }
+        Call::ExAcquireFastMutexUnsafe { mutex } | Call::KeAcquireGuardedMutexUnsafe { mutex } => {
+            acquire(mutex, Acquisition::Unsafe)
+        }
+        Call::ExReleaseFastMutex { mutex } | Call::KeReleaseGuardedMutex { mutex } => {
+            release(mutex, false)
+        }
+        Call::ExReleaseFastMutexUnsafe { mutex } | Call::KeReleaseGuardedMutexUnsafe { mutex } => {
+            release(mutex, true)
         }
         _ => return None,
     })

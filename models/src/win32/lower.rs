@@ -4,8 +4,8 @@ use super::Convention;
 use super::driver::driver_service;
 use super::kernel::kernel_service;
 use crate::ids::{
-    BlockId, DatumId, DpcId, HandleId, IrpQueueId, IrpVarId, KapcId, RequestId, RoutineId,
-    SpinLockId, ThreadId,
+    BlockId, DatumId, DpcId, FastMutexId, HandleId, IrpQueueId, IrpVarId, KapcId, RequestId,
+    RoutineId, SpinLockId, ThreadId,
 };
 use crate::io::overlapped::ResultWait;
 use crate::io::port::{Packet, PacketValue};
@@ -43,6 +43,8 @@ pub(crate) trait Names {
     fn kapc(&self, name: &str) -> KapcId;
     /// A DPC object.
     fn dpc(&self, name: &str) -> DpcId;
+    /// The DPC of a driver's device.
+    fn device_dpc(&self, name: &str) -> Option<DpcId>;
     /// A place for the address of a request packet.
     fn irp_var(&self, name: &str) -> IrpVarId;
     /// A queue of request packets.
@@ -51,6 +53,10 @@ pub(crate) trait Names {
     fn driver(&self, name: &str) -> Option<usize>;
     /// A spin lock.
     fn spin_lock(&self, name: &str) -> SpinLockId;
+    /// A process other than the first one.
+    fn process(&mut self, name: &str) -> u8;
+    /// A fast or guarded mutex.
+    fn fast_mutex(&self, name: &str) -> FastMutexId;
     /// Enters a request.
     fn request(&mut self, request: Request) -> RequestId;
 }

@@ -131,7 +131,8 @@ impl Convention {
             Convention::Level => CallResult::of(name(match value {
                 0 => Irql::Passive.name(),
                 1 => Irql::Apc.name(),
-                _ => Irql::Dispatch.name(),
+                2 => Irql::Dispatch.name(),
+                _ => Irql::Device.name(),
             })),
             Convention::HasCompleted | Convention::Truth => {
                 CallResult::of(name(if value == 0 { "FALSE" } else { "TRUE" }))

@@ -30,7 +30,10 @@ pub(super) fn identifiers(scenario: &Scenario, uses: &Uses) -> Identifiers {
             | Object::PoolIo { .. }
             | Object::Kapc { .. }
             | Object::Dpc { .. }
+            | Object::Interrupt { .. }
             | Object::SpinLock
+            | Object::FastMutex
+            | Object::GuardedMutex
             | Object::Irp
             | Object::IrpQueue => continue,
         };

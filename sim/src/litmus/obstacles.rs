@@ -70,7 +70,10 @@ fn object_obstacle(scenario: &Scenario, name: &str, object: &Object) -> Option<S
         }
         Object::Kapc { .. }
         | Object::Dpc { .. }
+        | Object::Interrupt { .. }
         | Object::SpinLock
+        | Object::FastMutex
+        | Object::GuardedMutex
         | Object::Irp
         | Object::IrpQueue
         | Object::Mutex { kernel: true, .. } => {

@@ -20,6 +20,7 @@ const RESULTS: &[&str] = &[
     "PASSIVE_LEVEL",
     "APC_LEVEL",
     "DISPATCH_LEVEL",
+    "DIRQL",
 ];
 
 /// `WAIT_OBJECT_0`: the wait was satisfied; the index of the object is added.
