@@ -257,7 +257,7 @@ impl<'a> Builder<'a> {
                 let next = pc as Pc + 1;
                 let touch = match code[pc] {
                     Instruction::Call(call) => calls[call.index()] | at(next),
-                    Instruction::LoopBegin { .. } => at(next),
+                    Instruction::LoopBegin { .. } | Instruction::MarkPending(_) => at(next),
                     Instruction::LoopEnd { body, .. } => at(body) | at(next),
                     Instruction::BreakUnless { condition, target, .. } => {
                         let label = self.program.conditions[usize::from(condition)].label;
