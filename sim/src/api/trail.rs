@@ -225,11 +225,11 @@ impl<'a> Trail<'a> {
         }
     }
 
-    fn remember_dead(&mut self, print: u64, conflict: SlotSet) {
+    fn remember_dead(&mut self, digest: u64, conflict: SlotSet) {
         if self.dead.len() >= DEAD_COUNT_MAX {
             self.dead.clear();
         }
-        self.dead.insert((self.count, print), conflict);
+        self.dead.insert((self.count, digest), conflict);
     }
 
     fn note_furthest(&mut self, step: &Step, config: &Config) {
