@@ -185,7 +185,9 @@ impl<R: BufRead> Ahead<R> {
     /// What comes out in the event of this number came in by no call.
     fn forget(&mut self, item: u64, number: u64) {
         if let Some(taken) = self.taken.get_mut(&item) {
-            taken.pop_front_if(|first| *first <= number);
+            if taken.front().is_some_and(|first| *first <= number) {
+                taken.pop_front();
+            }
             if taken.is_empty() {
                 self.taken.remove(&item);
             }

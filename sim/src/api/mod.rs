@@ -101,8 +101,7 @@ pub fn check<R: BufRead>(
     if follow(model, reader, |step| trail.event(step))? {
         return Ok(Verdict::Explained { event_count: trail.count() });
     }
-    let (furthest, mut stepper) = trail.into_furthest();
-    let mut end = furthest.expect("a trail ends where nothing was found");
+    let (mut end, mut stepper) = trail.into_end();
     // What was left out may have been needed: everything is tried, from the beginning. Then once
     // more without looking ahead, which shows how far the trace is explained by itself.
     let mut is_certain = false;

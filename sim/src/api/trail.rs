@@ -102,8 +102,9 @@ impl<'a> Trail<'a> {
     }
 
     /// Where the most events were explained and no more could be.
-    pub(super) fn into_furthest(self) -> (Option<End>, Stepper<'a>) {
-        (self.furthest, self.stepper)
+    pub(super) fn into_end(self) -> (End, Stepper<'a>) {
+        let end = self.furthest.expect("a trail ends where nothing was found");
+        (end, self.stepper)
     }
 
     /// Explains one more event, and those before it anew if need be. False if no way to do so was
@@ -224,11 +225,11 @@ impl<'a> Trail<'a> {
         }
     }
 
-    fn remember_dead(&mut self, print: u64, conflict: SlotSet) {
+    fn remember_dead(&mut self, digest: u64, conflict: SlotSet) {
         if self.dead.len() >= DEAD_COUNT_MAX {
             self.dead.clear();
         }
-        self.dead.insert((self.count, print), conflict);
+        self.dead.insert((self.count, digest), conflict);
     }
 
     fn note_furthest(&mut self, step: &Step, config: &Config) {
