@@ -14,6 +14,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 const SCENARIOS: &str = "traces/corpus/scenarios";
 const COMPILER: &str = "x86_64-w64-mingw32-gcc";
@@ -59,13 +60,37 @@ fn all_here(tools: &[&str]) -> bool {
     missing.is_empty()
 }
 
-/// The corpus as programs, in this folder; the scenarios that became one, and the others.
-fn emitted(folder: &Path) -> (Vec<Value>, Vec<Value>) {
-    let ran = alertable(["litmus", SCENARIOS, "--emit", text(folder), "--json"]).ends_with(0);
-    documents(&ran).into_iter().partition(|document| document["verdict"] == "written")
+/// The corpus as programs, a folder of its scenarios after the other, so that no run takes long.
+struct Emitted {
+    folder: Folder,
+    written: Vec<Value>,
+    refused: Vec<Value>,
 }
 
-fn programs(folder: &Path) -> Vec<PathBuf> {
+impl Emitted {
+    fn corpus() -> Self {
+        let folder = Folder::new("litmus-programs");
+        let mut documents = Vec::new();
+        for subject in entries(&program::root().join(SCENARIOS)) {
+            let target = folder.path(text(Path::new(subject.file_name().unwrap())));
+            let emit = ["litmus", text(&subject), "--emit", text(&target), "--json"];
+            documents.extend(self::documents(&alertable(emit).ends_with(0)));
+        }
+        let is_written = |document: &Value| document["verdict"] == "written";
+        let (written, refused) = documents.into_iter().partition(is_written);
+        Emitted { folder, written, refused }
+    }
+
+    fn programs(&self) -> Vec<PathBuf> {
+        entries(&self.folder.path("")).iter().flat_map(|folder| entries(folder)).collect()
+    }
+}
+
+/// Every test that needs it uses the same.
+static EMITTED: LazyLock<Emitted> = LazyLock::new(Emitted::corpus);
+
+/// What is in a folder, sorted.
+fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -74,10 +99,9 @@ fn programs(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_scenario_becomes_a_program_or_is_refused_with_a_reason() {
-    let folder = Folder::new("every_scenario_becomes_a_program");
-    let (written, refused) = emitted(&folder.path(""));
+    let Emitted { written, refused, .. } = &*EMITTED;
     assert!(written.len() > 400 && !refused.is_empty(), "{} {}", written.len(), refused.len());
-    let files = programs(&folder.path(""));
+    let files = EMITTED.programs();
     assert_eq!(files.len(), written.len(), "two scenarios share a program");
     for file in files {
         let source = fs::read_to_string(&file).unwrap();
@@ -110,13 +134,12 @@ fn programs_compile_without_a_warning() {
         return;
     }
     let folder = Folder::new("programs_compile_without_a_warning");
-    emitted(&folder.path(""));
-    let files = programs(&folder.path(""));
+    let files = EMITTED.programs();
     let sample: Vec<_> = files.iter().step_by(SAMPLE).collect();
     assert!(sample.len() > 5);
     for file in sample {
         let mut compile = Command::new(COMPILER);
-        compile.args(["-O1", "-Wall", "-Werror", "-c", "-o"]).arg(file.with_extension("o"));
+        compile.args(["-O1", "-Wall", "-Werror", "-c", "-o"]).arg(folder.path("program.o"));
         let output = compile.arg(file).stdin(Stdio::null()).output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {complaint}", file.display());
@@ -147,7 +170,7 @@ fn what_wine_shows_is_judged_and_its_traces_are_explained() {
             assert!(is_good, "{document:#}");
         }
     }
-    let traces: Vec<_> = programs(&folder.path(""))
+    let traces: Vec<_> = entries(&folder.path(""))
         .into_iter()
         .filter(|file| file.extension().is_some_and(|end| end == "jsonl"))
         .collect();
