@@ -552,3 +552,70 @@ fn names_and_titles_of_any_kind_are_told_in_one_line() {
     assert!(!ran.stderr.contains('\u{1b}') && !ran.stderr.contains('\u{0}'), "{ran}");
     assert_refused(ran, &["unknown call"]);
 }
+
+#[test]
+fn more_objects_of_kernel_mode_than_have_numbers_are_refused() {
+    let system = json!({ "mode": "system", "steps": [] });
+    let with = |count: usize, object: &Value| {
+        let objects: serde_json::Map<String, Value> =
+            (0..count).map(|at| (format!("o{at}"), object.clone())).collect();
+        let text = json!({
+            "alertable": 1,
+            "kind": "scenario",
+            "title": "Many",
+            "objects": objects,
+            "routines": { "R": [] },
+            "threads": { "s": system },
+        });
+        text.to_string()
+    };
+    let kapc = json!({ "type": "kapc", "thread": "s" });
+    let dpc = json!({ "type": "dpc", "routine": "R" });
+    assert_text_refused("too_many_kapcs", with(251, &kapc), &["more than 250 objects of a kind"]);
+    assert_text_refused("too_many_dpcs", with(250, &dpc), &["more than 250", "DPCs"]);
+    let folder = Folder::new("many_dpcs");
+    let path = folder.file("scenario.json", with(249, &dpc));
+    alertable(["run", path.to_str().unwrap()]).ends_with(0);
+}
+
+#[test]
+fn calls_that_code_cannot_make_where_it_is_are_refused_with_the_place() {
+    let system = |steps: Value| json!({ "mode": "system", "steps": steps });
+    let with = |objects: Value, thread: Value| {
+        let text = json!({
+            "alertable": 1,
+            "kind": "scenario",
+            "title": "Misplaced",
+            "objects": objects,
+            "routines": { "R": [] },
+            "threads": { "worker": thread },
+        });
+        text.to_string()
+    };
+    let none = || json!({});
+    let device = json!({ "d": { "type": "device", "model": "hold" }, "i": { "type": "irp" } });
+    let driver = json!({ "d": { "type": "device", "model": "driver", "dispatch": "R" } });
+    let cases = [
+        (none(), system(json!([{ "call": "Return" }])), "`worker` is a thread: only a routine"),
+        (none(), json!([{ "call": "KeGetCurrentIrql" }]), "`worker` runs in user mode"),
+        (none(), system(json!([{ "call": "Sleep", "ms": 0 }])), "`worker` runs in kernel mode"),
+        (
+            device,
+            system(json!([{ "call": "IoCallDriver", "irp": "i", "device": "d" }])),
+            "`d`, which is the device of no driver",
+        ),
+        (
+            driver,
+            system(json!([{ "call": "IoRequestDpc", "device": "d" }])),
+            "`d`, which has no \"dpc\"",
+        ),
+        (
+            none(),
+            system(json!([{ "call": "KeStackAttachProcess", "process": "nowhere" }])),
+            "`nowhere`, which no thread or handle names",
+        ),
+    ];
+    for (at, (objects, thread, part)) in cases.into_iter().enumerate() {
+        assert_text_refused(&format!("misplaced_{at}"), with(objects, thread), &[part]);
+    }
+}

@@ -254,7 +254,9 @@ impl Machine {
 
     /// Whether a thread's routines are nested as deep as its stack allows.
     pub fn has_full_stack(&self) -> bool {
-        self.kernel.thread_ids().any(|thread| self.program.is_stack_full(thread))
+        self.kernel.thread_ids().any(|thread| {
+            self.program.is_stack_full(thread) || self.kernel.is_attached_too_deep(thread)
+        })
     }
 }
 
@@ -430,6 +432,9 @@ impl Model {
         out: &mut Vec<Transition>,
     ) -> bool {
         let kernel = &machine.kernel;
+        if kernel.is_attached_too_deep(thread) {
+            return false;
+        }
         let processors = self.settings.processors;
         let can_run = kernel.has_processor(thread, processors);
         if record.role == ThreadRole::Dpc && record.state == ThreadState::Waiting {

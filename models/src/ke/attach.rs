@@ -15,6 +15,9 @@ use crate::parts::{Entry, Key};
 use crate::rule::apc as rule;
 use alertable_traces::kernel::Environment;
 
+/// How often a thread can attach without detaching.
+const ATTACHMENT_COUNT_MAX: usize = 100;
+
 /// What a thread comes back to when it detaches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attachment {
@@ -50,6 +53,12 @@ impl Kernel {
     /// Whether a thread is attached to another process than its own.
     pub(crate) fn is_attached(&self, thread: ThreadId) -> bool {
         self.kernel_mode().is_some_and(|km| km.thread(thread).attach_depth != 0)
+    }
+
+    /// Whether a thread has attached as often as is simulated.
+    pub(crate) fn is_attached_too_deep(&self, thread: ThreadId) -> bool {
+        let km = self.kernel_mode();
+        km.is_some_and(|km| km.attachments.len(thread.index()) >= ATTACHMENT_COUNT_MAX)
     }
 
     /// A thread goes into another process (KeStackAttachProcess): an APC state of its own is in

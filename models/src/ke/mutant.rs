@@ -50,7 +50,7 @@ impl Kernel {
         if cx.kernel_mode.kernel_mutexes.contains(&mutant) {
             // Its owner is in a critical region from the first acquisition to the last release.
             cx.rule(apc::APC_K_22);
-            self.km_thread_mut(thread).kernel_apc_disable -= 1;
+            self.change_kernel_apc_disable(thread, -1);
         }
         let record = self.mutant_mut(mutant);
         let abandoned = std::mem::take(&mut record.abandoned);

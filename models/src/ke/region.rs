@@ -8,6 +8,12 @@ use crate::rule::apc as rule;
 use alertable_traces::kernel::Irql;
 
 impl Kernel {
+    /// The system's counters of regions have 16 bits, and wrap.
+    pub(crate) fn change_kernel_apc_disable(&mut self, thread: ThreadId, by: i16) {
+        let here = self.km_thread_mut(thread);
+        here.kernel_apc_disable = here.kernel_apc_disable.wrapping_add(by);
+    }
+
     /// Begins a critical region (KeEnterCriticalRegion; APC-K-12).
     pub(crate) fn enter_critical_region<O: Observer>(
         &mut self,
@@ -15,7 +21,7 @@ impl Kernel {
         thread: ThreadId,
     ) {
         cx.rules([rule::APC_K_12, rule::APC_S_07]);
-        self.km_thread_mut(thread).kernel_apc_disable -= 1;
+        self.change_kernel_apc_disable(thread, -1);
     }
 
     /// Ends a critical region (KeLeaveCriticalRegion).
@@ -27,8 +33,8 @@ impl Kernel {
         cx: &mut Context<'_, O>,
         thread: ThreadId,
     ) {
-        let here = self.km_thread_mut(thread);
-        here.kernel_apc_disable += 1;
+        self.change_kernel_apc_disable(thread, 1);
+        let here = self.km().thread(thread);
         let (left, guarded) = (here.kernel_apc_disable == 0, here.special_apc_disable != 0);
         if left && !self.km().kernel_apcs(thread).is_empty() {
             cx.rule(if guarded { rule::APC_K_17 } else { rule::APC_K_15 });
@@ -42,7 +48,8 @@ impl Kernel {
         thread: ThreadId,
     ) {
         cx.rules([rule::APC_K_13, rule::APC_S_07]);
-        self.km_thread_mut(thread).special_apc_disable -= 1;
+        let here = self.km_thread_mut(thread);
+        here.special_apc_disable = here.special_apc_disable.wrapping_sub(1);
     }
 
     /// Ends a guarded region (KeLeaveGuardedRegion).
@@ -54,7 +61,7 @@ impl Kernel {
         thread: ThreadId,
     ) {
         let here = self.km_thread_mut(thread);
-        here.special_apc_disable += 1;
+        here.special_apc_disable = here.special_apc_disable.wrapping_add(1);
         if here.special_apc_disable == 0 && !self.km().kernel_apcs(thread).is_empty() {
             cx.rule(rule::APC_K_16);
         }

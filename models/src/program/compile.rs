@@ -411,11 +411,8 @@ fn finish_kernel_mode(program: &mut Program, declared: KernelDeclarations) {
     let mut km = KernelMode::new(&program.kernel_mode, thread_count, program.timers.len());
     for thread in program.thread_ids() {
         program.threads[thread.index()].watch.kernel_apcs = true;
-        let owned = program.kernel.owned_mutants(thread).iter();
-        let regions = owned.filter(|mutex| program.kernel_mode.kernel_mutexes.contains(mutex));
-        let here = km.threads.get_mut(thread.index());
-        here.kernel_apc_disable -= i16::try_from(regions.count()).unwrap_or(i16::MAX);
         // The APC that suspends it has been delivered.
+        let here = km.threads.get_mut(thread.index());
         here.kernel_apc_in_progress = program.kernel.thread(thread).stopped;
     }
     program.kernel.km = Some(Box::new(km));

@@ -1,5 +1,6 @@
 //! Why a scenario cannot be simulated.
 
+use super::compile_kernel::OBJECT_COUNT_MAX;
 use std::fmt;
 
 /// Why a scenario that is well formed cannot be simulated.
@@ -50,6 +51,8 @@ pub enum CompileError {
         /// The process.
         process: String,
     },
+    /// More objects of a kind, or more threads, DPCs and the like, than can be told apart.
+    TooMany,
     /// A thread is created by a call for threads of the other mode.
     WrongThread {
         /// The call's name.
@@ -86,6 +89,13 @@ impl fmt::Display for CompileError {
             }
             Self::NoProcess { place, process } => {
                 write!(f, "`{place}` attaches to `{process}`, which no thread or handle names")
+            }
+            Self::TooMany => {
+                write!(
+                    f,
+                    "more than {OBJECT_COUNT_MAX} objects of a kind for code in kernel mode, or \
+                     threads, DPCs and the like"
+                )
             }
             Self::WrongThread { call, thread } => {
                 write!(f, "`{thread}` is no thread that {call} creates")

@@ -14,6 +14,9 @@ use alertable_traces::scenario::{DeviceModel, Object, Scenario, Step, ThreadMode
 use alertable_traces::trace::ProcessorMode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// The most objects of a kind that code in kernel mode has, each of which has a number in a byte.
+pub(super) const OBJECT_COUNT_MAX: usize = 250;
+
 /// What a scenario declares for code in kernel mode, and the numbers of its names.
 #[derive(Default)]
 pub(super) struct KernelDeclarations {
@@ -220,6 +223,36 @@ pub(super) fn dpc_record() -> Kthread {
     }
 }
 
+/// Checks that each object has a number; an interrupt needs one as a DPC and one as a spin lock.
+fn check_counts(scenario: &Scenario) -> Result<(), CompileError> {
+    // Whatever runs has a record like a thread's.
+    let mut counts = [0_usize; 8];
+    counts[7] = scenario.threads.len();
+    for object in scenario.objects.values() {
+        let kinds: &[usize] = match object {
+            Object::Kapc { .. } => &[0],
+            Object::Dpc { .. } => &[1, 7],
+            Object::Interrupt { .. } => &[1, 2, 7],
+            Object::PoolWait { .. } => &[7],
+            Object::Pool { workers } => {
+                counts[7] += *workers as usize;
+                &[]
+            }
+            Object::SpinLock => &[2],
+            Object::FastMutex | Object::GuardedMutex => &[3],
+            Object::Irp => &[4],
+            Object::IrpQueue => &[5],
+            Object::Device { model: DeviceModel::Driver, .. } => &[6],
+            _ => &[],
+        };
+        kinds.iter().for_each(|kind| counts[*kind] += 1);
+    }
+    if counts.iter().any(|count| *count > OBJECT_COUNT_MAX) {
+        return Err(CompileError::TooMany);
+    }
+    Ok(())
+}
+
 /// Who runs a thread's or routine's steps.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Runners {
@@ -230,6 +263,7 @@ struct Runners {
 /// Checks that code calls what is there in its mode: programs the system's interfaces, code in
 /// kernel mode the functions of the driver kit.
 pub(super) fn check_modes(scenario: &Scenario) -> Result<(), CompileError> {
+    check_counts(scenario)?;
     let mut runners: BTreeMap<&str, Runners> = BTreeMap::new();
     for object in scenario.objects.values() {
         note_object(object, &mut runners);
