@@ -193,7 +193,7 @@ properties! {
     normal_apcs_stay_out: watch::<kernel::NormalApcsStayOut>, about &[Kernel],
         catches [CriticalRegionIgnored, NormalApcsNest];
     kernel_apcs_wait_where_masked: watch::<kernel::NoneWhereMasked>, about &[Kernel],
-        catches [GuardedRegionIgnored, ApcLevelIgnored];
+        catches [GuardedRegionIgnored, ApcLevelIgnored, FastMutexKeepsApcs];
     kernel_apcs_wait_for_their_process: watch::<kernel::NoneInAnotherProcess>, about &[Kernel],
         catches [EveryApcStateInForce];
     special_kernel_apcs_do_not_wait: watch::<kernel::SpecialsDoNotWait>, about &[Kernel],

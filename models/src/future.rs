@@ -23,7 +23,8 @@ use std::ops::BitOr;
 const THREAD_COUNT_MAX: usize = 63;
 
 /// The deviations under which threads touch what is not theirs.
-const UNKNOWN: [Deviation; 2] = [Deviation::MutexOwnerUnchecked, Deviation::MutexNotTaken];
+const UNKNOWN: [Deviation; 3] =
+    [Deviation::MutexOwnerUnchecked, Deviation::MutexNotTaken, Deviation::TimerApcToFirstThread];
 
 /// What steps may look at and change, as sets of slots.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -56,6 +56,8 @@ enum Block {
     Guarded(Vec<Block>),
     Raised(Vec<Block>),
     Attached(Vec<Block>),
+    /// With the fast mutex.
+    Owned(Vec<Block>),
 }
 
 /// One thing that a program does.
@@ -90,7 +92,8 @@ fn block() -> BoxedStrategy<Block> {
             2 => vec(inner.clone(), 1..=2).prop_map(Block::Critical),
             1 => vec(inner.clone(), 1..=2).prop_map(Block::Guarded),
             1 => vec(inner.clone(), 1..=2).prop_map(Block::Raised),
-            1 => vec(inner, 1..=2).prop_map(Block::Attached),
+            1 => vec(inner.clone(), 1..=2).prop_map(Block::Attached),
+            1 => vec(inner, 1..=2).prop_map(Block::Owned),
         ]
     })
     .boxed()
@@ -132,6 +135,7 @@ impl Builder {
         for event in EVENTS {
             objects.insert(event.to_owned(), json!({ "type": "event", "reset": event }));
         }
+        objects.insert("fast".to_owned(), json!({ "type": "fast-mutex" }));
         let mut declared = Map::new();
         for (at, name) in KAPCS.iter().enumerate() {
             let mut kapc = json!({
@@ -205,15 +209,17 @@ impl Builder {
                 inner,
                 json!({ "call": "KeUnstackDetachProcess" }),
             ),
+            Block::Owned(inner) => (
+                json!({ "call": "ExAcquireFastMutex", "mutex": "fast" }),
+                inner,
+                json!({ "call": "ExReleaseFastMutex", "mutex": "fast" }),
+            ),
         };
-        let raises = matches!(block, Block::Raised(_));
+        let raises = matches!(block, Block::Raised(_) | Block::Owned(_));
         steps.push(begin);
         for block in inner {
             // Inside a raised level the end of another block must not lower it.
             match block {
-                Block::Raised(inner) if raises => {
-                    inner.iter().for_each(|block| self.leaf(block, steps));
-                }
                 _ if raises => self.leaf(block, steps),
                 _ => self.block(block, steps),
             }
@@ -228,7 +234,8 @@ impl Builder {
             Block::Critical(inner)
             | Block::Guarded(inner)
             | Block::Raised(inner)
-            | Block::Attached(inner) => {
+            | Block::Attached(inner)
+            | Block::Owned(inner) => {
                 inner.iter().for_each(|block| self.leaf(block, steps));
             }
         }

@@ -18,6 +18,8 @@ struct Entry {
     critical: u32,
     guarded: u32,
     raised: bool,
+    /// It has the fast mutex.
+    owns: bool,
     /// How often it has attached to another process, or to that in which it is.
     attached: u32,
     /// The kernel routines that it is in.
@@ -90,6 +92,7 @@ impl Ledger {
             Call::KeUnstackDetachProcess => self.of(thread).attached -= 1,
             Call::KeRaiseIrql { .. } => self.of(thread).raised = true,
             Call::KeLowerIrql { irql } => self.of(thread).raised = *irql != Irql::Passive,
+            Call::ExReleaseFastMutex { .. } => self.of(thread).owns = false,
             Call::KeInsertQueueApc { apc, .. } => {
                 let kapc = kapc_named(model, apc);
                 let target = target(model, kapc);
@@ -121,6 +124,9 @@ impl Ledger {
             let kapc = kapc_named(model, apc);
             self.of(target(model, kapc)).queued.retain(|queued| *queued != kapc);
         }
+        if matches!(call, Call::ExAcquireFastMutex { .. }) {
+            self.of(thread).owns = true;
+        }
     }
 
     fn note_routine(&mut self, thread: ThreadId, kapc: Kapc, change: i32) {
@@ -141,7 +147,8 @@ impl Ledger {
     /// Whether something holds every kernel APC back. All are for the thread's own process.
     fn holds_all(&self, thread: ThreadId) -> bool {
         let entry = &self.entries[thread.index()];
-        entry.attached > 0 || entry.guarded > 0 || entry.raised || entry.kernel_routines > 0
+        let is_masked = entry.guarded > 0 || entry.raised || entry.owns;
+        is_masked || entry.attached > 0 || entry.kernel_routines > 0
     }
 
     /// Whether something holds normal kernel APCs back.
