@@ -37,6 +37,11 @@ pub struct Touch {
     pub woken: u64,
 }
 
+impl Touch {
+    /// Whatever there is.
+    const EVERYTHING: Self = Touch { looked_at: u64::MAX, changed: u64::MAX, woken: 0 };
+}
+
 impl BitOr for Touch {
     type Output = Self;
 
@@ -93,8 +98,10 @@ impl Futures {
                 })
             }
             Source::Timer(timer) => {
-                let at = model.program.timers.iter().position(|other| *other == timer);
-                self.timers[at.expect("it is a timer of the program")]
+                let mut timers = model.program.timers.iter().zip(&self.timers);
+                timers
+                    .find(|(other, _)| **other == timer)
+                    .map_or(Touch::EVERYTHING, |(_, touch)| *touch)
             }
             Source::Time => self.time,
         }
@@ -325,11 +332,7 @@ impl<'a> Builder<'a> {
         };
         let passes = !self.program.timers.is_empty()
             || self.program.calls.iter().any(|call| is_timed(&call.service));
-        if passes {
-            Touch { looked_at: u64::MAX, changed: u64::MAX, woken: 0 }
-        } else {
-            Touch::default()
-        }
+        if passes { Touch::EVERYTHING } else { Touch::default() }
     }
 
     /// What a call does beside looking at and changing its own thread.

@@ -153,7 +153,9 @@ pub fn explore_model(
         outcomes.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
     let mut keys = vec![Vec::new(); distinct.len()];
     for (key, outcome) in &outcomes {
-        keys[distinct.binary_search(outcome).expect("all are in it")].push(*key);
+        if let Ok(at) = distinct.binary_search(outcome) {
+            keys[at].push(*key);
+        }
     }
     let deadlocks = deadlocks
         .into_iter()

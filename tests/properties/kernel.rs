@@ -18,7 +18,7 @@ struct Entry {
     critical: u32,
     guarded: u32,
     raised: bool,
-    /// It has the fast mutex.
+    /// It has the fast mutex, or waits for it.
     owns: bool,
     /// How often it has attached to another process, or to that in which it is.
     attached: u32,
@@ -92,6 +92,7 @@ impl Ledger {
             Call::KeUnstackDetachProcess => self.of(thread).attached -= 1,
             Call::KeRaiseIrql { .. } => self.of(thread).raised = true,
             Call::KeLowerIrql { irql } => self.of(thread).raised = *irql != Irql::Passive,
+            Call::ExAcquireFastMutex { .. } => self.of(thread).owns = true,
             Call::ExReleaseFastMutex { .. } => self.of(thread).owns = false,
             Call::KeInsertQueueApc { apc, .. } => {
                 let kapc = kapc_named(model, apc);
@@ -123,9 +124,6 @@ impl Ledger {
             // Its thread takes none any more.
             let kapc = kapc_named(model, apc);
             self.of(target(model, kapc)).queued.retain(|queued| *queued != kapc);
-        }
-        if matches!(call, Call::ExAcquireFastMutex { .. }) {
-            self.of(thread).owns = true;
         }
     }
 
@@ -280,7 +278,7 @@ watcher! {
     LevelsAreRight, |ledger, step, event| match *event {
         Event::Return { thread, call, result } => {
             let entry = &ledger.entries[thread.index()];
-            let wanted = if entry.raised || entry.kernel_routines > 0 {
+            let wanted = if entry.raised || entry.owns || entry.kernel_routines > 0 {
                 Irql::Apc
             } else {
                 Irql::Passive

@@ -7,9 +7,9 @@
 //! Nothing that waits for a time happens before the time has passed since the call that set it
 //! began; anything may be late.
 //!
-//! A trace is first followed with the least that explains it ([`trail`]), which is fast and finds
+//! A trace is first followed with the least that explains it (`trail`), which is fast and finds
 //! an explanation of nearly every trace that has one; what is kept of the trace does not grow. If
-//! that fails, everything that could have happened is followed at once ([`sweep`]), from the
+//! that fails, everything that could have happened is followed at once (`sweep`), from the
 //! beginning: only where that ends is a trace not explained.
 
 mod ahead;

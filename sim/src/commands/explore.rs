@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// Show a shortest schedule to an outcome that matches: LABEL=RESULT, or a pattern as in a
     /// scenario's expectations
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
-    witness: Option<Pattern>,
+    witness: Option<Box<Pattern>>,
     /// Write the graph of states, for Graphviz (one scenario of at most 10,000 states)
     #[arg(long, value_name = "FILE.dot")]
     graph: Option<PathBuf>,
@@ -79,8 +79,8 @@ impl Witness {
     }
 }
 
-fn pattern(text: &str) -> Result<Pattern, String> {
-    alertable_traces::read_pattern(text).map_err(|error| error.to_string())
+fn pattern(text: &str) -> Result<Box<Pattern>, String> {
+    alertable_traces::read_pattern(text).map(Box::new).map_err(|error| error.to_string())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
