@@ -23,7 +23,8 @@ use std::ops::BitOr;
 const THREAD_COUNT_MAX: usize = 63;
 
 /// The deviations under which threads touch what is not theirs.
-const UNKNOWN: [Deviation; 2] = [Deviation::MutexOwnerUnchecked, Deviation::MutexNotTaken];
+const UNKNOWN: [Deviation; 3] =
+    [Deviation::MutexOwnerUnchecked, Deviation::MutexNotTaken, Deviation::TimerApcToFirstThread];
 
 /// What steps may look at and change, as sets of slots.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -257,7 +258,9 @@ impl<'a> Builder<'a> {
                 let next = pc as Pc + 1;
                 let touch = match code[pc] {
                     Instruction::Call(call) => calls[call.index()] | at(next),
-                    Instruction::LoopBegin { .. } | Instruction::MarkPending(_) => at(next),
+                    Instruction::LoopBegin { .. }
+                    | Instruction::MarkPending(_)
+                    | Instruction::ClearEvent(_) => at(next),
                     Instruction::LoopEnd { body, .. } => at(body) | at(next),
                     Instruction::BreakUnless { condition, target, .. } => {
                         let label = self.program.conditions[usize::from(condition)].label;
