@@ -95,8 +95,9 @@ impl Users {
         let uses = |call: &ProgramCall| match &call.service {
             Service::WaitForObjects { objects, .. } => objects.iter().any(is_event),
             Service::SignalAndWait { signal, object, .. } => is_event(signal) || is_event(object),
-            Service::SetEvent { event } | Service::ResetEvent { event } => is_event(event),
-            Service::PulseEvent { event } => is_event(event),
+            Service::SetEvent { event }
+            | Service::ResetEvent { event }
+            | Service::PulseEvent { event } => is_event(event),
             Service::OverlappedResult { object, wait, .. } => wait.is_some() && is_event(object),
             Service::Io { request } => io.request(*request).event.as_ref().is_some_and(is_event),
             _ => false,
