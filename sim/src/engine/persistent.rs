@@ -218,7 +218,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
             if !look_ahead {
                 break;
             }
-            if tied.count_ones() == 1
+            if tied.is_power_of_two()
                 && self.goes_its_own_way(tied.trailing_zeros() as usize, set, &mut own)
             {
                 return set;
