@@ -85,6 +85,9 @@ impl Futures {
     }
 
     /// What the transitions of a source can look at and change, from a state on.
+    ///
+    /// # Panics
+    /// For a timer that the program does not have.
     pub fn of(&self, model: &Model, machine: &Machine, source: Source) -> Touch {
         match source {
             Source::System | Source::Block(_) => Touch::default(),
@@ -265,7 +268,9 @@ impl<'a> Builder<'a> {
                 let next = pc as Pc + 1;
                 let touch = match code[pc] {
                     Instruction::Call(call) => calls[call.index()] | at(next),
-                    Instruction::LoopBegin { .. } | Instruction::MarkPending(_) => at(next),
+                    Instruction::LoopBegin { .. }
+                    | Instruction::MarkPending(_)
+                    | Instruction::ClearEvent(_) => at(next),
                     Instruction::LoopEnd { body, .. } => at(body) | at(next),
                     Instruction::BreakUnless { condition, target, .. } => {
                         let label = self.program.conditions[usize::from(condition)].label;

@@ -592,7 +592,7 @@ impl Model {
         }
         let pc = machine.program.pc(thread).expect("a thread in user mode has a frame");
         match self.program.instruction(pc) {
-            Instruction::MarkPending(_) => true,
+            Instruction::MarkPending(_) | Instruction::ClearEvent(_) => true,
             Instruction::Call(call) => match self.program.call(call).service {
                 Service::DelayExecution { .. } | Service::WaitForObjects { .. } => {
                     !record.has_kernel_apc() && !machine.kernel.has_kernel_mode()

@@ -111,6 +111,9 @@ pub enum Reduction {
 /// Explores every schedule of a model within limits and compares with expectations.
 ///
 /// `hits` collects the rules that took effect, if it is wanted; then every schedule is followed.
+///
+/// # Panics
+/// When the search breaks a promise of its own.
 pub fn explore_model(
     model: &Model,
     expectations: Option<&Expectations>,

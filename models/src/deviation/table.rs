@@ -83,6 +83,8 @@ deviations! {
         "SuspendThread returns when the target has stopped."
     TerminateEndsAtOnce "terminate-ends-at-once" System [THR_14, THR_26]
         "TerminateThread returns when the target has ended."
+    TerminationKeepsSuspendCount "termination-keeps-suspend-count" System [THR_25]
+        "Termination leaves the suspend count of its thread alone."
     NoFileLock "no-file-lock" System [IO_03, IO_04, IO_05]
         "Calls on one synchronous file are not serialised, and closing it does not wait."
     WarningReturnedWithPort "warning-returned-with-port" System [IO_15]
@@ -255,6 +257,7 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::SignalAndWaitAtomic)
     .with(Deviation::ExitAtOnce)
     .with(Deviation::TerminateEndsAtOnce)
+    .with(Deviation::TerminationKeepsSuspendCount)
     .with(Deviation::NoFileLock)
     .with(Deviation::WarningReturnedWithPort)
     .with(Deviation::AlertedRequestReturnsApc)

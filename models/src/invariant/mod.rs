@@ -191,7 +191,9 @@ impl Step<'_> {
 
     fn call_at(&self, pc: crate::program::Pc) -> Option<CallId> {
         match self.model.program.instruction(pc) {
-            Instruction::MarkPending(call) | Instruction::Call(call) => Some(call),
+            Instruction::MarkPending(call)
+            | Instruction::ClearEvent(call)
+            | Instruction::Call(call) => Some(call),
             _ => None,
         }
     }

@@ -58,7 +58,9 @@ fn suspended_takes_no_step(step: &Step<'_>) -> Result<(), Broken> {
         // Where suspension waits in the list of kernel APCs, so does what it holds back.
         let is_due = step.before.kernel.has_kernel_mode();
         let in_flight = (before.state == ThreadState::User || is_due) && !before.stopped;
-        if before.suspend_count > 0 && before.is_alive() && !in_flight {
+        // Termination forces it out of its suspension, whatever its count says.
+        let is_held = before.suspend_count > 0 && before.is_alive() && !before.terminated;
+        if is_held && !in_flight {
             let name = step.thread_name(thread);
             return Err(Broken(format!("`{name}` went on although it is suspended")));
         }

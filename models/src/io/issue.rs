@@ -28,6 +28,19 @@ impl Kernel {
         }
     }
 
+    /// IO-09: the checks that come first, and the event is cleared. Issuing makes the checks
+    /// again, with the same result: see `Users::can_see_clear`.
+    pub(crate) fn clear_event<O: Observer>(&mut self, cx: &mut Context<'_, O>, request: &Request) {
+        if !request.marked_apart {
+            self.mark_overlapped(cx, request);
+        }
+        if self.check_request(cx, request).is_ok()
+            && let Some(event) = request.event
+        {
+            self.reset_event(cx, cx.handles[event.index()]);
+        }
+    }
+
     /// A thread issues a request.
     pub(crate) fn issue<O: Observer>(
         &mut self,
@@ -36,7 +49,7 @@ impl Kernel {
         id: RequestId,
     ) -> ServiceOutcome {
         let request = cx.io.request(id);
-        if !request.marked_apart {
+        if !request.marked_apart && !request.cleared_apart {
             self.mark_overlapped(cx, request);
         }
         let file = match self.check_request(cx, request) {
@@ -109,7 +122,9 @@ impl Kernel {
                 cx.rule(rule::IO_11);
             })?;
             cx.rule(rule::IO_10);
-            self.reset_event(cx, event);
+            if !request.cleared_apart {
+                self.reset_event(cx, event);
+            }
         }
         Ok(file)
     }

@@ -197,6 +197,8 @@ pub struct Request {
     /// Its OVERLAPPED is marked in a step before its own: somebody could look in between, or keep
     /// the request from being made.
     pub marked_apart: bool,
+    /// Its event is cleared in a step before its own: somebody could tell.
+    pub cleared_apart: bool,
 }
 
 /// Everything about a program's I/O that does not change.

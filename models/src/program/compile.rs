@@ -296,10 +296,14 @@ impl Compiler {
         let label = label.filter(|_| !is_return).map(|label| self.label(label));
         let id = CallId::from_index(self.program.calls.len());
         let source = call.clone();
-        if let Service::Io { request } = service
-            && self.io.setup.request(request).interface == Interface::Overlapped
-        {
-            self.program.code.push(Instruction::MarkPending(id));
+        if let Service::Io { request } = service {
+            let request = self.io.setup.request(request);
+            if request.interface == Interface::Overlapped {
+                self.program.code.push(Instruction::MarkPending(id));
+            }
+            if request.event.is_some() {
+                self.program.code.push(Instruction::ClearEvent(id));
+            }
         }
         self.program.calls.push(ProgramCall { service, convention, label, source });
         self.program.code.push(Instruction::Call(id));

@@ -298,6 +298,9 @@ impl IoDeclarations {
         for at in 0..self.setup.requests.len() {
             let id = RequestId::from_index(at);
             self.setup.requests[at].marked_apart = users.can_see_mark(program, &self.setup, id);
+            // Pools and code in kernel mode use events in other ways than by calls.
+            self.setup.requests[at].cleared_apart =
+                !has_kernel_mode && !has_callbacks && users.can_see_clear(program, &self.setup, id);
         }
         program.io = self.setup;
         if used {

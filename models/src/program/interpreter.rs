@@ -177,16 +177,27 @@ impl Machine {
     ) {
         let pc = self.program.pc(thread).expect("a thread in user mode has a frame");
         let is_marked = |call| model.program.request_of(call).is_some_and(|r| r.marked_apart);
+        let is_cleared = |call| model.program.request_of(call).is_some_and(|r| r.cleared_apart);
         match model.program.instruction(pc) {
             Instruction::MarkPending(call) => {
                 cx.event(Event::Call { thread, call });
                 let request = model.program.request_of(call).expect("only requests are marked");
                 self.kernel.mark_overlapped(cx, request);
                 self.program.set_pc(thread, pc + 1);
+                self.settle(model, thread);
+            }
+            Instruction::ClearEvent(call) => {
+                if !is_marked(call) {
+                    cx.event(Event::Call { thread, call });
+                }
+                let request = model.program.request_of(call).expect("only requests have one");
+                self.kernel.clear_event(cx, request);
+                self.program.set_pc(thread, pc + 1);
             }
             Instruction::Call(call) => {
-                // The program has called already where the mark was a step of its own.
-                if model.program.call(call).convention != Convention::Work && !is_marked(call) {
+                // The program has called already where the call has more steps than one.
+                let has_begun = is_marked(call) || is_cleared(call);
+                if model.program.call(call).convention != Convention::Work && !has_begun {
                     cx.event(Event::Call { thread, call });
                 }
                 self.make_call(model, cx, thread, call);
@@ -624,6 +635,12 @@ impl Machine {
                 Instruction::Call(_) | Instruction::End => return,
                 Instruction::MarkPending(call) => {
                     if model.program.request_of(call).is_some_and(|r| r.marked_apart) {
+                        return;
+                    }
+                    pc + 1
+                }
+                Instruction::ClearEvent(call) => {
+                    if model.program.request_of(call).is_some_and(|r| r.cleared_apart) {
                         return;
                     }
                     pc + 1

@@ -70,7 +70,9 @@ impl Model {
             Instruction::Call(call) if self.program.call(call).convention == Convention::Work => {
                 Place::Work
             }
-            Instruction::MarkPending(call) | Instruction::Call(call) => Place::Call(call),
+            Instruction::MarkPending(call)
+            | Instruction::ClearEvent(call)
+            | Instruction::Call(call) => Place::Call(call),
             _ if machine.program.frames(thread).len() > 1 => Place::RoutineEnd,
             _ => Place::ThreadEnd,
         }

@@ -1,7 +1,7 @@
 //! Which threads make a call, and what of a call can be told apart by others.
 
 use super::{Instruction, Pc, Program, ProgramCall};
-use crate::ids::{RequestId, ThreadId};
+use crate::ids::{HandleId, RequestId, ThreadId};
 use crate::io::setup::{Interface, IoSetup, Request};
 use crate::service::Service;
 use std::collections::BTreeSet;
@@ -73,15 +73,60 @@ impl Users {
             Service::Io { request: other } => io.request(*other).block == Some(block),
             _ => false,
         };
-        let users = |wanted: &dyn Fn(&ProgramCall) -> bool| -> BTreeSet<ThreadId> {
-            let calls = program.calls.iter().zip(&self.of_calls);
-            calls.filter(|(call, _)| wanted(call)).flat_map(|(_, users)| users).copied().collect()
-        };
-        let issuers = users(&makes);
-        let can_be_stopped = issuers.iter().any(|thread| {
-            let watch = program.threads[thread.index()].watch;
-            watch.interruptible || watch.alertable
-        });
-        can_be_stopped || users(&looks).union(&issuers).count() > 1
+        let issuers = self.of(program, makes);
+        can_be_stopped(program, &issuers) || self.of(program, looks).union(&issuers).count() > 1
     }
+
+    /// Whether it can be told that a request's event is cleared before the request is made:
+    /// another thread uses the event.
+    ///
+    /// Not where the first of the two steps could do other than the second: where the request can
+    /// be refused for a port, or a handle be closed in between. And not where the thread can be
+    /// stopped, since in the middle of a system call it does not stop as between two.
+    pub(super) fn can_see_clear(&self, program: &Program, io: &IoSetup, id: RequestId) -> bool {
+        let Request { event: Some(event), routine: None, file, .. } = *io.request(id) else {
+            return false;
+        };
+        let object = |handle: HandleId| program.handles[handle.index()];
+        let (event, file) = (object(event), object(file));
+        let is_event = |handle: &HandleId| object(*handle) == event;
+        let makes =
+            |call: &ProgramCall| matches!(call.service, Service::Io { request } if request == id);
+        let uses = |call: &ProgramCall| match &call.service {
+            Service::WaitForObjects { objects, .. } => objects.iter().any(is_event),
+            Service::SignalAndWait { signal, object, .. } => is_event(signal) || is_event(object),
+            Service::SetEvent { event }
+            | Service::ResetEvent { event }
+            | Service::PulseEvent { event } => is_event(event),
+            Service::OverlappedResult { object, wait, .. } => wait.is_some() && is_event(object),
+            Service::Io { request } => io.request(*request).event.as_ref().is_some_and(is_event),
+            _ => false,
+        };
+        let closes = |call: &ProgramCall| {
+            matches!(call.service, Service::Close { handle }
+                if [event, file].contains(&object(handle)))
+        };
+        let issuers = self.of(program, makes);
+        !can_be_stopped(program, &issuers)
+            && !program.calls.iter().any(closes)
+            && self.of(program, uses).union(&issuers).count() > 1
+    }
+
+    /// The threads that can make the calls that are wanted.
+    fn of(
+        &self,
+        program: &Program,
+        is_wanted: impl Fn(&ProgramCall) -> bool,
+    ) -> BTreeSet<ThreadId> {
+        let calls = program.calls.iter().zip(&self.of_calls);
+        calls.filter(|(call, _)| is_wanted(call)).flat_map(|(_, users)| users).copied().collect()
+    }
+}
+
+/// Whether others can suspend, end or alert one of these threads.
+fn can_be_stopped(program: &Program, threads: &BTreeSet<ThreadId>) -> bool {
+    threads.iter().any(|thread| {
+        let watch = program.threads[thread.index()].watch;
+        watch.interruptible || watch.alertable
+    })
 }

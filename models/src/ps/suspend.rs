@@ -138,7 +138,10 @@ impl Kernel {
 
     /// Forces a thread out of suspension because it is to end (THR-25).
     pub(crate) fn force_resume<O: Observer>(&mut self, cx: &mut Context<'_, O>, thread: ThreadId) {
-        self.thread_mut(thread).suspend_count = 0;
+        // Where suspension is a kernel APC, the count decides whether that stops the thread.
+        if self.has_kernel_mode() || !cx.deviates(Deviation::TerminationKeepsSuspendCount) {
+            self.thread_mut(thread).suspend_count = 0;
+        }
         self.let_go(cx, thread);
     }
 }

@@ -241,6 +241,7 @@ fn request_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conv
                 Interface::Waiting
             },
             marked_apart: false,
+            cleared_apart: false,
         };
         let convention = if overlapped.is_some() {
             Convention::Transfer
@@ -262,6 +263,7 @@ fn request_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conv
             context: RequestContext::Block(block),
             interface: Interface::Overlapped,
             marked_apart: false,
+            cleared_apart: false,
         };
         (Service::Io { request: names.request(request) }, Convention::TransferEx)
     };
@@ -330,6 +332,7 @@ fn native(
         },
         interface: Interface::Native,
         marked_apart: false,
+        cleared_apart: false,
     };
     (Service::Io { request: names.request(request) }, Convention::Status)
 }
