@@ -85,9 +85,6 @@ impl Futures {
     }
 
     /// What the transitions of a source can look at and change, from a state on.
-    ///
-    /// # Panics
-    /// For a timer that the program does not have.
     pub fn of(&self, model: &Model, machine: &Machine, source: Source) -> Touch {
         match source {
             Source::System | Source::Block(_) => Touch::default(),
