@@ -11,6 +11,7 @@ use alertable_models::machine::{Machine, Model, Settings, Time, Transition};
 use alertable_models::outcome::apc_entry;
 use alertable_models::parts::Parts;
 use alertable_models::program::{Program, compile};
+use alertable_traces::call::Call;
 use alertable_traces::outcome::{ApcEntry, CallResult};
 use alertable_traces::trace::api::{ApiEventKind, ApiReader};
 use std::collections::HashSet;
@@ -23,7 +24,7 @@ type Duties = Vec<Vec<ApiEventKind>>;
 
 /// What threads do in a step.
 enum Deed {
-    Call(alertable_traces::call::Call),
+    Call(Call),
     Return(CallResult),
     Routine(ApcEntry),
     RoutineEnd,
@@ -88,20 +89,67 @@ fn duties(model: &Model, trace: &str) -> Duties {
     duties
 }
 
+/// The same, with routines of special user APCs before the call after which a thread wrote them
+/// down. They may interrupt a thread between writing a call down and making it, which is one step
+/// in a simulated run.
+fn interrupted_before_calls(duties: &Duties) -> Duties {
+    let special: HashSet<&str> = duties
+        .iter()
+        .flatten()
+        .filter_map(|duty| match duty {
+            ApiEventKind::Call(Call::QueueUserApc2 { routine, .. }) => Some(routine.as_str()),
+            _ => None,
+        })
+        .collect();
+    let is_special = |duty: &ApiEventKind| match duty {
+        ApiEventKind::Apc(entry) => special.contains(entry.routine.as_str()),
+        _ => false,
+    };
+    let mut duties = duties.clone();
+    for duties in &mut duties {
+        for at in 0..duties.len().saturating_sub(1) {
+            if !matches!(duties[at], ApiEventKind::Call(_)) || !is_special(&duties[at + 1]) {
+                continue;
+            }
+            let mut depth = 0;
+            let length = duties[at + 1..].iter().take_while(|duty| {
+                let is_inside = depth > 0 || is_special(duty);
+                match duty {
+                    ApiEventKind::Apc(_) if is_inside => depth += 1,
+                    ApiEventKind::ApcReturn if is_inside => depth -= 1,
+                    _ => {}
+                }
+                is_inside
+            });
+            let length = length.count();
+            duties[at..=at + length].rotate_left(1);
+        }
+    }
+    duties
+}
+
 /// Whether some schedule of the scenario lets every thread do what the trace says.
 pub(super) fn is_a_schedule(trace: &Accepted, events: &Events) -> bool {
+    let model = model(trace);
+    let duties = duties(&model, &trace.document(events));
+    is_done_by_some(&model, &duties) || is_done_by_some(&model, &interrupted_before_calls(&duties))
+}
+
+fn model(trace: &Accepted) -> Model {
     let program = compile(&trace.scenario).unwrap().traced();
     let processors = trace.scenario.machine.processors.unwrap_or(2);
     let settings = Settings { deviations: trace.deviations, processors, time: Time::Free };
-    let model = Model { program, settings };
-    let duties = duties(&model, &trace.document(events));
+    Model { program, settings }
+}
+
+fn is_done_by_some(model: &Model, duties: &Duties) -> bool {
     let first = model.initial();
     let mut stack = vec![(first, vec![0_usize; duties.len()])];
     let mut seen = HashSet::new();
     let mut enabled: Vec<Transition> = Vec::new();
     let mut waiting = Vec::new();
     while let Some((machine, done)) = stack.pop() {
-        if done.iter().zip(&duties).all(|(done, duties)| *done >= duties.len()) {
+        if done.iter().zip(duties).all(|(done, duties)| *done >= duties.len()) {
             return true;
         }
         if seen.len() > STATE_COUNT_MAX {
@@ -114,7 +162,7 @@ pub(super) fn is_a_schedule(trace: &Accepted, events: &Events) -> bool {
         enabled.retain(|transition| *transition != Transition::PassTime);
         enabled.extend(waiting.iter().map(|(transition, _)| *transition));
         for transition in &enabled {
-            let Some((mut after, done)) = follow(&model, &machine, *transition, &duties, &done)
+            let Some((mut after, done)) = follow(model, &machine, *transition, duties, &done)
             else {
                 continue;
             };
