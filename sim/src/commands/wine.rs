@@ -224,9 +224,12 @@ impl Host {
                 }
             }
             match alertable_traces::read_observations(&text, None) {
-                Ok(none) if none.is_empty() && output.code == Some(EXIT_HELD_UP) => {}
-                Ok(more) if !more.is_empty() => seen.extend(more),
-                Ok(_) => return Ran::Failed(format!("it printed nothing; {complaint}")),
+                Ok(more) => seen.extend(more),
+                // The first round was held up already.
+                Err(_) if text.trim().is_empty() && output.code == Some(EXIT_HELD_UP) => {}
+                Err(_) if text.trim().is_empty() => {
+                    return Ran::Failed(format!("it printed nothing; {complaint}"));
+                }
                 Err(error) => return Ran::Failed(format!("{error} in {text}")),
             }
             seed = seed.map(|seed| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
