@@ -167,7 +167,7 @@ fn print_text(arguments: &Arguments, model: &Model, run: &Run) {
 
 fn print_trace_place(arguments: &Arguments) {
     if let Some(path) = &arguments.trace {
-        say!("{}", styled(DIM, format_args!("the full trace is in {}", path.display())));
+        say!("{}", styled(DIM, format_args!("the trace is in {}", path.display())));
     }
 }
 
