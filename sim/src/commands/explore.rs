@@ -114,8 +114,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
         let explored = Explored { path, scenario, model, exploration, seconds, witness };
         status = status.max(status_of(&explored.exploration));
+        // Where a limit was met, one may be among what was not looked at.
+        let is_answered = explored.exploration.coverage.stop.is_none();
         if matches!(explored.witness, Some(Witness::None(_))) {
-            status = status.max(Status::Finding);
+            status = status.max(if is_answered { Status::Finding } else { Status::Undecided });
         }
         if arguments.json {
             print_json(&explored);
@@ -245,7 +247,9 @@ fn print_witness(explored: &Explored<'_>) {
             say!("  {}", styled(GOOD, format_args!("outcome {} of {count} matches", outcome + 1)));
             match schedule {
                 Some(schedule) => print_schedule(explored.path, &explored.model, schedule),
-                None => say!("    the space is too large to search for a shortest schedule"),
+                None => {
+                    say!("    no shortest schedule: it never comes to rest, or is too far away");
+                }
             }
         }
         Some(Witness::None(reason)) => say!("{}", styled(BAD, wrapped(reason, 2))),
