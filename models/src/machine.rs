@@ -285,20 +285,6 @@ impl Model {
         }
     }
 
-    /// The slot that says most about the transitions of a source.
-    pub fn home_of_source(&self, source: usize) -> usize {
-        match self.source(source) {
-            Source::Thread(thread) => {
-                self.slots().slot(Part::Threads, Aspect::Content, thread.index())
-            }
-            Source::Timer(timer) => {
-                self.slots().slot(Part::Objects, Aspect::Content, timer.index())
-            }
-            Source::Block(block) => self.slots().slot(Part::Irps, Aspect::Content, block.index()),
-            Source::System | Source::Time => 0,
-        }
-    }
-
     /// What other threads can see of a thread.
     pub(crate) fn watch(&self, thread: ThreadId) -> Watch {
         self.program.threads[thread.index()].watch

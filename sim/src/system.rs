@@ -148,7 +148,7 @@ impl TransitionSystem for System<'_> {
         state.take_looked_at(self.model.slots())
     }
 
-    fn number(&self, transition: Transition) -> u64 {
+    fn number(&self, transition: Transition) -> usize {
         let (kind, id) = match transition {
             Transition::Run(thread) => (0, thread.index()),
             Transition::Interrupt(thread) => (1, thread.index()),
@@ -158,19 +158,11 @@ impl TransitionSystem for System<'_> {
             Transition::Complete(irp) => (5, irp.index()),
             Transition::PassTime => (6, 0),
         };
-        kind << 32 | id as u64
-    }
-
-    fn home(&self, transition: Transition) -> usize {
-        self.model.home(transition)
+        id * 7 + kind
     }
 
     fn source_count(&self) -> usize {
         self.model.source_count()
-    }
-
-    fn home_of_source(&self, source: usize) -> usize {
-        self.model.home_of_source(source)
     }
 
     fn enabled_from(

@@ -4,10 +4,8 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
-use super::memo::{Change, Memo, SlotSet};
-use super::path::Path;
-use super::persistent::{Chooser, Here};
-use super::visited::{Access, Visited, scramble};
+use super::visited::{Visited, scramble};
+use super::worker::{Tally, Worker};
 use super::{Ending, Parts, STEP_COUNT_MAX, TransitionSystem};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -95,14 +93,14 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
     visitors: &mut [V],
 ) -> Coverage {
     let mut visited = Visited::default();
-    let initial = Summary::of_initial(system);
-    visited.insert_mut(initial.fingerprint());
+    let initial = Job::initial(system);
+    visited.insert_mut(scramble(initial.sum));
     control.state_count.store(1, Ordering::Relaxed);
     let shared = Shared {
         system,
         limits,
         control,
-        jobs: Mutex::new(vec![Job { summary: initial, schedule: Vec::new() }]),
+        jobs: Mutex::new(vec![initial]),
         job_added: Condvar::new(),
         worker_count: visitors.len(),
         idle_count: AtomicUsize::new(0),
@@ -137,42 +135,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the search keeps of a state.
-#[derive(Clone)]
-struct Summary {
+/// A state that is to be searched from, and how it was reached.
+pub(super) struct Job<S: TransitionSystem> {
     /// The digests of its slots.
-    digests: Vec<u64>,
+    pub(super) digests: Vec<u64>,
     /// The sum of all digests.
-    sum: u64,
-    /// In which slots it differs from the state that it was made from.
-    changed: SlotSet,
+    pub(super) sum: u64,
+    pub(super) schedule: Vec<S::Transition>,
 }
 
-impl Summary {
-    fn of_initial<S: TransitionSystem>(system: &S) -> Self {
+impl<S: TransitionSystem> Job<S> {
+    fn initial(system: &S) -> Self {
         let mut digests = vec![0; system.slot_count()];
         let mut initial = system.initial();
         let (_, rest) = system.update_digests(None, &mut initial, S::Parts::ALL, &mut digests);
         let sum = digests.iter().fold(rest, |sum, digest| sum.wrapping_add(*digest));
-        Summary { digests, sum, changed: SlotSet::MAX }
+        Job { digests, sum, schedule: Vec::new() }
     }
-
-    fn fingerprint(&self) -> u64 {
-        scramble(self.sum)
-    }
-}
-
-/// A state that is to be searched from, and how it was reached.
-struct Job<S: TransitionSystem> {
-    summary: Summary,
-    schedule: Vec<S::Transition>,
 }
 
 /// What the workers share.
-struct Shared<'a, S: TransitionSystem> {
-    system: &'a S,
-    limits: &'a Limits,
-    control: &'a Control,
+pub(super) struct Shared<'a, S: TransitionSystem> {
+    pub(super) system: &'a S,
+    pub(super) limits: &'a Limits,
+    pub(super) control: &'a Control,
     jobs: Mutex<Vec<Job<S>>>,
     job_added: Condvar,
     worker_count: usize,
@@ -180,21 +166,27 @@ struct Shared<'a, S: TransitionSystem> {
     stop: Mutex<Option<Stop>>,
     stopped: AtomicBool,
     /// The memory of all workers; it is used again and never shrinks.
-    worker_bytes: AtomicU64,
+    pub(super) worker_bytes: AtomicU64,
 }
 
 impl<S: TransitionSystem> Shared<'_, S> {
-    fn end(&self, why: Stop) {
+    /// Ends the search.
+    pub(super) fn end(&self, why: Stop) {
         lock(&self.stop).get_or_insert(why);
         self.stopped.store(true, Ordering::Relaxed);
         self.job_added.notify_all();
     }
 
+    /// Whether the search is to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// Waits for a job; `None` when there will be none.
-    fn next_job(&self) -> Option<Job<S>> {
+    pub(super) fn next_job(&self) -> Option<Job<S>> {
         let mut jobs = lock(&self.jobs);
         loop {
-            if self.stopped.load(Ordering::Relaxed) {
+            if self.is_stopped() {
                 return None;
             }
             if let Some(job) = jobs.pop() {
@@ -207,333 +199,24 @@ impl<S: TransitionSystem> Shared<'_, S> {
                 return None;
             }
             jobs = self.job_added.wait(jobs).unwrap_or_else(PoisonError::into_inner);
-            if self.stopped.load(Ordering::Relaxed) {
+            if self.is_stopped() {
                 return None;
             }
             self.idle_count.fetch_sub(1, Ordering::Relaxed);
         }
     }
-}
 
-/// What one worker did.
-#[derive(Default)]
-struct Tally {
-    new_states: u64,
-    transitions: u64,
-    depth_max: u32,
-    /// A schedule met the step limit.
-    was_cut: bool,
-    /// New states that the shared counter does not know of yet.
-    unreported: u64,
-    /// The memory that the shared counter knows of, in bytes.
-    reported_bytes: u64,
-}
-
-/// A state on the worker's path, and the new states that it leads to.
-///
-/// All successors are made, and entered into the visited set, before any of them is followed:
-/// the set is large and each look at it waits for memory, several at once no longer than one.
-struct Level<S: TransitionSystem> {
-    summary: Summary,
-    /// The memo's answers about what is possible, by source.
-    answers: Vec<u32>,
-    transitions: Vec<S::Transition>,
-    /// The state after each transition; what lies beyond is memory to be used again.
-    successors: Vec<Summary>,
-    changes: Vec<Change>,
-    fingerprints: Vec<u64>,
-    /// Which transitions are followed.
-    chosen: Vec<bool>,
-    /// The transitions that lead to new states which were not followed yet, the last one first.
-    fresh: Vec<usize>,
-}
-
-impl<S: TransitionSystem> Level<S> {
-    fn new(summary: Summary) -> Self {
-        Level {
-            summary,
-            answers: Vec::new(),
-            transitions: Vec::new(),
-            successors: Vec::new(),
-            changes: Vec::new(),
-            fingerprints: Vec::new(),
-            chosen: Vec::new(),
-            fresh: Vec::new(),
-        }
-    }
-}
-
-struct Worker<'a, S: TransitionSystem, V, A> {
-    shared: &'a Shared<'a, S>,
-    visited: A,
-    visitor: &'a mut V,
-    /// The path from the job's state down; kept when it gets shorter, to reuse the memory.
-    levels: Vec<Level<S>>,
-    /// How the job's state was reached, and the transitions followed from there.
-    schedule: Vec<S::Transition>,
-    /// The states themselves along the schedule.
-    path: Path<'a, S>,
-    memo: Memo<S::Transition>,
-    chooser: Chooser<S>,
-    look_ahead: u64,
-    violations: Vec<S::Violation>,
-    tally: Tally,
-    states_between_looks: u64,
-}
-
-/// How many new states a worker finds between looks at the limits and at the other workers, at
-/// most.
-const STATES_BETWEEN_LOOKS_MAX: u64 = 256;
-
-impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
-    fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
-        Worker {
-            shared,
-            visited,
-            visitor,
-            levels: Vec::new(),
-            schedule: Vec::new(),
-            path: Path::new(shared.system),
-            memo: Memo::new(),
-            chooser: Chooser::new(),
-            look_ahead: 0,
-            violations: Vec::new(),
-            tally: Tally::default(),
-            states_between_looks: (shared.limits.state_count_max / 8)
-                .clamp(1, STATES_BETWEEN_LOOKS_MAX),
-        }
+    /// Whether some worker has nothing to do.
+    pub(super) fn has_idle_worker(&self) -> bool {
+        self.idle_count.load(Ordering::Relaxed) > 0
     }
 
-    fn run(mut self) -> Tally {
-        while let Some(job) = self.shared.next_job() {
-            self.follow(job);
-            self.compare_with_limits();
-        }
-        self.report();
-        self.tally
-    }
-
-    /// Searches everything below a job.
-    fn follow(&mut self, job: Job<S>) {
-        let job_depth = job.schedule.len();
-        self.schedule = job.schedule;
-        self.path.forget_beyond(0);
-        match self.levels.first_mut() {
-            Some(level) => level.summary = job.summary,
-            None => self.levels.push(Level::new(job.summary)),
-        }
-        self.levels[0].summary.changed = SlotSet::MAX;
-        self.expand(0);
-        let mut depth = 0;
-        loop {
-            let Some(next) = self.levels[depth].fresh.pop() else {
-                if depth == 0 {
-                    return;
-                }
-                depth -= 1;
-                self.schedule.pop();
-                continue;
-            };
-            self.descend(depth, next);
-            depth += 1;
-            self.expand(depth);
-            if self.tally.unreported >= self.states_between_looks {
-                self.look_around(depth, job_depth);
-            }
-            if self.shared.stopped.load(Ordering::Relaxed) {
-                return;
-            }
-        }
-    }
-
-    /// Makes a successor of the level at `depth` the level below it.
-    fn descend(&mut self, depth: usize, successor: usize) {
-        if self.levels.len() == depth + 1 {
-            let summary = self.levels[depth].summary.clone();
-            self.levels.push(Level::new(summary));
-        }
-        let (above, below) = self.levels.split_at_mut(depth + 1);
-        let (from, to) = (&mut above[depth], &mut below[0]);
-        std::mem::swap(&mut from.successors[successor], &mut to.summary);
-        self.path.forget_beyond(self.schedule.len());
-        self.schedule.push(from.transitions[successor]);
-        self.tally.depth_max = self.tally.depth_max.max(self.schedule.len() as u32);
-    }
-
-    /// Makes every step that is possible at a level and notes which lead to new states.
-    fn expand(&mut self, depth: usize) {
-        self.find_transitions(depth);
-        let steps = self.schedule.len();
-        let is_over = self.levels[depth].transitions.is_empty();
-        if is_over || steps as u32 >= self.shared.limits.step_count_max {
-            self.tally.was_cut |= !is_over;
-            let ending = if is_over { Ending::Rest } else { Ending::StepLimit };
-            let state = self.path.state(&self.schedule, steps);
-            self.visitor.end(state, &self.schedule, ending);
-            self.shared.system.take_looked_at(state);
-            return;
-        }
-        self.levels[depth].fingerprints.clear();
-        self.levels[depth].changes.clear();
-        self.levels[depth].fresh.clear();
-        for index in 0..self.levels[depth].transitions.len() {
-            self.make_successor(depth, index);
-        }
-        self.choose(depth);
-        let level = &mut self.levels[depth];
-        // The processor reads the places of all successors while it goes on; the sum keeps the
-        // compiler from leaving that out.
-        self.look_ahead = std::hint::black_box(self.look_ahead);
-        for (index, fingerprint) in level.fingerprints.iter().enumerate() {
-            if !level.chosen[index] {
-                continue;
-            }
-            self.tally.transitions += 1;
-            if self.visited.insert(*fingerprint) {
-                level.fresh.push(index);
-            }
-        }
-        level.fresh.reverse();
-        self.tally.new_states += level.fresh.len() as u64;
-        self.tally.unreported += level.fresh.len() as u64;
-    }
-
-    /// Chooses which of the steps that are possible at a level are followed.
-    fn choose(&mut self, depth: usize) {
-        let Level { summary, answers, transitions, changes, chosen, .. } = &mut self.levels[depth];
-        if !self.shared.system.has_futures() {
-            chosen.clear();
-            chosen.resize(transitions.len(), true);
-            return;
-        }
-        let here =
-            Here { digests: &summary.digests, sum: summary.sum, answers, transitions, changes };
-        self.chooser.choose(
-            self.shared.system,
-            &mut self.memo,
-            &mut self.path,
-            &mut self.schedule,
-            here,
-            chosen,
-        );
-    }
-
-    /// Finds out what is possible at a level.
-    fn find_transitions(&mut self, depth: usize) {
-        let (above, here) = self.levels.split_at_mut(depth);
-        let level = &mut here[0];
-        level.answers.clear();
-        if let Some(above) = above.last() {
-            level.answers.extend_from_slice(&above.answers);
-        }
-        level.transitions.clear();
-        self.memo.transitions(
-            self.shared.system,
-            &mut self.path.end(&self.schedule),
-            &level.summary.digests,
-            level.summary.changed,
-            &mut level.answers,
-            &mut level.transitions,
-        );
-        // What can still be done never grows.
-        #[cfg(debug_assertions)]
-        if let Some(above) = above.last()
-            && self.shared.system.has_futures()
-        {
-            for (before, after) in above.answers.iter().zip(&level.answers) {
-                let before = self.memo.answer(*before as usize).0.future.touch;
-                let after = self.memo.answer(*after as usize).0.future.touch;
-                let grown = (after.looked_at & !before.looked_at, after.changed & !before.changed);
-                assert_eq!(
-                    (grown, after.woken & !before.woken),
-                    ((0, 0), 0),
-                    "{after:?}, {before:?}"
-                );
-            }
-        }
-    }
-
-    /// Makes one of the steps that are possible at a level.
-    fn make_successor(&mut self, depth: usize, index: usize) {
-        let level = &mut self.levels[depth];
-        if level.successors.len() == index {
-            level.successors.push(level.summary.clone());
-        }
-        let transition = level.transitions[index];
-        let (here, after) = (&level.summary, &mut level.successors[index]);
-        after.digests.copy_from_slice(&here.digests);
-        let change = self.memo.step(
-            self.shared.system,
-            &mut self.path.end(&self.schedule),
-            transition,
-            &mut after.digests,
-            &mut self.violations,
-        );
-        after.changed = change.slots;
-        after.sum = here.sum.wrapping_add(change.sum);
-        level.changes.push(change);
-        level.fingerprints.push(after.fingerprint());
-        self.look_ahead = self.look_ahead.wrapping_add(self.visited.peek(after.fingerprint()));
-        if !self.violations.is_empty() {
-            self.schedule.push(transition);
-            for violation in self.violations.drain(..) {
-                self.visitor.violation(violation, &self.schedule);
-            }
-            self.schedule.pop();
-        }
-    }
-
-    fn report(&mut self) -> u64 {
-        let unreported = std::mem::take(&mut self.tally.unreported);
-        self.shared.control.state_count.fetch_add(unreported, Ordering::Relaxed) + unreported
-    }
-
-    /// Compares with the limits, and hands work over when another worker has none.
-    fn look_around(&mut self, depth: usize, job_depth: usize) {
-        self.compare_with_limits();
-        if self.shared.idle_count.load(Ordering::Relaxed) > 0 {
-            self.hand_over(depth, job_depth);
-        }
-    }
-
-    fn compare_with_limits(&mut self) {
-        let state_count = self.report();
-        let limits = self.shared.limits;
-        if self.shared.control.interrupt.load(Ordering::Relaxed) {
-            self.shared.end(Stop::Interrupted);
-        } else if state_count > limits.state_count_max {
-            self.shared.end(Stop::States);
-        } else if self.visited.bytes() + self.worker_bytes() > limits.memory_bytes_max {
-            self.shared.end(Stop::Memory);
-        }
-    }
-
-    /// The memory of all workers, this worker's share brought up to date.
-    fn worker_bytes(&mut self) -> u64 {
-        let summary_bytes = (self.shared.system.slot_count() * 8 + size_of::<Summary>()) as u64;
-        let widest = self.levels.first().map_or(0, |level| level.successors.len()) as u64 + 1;
-        let bytes = self.memo.bytes()
-            + self.path.bytes()
-            + self.levels.len() as u64 * widest * summary_bytes;
-        let added = bytes.saturating_sub(self.tally.reported_bytes);
-        self.tally.reported_bytes += added;
-        self.shared.worker_bytes.fetch_add(added, Ordering::Relaxed) + added
-    }
-
-    /// Gives away what is left of the first level that has something left.
-    fn hand_over(&mut self, depth: usize, job_depth: usize) {
-        let mut jobs = lock(&self.shared.jobs);
-        if !jobs.is_empty() {
-            return;
-        }
-        if let Some(at) = (0..=depth).find(|at| !self.levels[*at].fresh.is_empty()) {
-            let level = &mut self.levels[at];
-            for next in level.fresh.drain(..) {
-                let mut schedule = self.schedule[..job_depth + at].to_vec();
-                schedule.push(level.transitions[next]);
-                jobs.push(Job { summary: level.successors[next].clone(), schedule });
-            }
-            self.shared.job_added.notify_all();
+    /// Gives work to those that have none, unless there is some already.
+    pub(super) fn hand_over(&self, make: impl FnOnce(&mut Vec<Job<S>>)) {
+        let mut jobs = lock(&self.jobs);
+        if jobs.is_empty() {
+            make(&mut jobs);
+            self.job_added.notify_all();
         }
     }
 }

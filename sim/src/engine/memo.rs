@@ -7,10 +7,11 @@
 //!
 //! Which slots matter depends on what is in others: a thread that posts a packet looks at the port,
 //! and then, if one waits there, at another thread. So what is known of a question is a tree. At
-//! its root is the slot that says most (the home of the transition); below each node are the slots
-//! that are always looked at where the digests are those that lead to the node; a leaf has the
-//! answer. Digests are strong 64-bit hashes, and are taken for what they stand for, as the
-//! fingerprints of states are.
+//! its root are the slots that were looked at every time; below each node are the slots that are
+//! always looked at where the digests are those that lead to the node; a leaf has the answer.
+//! When something new does not look at all slots of the root, the root gets smaller and what was
+//! known is found out again, which happens a few times at most. Digests are strong 64-bit hashes,
+//! and are taken for what they stand for, as the fingerprints of states are.
 
 use super::visited::fold;
 use super::{Future, TransitionSystem};
@@ -55,41 +56,57 @@ pub(super) struct Made<'a, S: TransitionSystem> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Question {
     /// What does the transition of this number do?
-    Step(u64),
+    Step(usize),
     /// Which transitions come from this source, when those before have told this?
     Source(usize, u8),
 }
 
 impl Question {
-    /// The key of its root, given the digest of its home.
-    fn key(self, home: u64) -> u64 {
-        let number = match self {
+    /// A small number that no other question has.
+    fn index(self) -> usize {
+        match self {
             Question::Step(transition) => transition << 1 | 1,
-            Question::Source(source, seen) => (source as u64 + 1) << 9 | u64::from(seen) << 1,
-        };
-        fold(number.wrapping_mul(0x8CB9_2BA7_2F3D_8DD7) ^ home, FACTOR).max(1)
+            Question::Source(source, seen) => (source << 8 | usize::from(seen)) << 1,
+        }
     }
+}
+
+/// Where the tree of a question begins.
+#[derive(Clone, Copy, Debug)]
+struct Root {
+    key: u64,
+    /// The slots that are looked at first; none until something is known.
+    slots: Option<SlotSet>,
 }
 
 /// What was found out.
 #[derive(Debug)]
 pub(super) struct Memo<T> {
+    /// By question.
+    roots: Vec<Root>,
     table: Table,
     steps: Vec<StepAnswer>,
     /// By how much the digests of slots change, one step's after the other's.
     changes: Vec<u64>,
     sources: Vec<SourceAnswer>,
+    /// What each of these can still do; empty if nobody asks.
+    futures: Vec<Future>,
     /// The possible transitions, one answer's after the other's.
     transitions: Vec<T>,
-    /// The digests before a step.
-    before: Vec<u64>,
+    /// The digests after a step.
+    after: Vec<u64>,
+    /// Which steps are still wanted.
+    wanted: Vec<u32>,
+    look_ahead: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct StepAnswer {
     change: Change,
     /// Where the changes of the slots begin.
-    first: usize,
+    first: u32,
+    /// It violates something, and is made, and reported, each time.
+    violates: bool,
 }
 
 /// Which transitions come from a source.
@@ -101,21 +118,42 @@ pub(super) struct SourceAnswer {
     pub(super) seen_before: u8,
     /// What this one tells.
     pub(super) seen: u8,
-    /// What it can still do.
-    pub(super) future: Future,
     first: u32,
     count: u32,
+}
+
+/// A step whose number is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<T> {
+    /// The node that it is made from.
+    pub(super) node: usize,
+    /// What step it is.
+    pub(super) transition: T,
+    /// Its number, once it is known.
+    pub(super) step: Option<u32>,
+    /// Where the memo was asked last.
+    key: u64,
+}
+
+impl<T> Wanted<T> {
+    pub(super) fn new(node: usize, transition: T, step: Option<u32>) -> Self {
+        Wanted { node, transition, step, key: 0 }
+    }
 }
 
 impl<T: Copy + Eq + Debug> Memo<T> {
     pub(super) fn new() -> Self {
         Memo {
+            roots: Vec::new(),
             table: Table::default(),
             steps: Vec::new(),
             changes: Vec::new(),
             sources: Vec::new(),
+            futures: Vec::new(),
+            wanted: Vec::new(),
+            look_ahead: 0,
             transitions: Vec::new(),
-            before: Vec::new(),
+            after: Vec::new(),
         }
     }
 
@@ -128,29 +166,99 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         digests: &mut [u64],
         violations: &mut Vec<S::Violation>,
     ) -> Change {
-        let (question, home) = (Question::Step(system.number(transition)), system.home(transition));
-        let Some(answer) = self.find(question, home, digests) else {
+        let number = self.step_number(system, state, transition, digests, violations);
+        self.apply(number, digests);
+        self.change(number)
+    }
+
+    /// The number of what is known of a step. Appends what it violates.
+    pub(super) fn step_number<S: TransitionSystem<Transition = T>>(
+        &mut self,
+        system: &S,
+        state: &mut impl Lazy<S>,
+        transition: T,
+        digests: &[u64],
+        violations: &mut Vec<S::Violation>,
+    ) -> u32 {
+        let question = Question::Step(system.number(transition));
+        let Some(answer) = self.find(question, digests) else {
             return self.step_anew(system, state, transition, digests, violations);
         };
-        let StepAnswer { change, first } = self.steps[answer];
-        #[cfg(debug_assertions)]
-        let expected = {
-            let mut digests = digests.to_vec();
-            let Made { before, after, changed, .. } = state.step(transition);
-            system.update_digests(Some(before), after, changed, &mut digests);
+        if self.steps[answer].violates {
+            let Made { before, after, monitor, .. } = state.step(transition);
+            system.check(before, transition, after, monitor, violations);
             system.take_looked_at(before);
             system.take_looked_at(after);
-            digests
-        };
+        }
+        #[cfg(debug_assertions)]
+        {
+            let (mut expected, mut noted) = (digests.to_vec(), digests.to_vec());
+            let Made { before, after, changed, .. } = state.step(transition);
+            system.update_digests(Some(before), after, changed, &mut expected);
+            system.take_looked_at(before);
+            system.take_looked_at(after);
+            self.apply(answer as u32, &mut noted);
+            assert_eq!(expected, noted, "{transition:?} does not do here what was noted");
+        }
+        answer as u32
+    }
+
+    /// Finds the numbers of steps that were made before and violate nothing; all together, so
+    /// that looks at the table do not wait for memory one after the other.
+    pub(super) fn find_steps<'d, S: TransitionSystem<Transition = T>>(
+        &mut self,
+        system: &S,
+        steps: &mut [Wanted<T>],
+        digests_of: impl Fn(usize) -> &'d [u64],
+    ) {
+        self.wanted.clear();
+        for (index, step) in steps.iter_mut().enumerate().filter(|(_, step)| step.step.is_none()) {
+            let question = Question::Step(system.number(step.transition));
+            if let Some(key) = self.first_key(question, digests_of(step.node)) {
+                step.key = key;
+                self.wanted.push(index as u32);
+            }
+        }
+        while !self.wanted.is_empty() {
+            // The sum keeps the compiler from leaving the looks out.
+            let looks = self.wanted.iter().map(|index| self.table.peek(steps[*index as usize].key));
+            self.look_ahead = std::hint::black_box(looks.fold(self.look_ahead, u64::wrapping_add));
+            self.wanted.retain(|index| {
+                let step = &mut steps[*index as usize];
+                match self.table.get(step.key).map(Node::from_word) {
+                    Some(Node::Slots(slots)) => {
+                        step.key = child_key(step.key, slots, digests_of(step.node));
+                        true
+                    }
+                    Some(Node::Answer(answer)) => {
+                        step.step = Some(answer);
+                        false
+                    }
+                    Some(Node::Bad(_)) | None => false,
+                }
+            });
+        }
+    }
+
+    /// What a step does.
+    pub(super) fn change(&self, step: u32) -> Change {
+        self.steps[step as usize].change
+    }
+
+    /// By how much a step changes the sum of everything.
+    pub(super) fn growth(&self, step: u32) -> u64 {
+        self.steps[step as usize].change.sum
+    }
+
+    /// Changes digests as a step does.
+    pub(super) fn apply(&self, step: u32, digests: &mut [u64]) {
+        let StepAnswer { change, first, .. } = self.steps[step as usize];
         let mut slots = change.slots;
-        for growth in &self.changes[first..][..slots.count_ones() as usize] {
+        for growth in &self.changes[first as usize..][..slots.count_ones() as usize] {
             let digest = &mut digests[slots.trailing_zeros() as usize];
             *digest = digest.wrapping_add(*growth);
             slots &= slots - 1;
         }
-        #[cfg(debug_assertions)]
-        assert_eq!(expected, digests, "{transition:?} does not do here what was noted");
-        change
     }
 
     fn step_anew<S: TransitionSystem<Transition = T>>(
@@ -158,11 +266,11 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         system: &S,
         state: &mut impl Lazy<S>,
         transition: T,
-        digests: &mut [u64],
+        digests: &[u64],
         violations: &mut Vec<S::Violation>,
-    ) -> Change {
-        self.before.clear();
-        self.before.extend_from_slice(digests);
+    ) -> u32 {
+        self.after.clear();
+        self.after.extend_from_slice(digests);
         let Made { before, after, changed, monitor } = state.step(transition);
         let known = violations.len();
         #[cfg(debug_assertions)]
@@ -171,10 +279,10 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         let looked_at = system.take_looked_at(before) | system.take_looked_at(after);
         #[cfg(debug_assertions)]
         let looked_at = looked_at | looked_at_by_step;
-        let (_, mut sum) = system.update_digests(Some(before), after, changed, digests);
-        let first = self.changes.len();
+        let (_, mut sum) = system.update_digests(Some(before), after, changed, &mut self.after);
+        let first = self.changes.len() as u32;
         let mut slots = 0;
-        for (slot, (before, after)) in self.before.iter().zip(&*digests).enumerate() {
+        for (slot, (before, after)) in digests.iter().zip(&self.after).enumerate() {
             if before != after {
                 slots |= 1 << slot;
                 self.changes.push(after.wrapping_sub(*before));
@@ -188,49 +296,64 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             #[cfg(debug_assertions)]
             looked_at_by_step,
         };
-        // A step that violates something is made, and reported, each time.
-        if violations.len() == known {
-            let question = Question::Step(system.number(transition));
-            self.steps.push(StepAnswer { change, first });
-            let before = std::mem::take(&mut self.before);
-            let answer = self.steps.len() - 1;
-            self.note(question, system.home(transition), looked_at, &before, answer);
-            self.before = before;
-        }
-        change
+        let violates = violations.len() > known;
+        self.steps.push(StepAnswer { change, first, violates });
+        let answer = self.steps.len() - 1;
+        let question = Question::Step(system.number(transition));
+        let node = if violates { Node::Bad } else { Node::Answer }(answer as u32);
+        self.note(question, looked_at, digests, node);
+        answer as u32
     }
 
-    /// Appends the transitions that are possible.
+    /// Calls `on_step` with each transition that is possible, and with the number of the step if
+    /// it is known to do the same here as in a state before.
     ///
     /// `answers` are the numbers of the answers for each source: of a state before, if it differs
     /// in no more than the slots of `changed`; else empty. They become those of this state.
-    pub(super) fn transitions<S: TransitionSystem<Transition = T>>(
+    /// `steps` are the numbers of the steps of the state before, none if nobody wants them.
+    pub(super) fn possible<S: TransitionSystem<Transition = T>>(
         &mut self,
         system: &S,
         state: &mut impl Lazy<S>,
         digests: &[u64],
         changed: SlotSet,
         answers: &mut Vec<u32>,
-        out: &mut Vec<T>,
+        steps: &[u32],
+        mut on_step: impl FnMut(T, Option<u32>),
     ) {
         let mut seen = 0;
+        let mut steps_before = steps;
+        #[cfg(debug_assertions)]
+        let mut all = Vec::new();
         for source in 0..system.source_count() {
-            let inherited = answers.get(source).map(|answer| self.sources[*answer as usize]);
-            let answer = match inherited {
-                Some(known) if known.looked_at & changed == 0 && known.seen_before == seen => known,
-                _ => {
-                    let number = self.source(system, state, source, seen, digests);
-                    match answers.get_mut(source) {
-                        Some(answer) => *answer = number as u32,
-                        None => answers.push(number as u32),
-                    }
-                    self.sources[number]
-                }
+            let before = answers.get(source).copied();
+            let known = before.map(|before| &self.sources[before as usize]);
+            let count_before = known.map_or(0, |known| known.count as usize);
+            let is_inherited = known
+                .is_some_and(|known| known.looked_at & changed == 0 && known.seen_before == seen);
+            let number = match before {
+                Some(before) if is_inherited => before,
+                _ => self.source(system, state, source, seen, digests) as u32,
             };
-            out.extend_from_slice(
-                &self.transitions[answer.first as usize..][..answer.count as usize],
-            );
+            match answers.get_mut(source) {
+                Some(answer) => *answer = number,
+                None => answers.push(number),
+            }
+            let answer = &self.sources[number as usize];
             seen |= answer.seen;
+            if answer.count > 0 {
+                let transitions =
+                    &self.transitions[answer.first as usize..][..answer.count as usize];
+                // Where a source can do the same as before, most of it does the same as well.
+                let steps = if before == Some(number) { steps_before } else { &[] };
+                for (index, transition) in transitions.iter().enumerate() {
+                    let step = steps.get(index).and_then(|step| self.inherited(*step, changed));
+                    on_step(*transition, step);
+                }
+                #[cfg(debug_assertions)]
+                all.extend_from_slice(transitions);
+            }
+            steps_before = steps_before.get(count_before..).unwrap_or_default();
         }
         #[cfg(debug_assertions)]
         {
@@ -238,8 +361,15 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             let state = state.state();
             system.enabled(state, &mut transitions);
             system.take_looked_at(state);
-            assert!(out.ends_with(&transitions), "{transitions:?} are possible, not {out:?}");
+            assert_eq!(all, transitions, "not what is possible");
         }
+    }
+
+    /// The number of a step, if it does the same in a state that differs in slots from one where
+    /// it had this number.
+    fn inherited(&self, step: u32, changed: SlotSet) -> Option<u32> {
+        let StepAnswer { change, violates, .. } = &self.steps[step as usize];
+        (change.looked_at & changed == 0 && !violates).then_some(step)
     }
 
     /// The number of the answer for a source.
@@ -251,9 +381,25 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         seen_before: u8,
         digests: &[u64],
     ) -> usize {
-        let home = system.home_of_source(source);
-        self.find(Question::Source(source, seen_before), home, digests)
+        self.find(Question::Source(source, seen_before), digests)
             .unwrap_or_else(|| self.look_anew(system, state, source, seen_before, digests))
+    }
+
+    /// What a source can still do where it has this answer.
+    pub(super) fn future(&self, number: usize) -> Future {
+        self.futures[number]
+    }
+
+    /// What can still be done never grows.
+    #[cfg(debug_assertions)]
+    pub(super) fn assert_not_grown(&self, before: &[u32], after: &[u32]) {
+        for (before, after) in before.iter().zip(after) {
+            let before = self.futures[*before as usize].touch;
+            let after = self.futures[*after as usize].touch;
+            let grown = (after.looked_at & !before.looked_at, after.changed & !before.changed);
+            let woken = after.woken & !before.woken;
+            assert_eq!((grown, woken), ((0, 0), 0), "{after:?}, {before:?}");
+        }
     }
 
     /// An answer for a source, and the transitions that it names.
@@ -273,46 +419,53 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         let state = state.state();
         let first = self.transitions.len();
         let seen = system.enabled_from(state, source, seen_before, &mut self.transitions);
-        let future =
-            if system.has_futures() { system.future(state, source) } else { Future::default() };
+        if system.has_futures() {
+            self.futures.push(system.future(state, source));
+        }
         let looked_at = system.take_looked_at(state);
         let count = (self.transitions.len() - first) as u32;
         let first = first as u32;
-        self.sources.push(SourceAnswer { looked_at, seen_before, seen, future, first, count });
+        self.sources.push(SourceAnswer { looked_at, seen_before, seen, first, count });
         let answer = self.sources.len() - 1;
         let question = Question::Source(source, seen_before);
-        self.note(question, system.home_of_source(source), looked_at, digests, answer);
+        self.note(question, looked_at, digests, Node::Answer(answer as u32));
         answer
     }
 
-    fn find(&self, question: Question, home: usize, digests: &[u64]) -> Option<usize> {
-        let mut key = question.key(digests[home]);
+    /// The key of the node below the root of a question; none while nothing is known of it.
+    fn first_key(&self, question: Question, digests: &[u64]) -> Option<u64> {
+        let root = self.roots.get(question.index())?;
+        Some(child_key(root.key, root.slots?, digests))
+    }
+
+    fn find(&self, question: Question, digests: &[u64]) -> Option<usize> {
+        let mut key = self.first_key(question, digests)?;
         loop {
             match Node::from_word(self.table.get(key)?) {
-                Node::Answer(answer) => return Some(answer),
+                Node::Answer(answer) | Node::Bad(answer) => return Some(answer as usize),
                 Node::Slots(slots) => key = child_key(key, slots, digests),
             }
         }
     }
 
-    fn note(
-        &mut self,
-        question: Question,
-        home: usize,
-        looked_at: SlotSet,
-        digests: &[u64],
-        answer: usize,
-    ) {
-        let mut key = question.key(digests[home]);
-        let mut left = looked_at & !(1 << home);
+    fn note(&mut self, question: Question, looked_at: SlotSet, digests: &[u64], answer: Node) {
+        for index in self.roots.len()..=question.index() {
+            let key = fold((index as u64 + 1).wrapping_mul(0x8CB9_2BA7_2F3D_8DD7), FACTOR);
+            self.roots.push(Root { key, slots: None });
+        }
+        let root = &mut self.roots[question.index()];
+        let always = root.slots.unwrap_or(looked_at) & looked_at;
+        root.slots = Some(always);
+        let mut left = looked_at & !always;
+        let mut key = child_key(root.key, always, digests);
         loop {
-            // What is looked at first is always the same, given what leads here.
+            // What is looked at next is always the same, given what leads here.
             let always = match self.table.get(key).map(Node::from_word) {
                 Some(Node::Slots(slots)) if slots & left != 0 => slots & left,
                 _ => left,
             };
             if always == 0 {
-                return self.table.insert(key, Node::Answer(answer).word());
+                return self.table.insert(key, answer.word());
             }
             self.table.insert(key, Node::Slots(always).word());
             left &= !always;
@@ -322,10 +475,12 @@ impl<T: Copy + Eq + Debug> Memo<T> {
 
     /// The memory that it takes, in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        let bytes = self.table.entries.len() * size_of::<(u64, u64)>()
+        let bytes = self.roots.len() * size_of::<Root>()
+            + self.table.entries.len() * size_of::<(u64, u64)>()
             + size_of_val(&*self.steps)
             + size_of_val(&*self.changes)
             + size_of_val(&*self.sources)
+            + size_of_val(&*self.futures)
             + size_of_val(&*self.transitions);
         bytes as u64
     }
@@ -335,17 +490,21 @@ impl<T: Copy + Eq + Debug> Memo<T> {
 #[derive(Clone, Copy, Debug)]
 enum Node {
     /// The answer.
-    Answer(usize),
+    Answer(u32),
+    /// The answer: a step that violates something.
+    Bad(u32),
     /// The slots that are looked at next.
     Slots(SlotSet),
 }
 
 const IS_ANSWER: u64 = 1 << 63;
+const IS_BAD: u64 = 1 << 62;
 
 impl Node {
     fn word(self) -> u64 {
         match self {
-            Node::Answer(answer) => answer as u64 | IS_ANSWER,
+            Node::Answer(answer) => u64::from(answer) | IS_ANSWER,
+            Node::Bad(answer) => u64::from(answer) | IS_ANSWER | IS_BAD,
             Node::Slots(slots) => slots,
         }
     }
@@ -353,8 +512,10 @@ impl Node {
     fn from_word(word: u64) -> Self {
         if word & IS_ANSWER == 0 {
             Node::Slots(word)
+        } else if word & IS_BAD == 0 {
+            Node::Answer(word as u32)
         } else {
-            Node::Answer((word & !IS_ANSWER) as usize)
+            Node::Bad(word as u32)
         }
     }
 }
@@ -379,6 +540,13 @@ struct Table {
 }
 
 impl Table {
+    /// What is where a key is looked for first.
+    fn peek(&self, key: u64) -> u64 {
+        self.entries
+            .get(key as usize & self.entries.len().wrapping_sub(1))
+            .map_or(0, |entry| entry.0)
+    }
+
     fn get(&self, key: u64) -> Option<u64> {
         let mask = self.entries.len().wrapping_sub(1);
         let mut at = key as usize & mask;

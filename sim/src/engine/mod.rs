@@ -2,6 +2,7 @@
 
 pub mod cycles;
 pub mod explore;
+mod levels;
 pub mod memo;
 mod path;
 mod persistent;
@@ -13,6 +14,7 @@ pub mod simulate;
 #[cfg(test)]
 mod toys;
 pub mod visited;
+mod worker;
 
 use memo::SlotSet;
 use std::fmt::Debug;
@@ -87,24 +89,12 @@ pub trait TransitionSystem: Sync {
         1
     }
 
-    /// A number for a transition that no other one has, less than 2⁶³.
-    fn number(&self, transition: Self::Transition) -> u64;
-
-    /// The slot that says most about what a transition does.
-    fn home(&self, transition: Self::Transition) -> usize {
-        let _ = transition;
-        0
-    }
+    /// A small number for a transition that no other one has.
+    fn number(&self, transition: Self::Transition) -> usize;
 
     /// How many sources of transitions there are.
     fn source_count(&self) -> usize {
         1
-    }
-
-    /// The slot that says most about the transitions of a source.
-    fn home_of_source(&self, source: usize) -> usize {
-        let _ = source;
-        0
     }
 
     /// Appends the possible transitions of one source. All sources in their order make up what

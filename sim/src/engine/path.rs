@@ -1,16 +1,21 @@
-//! The states along a schedule, made when somebody looks at them.
+//! The states that lead to a node, made when somebody looks at them.
 
+use super::levels::Trail;
 use super::memo::{Lazy, Made};
 use super::{Parts, TransitionSystem};
 
-/// The states along a schedule from the initial state on.
+/// The states along one schedule from the initial state on.
 pub(super) struct Path<'a, S: TransitionSystem> {
     system: &'a S,
+    /// How the first level of the search is reached.
+    job: Vec<S::Transition>,
     states: Vec<Derived<S>>,
-    /// How many of the states are those of the schedule; the others are memory to be used again.
+    /// How many of the states are those of one schedule; the others are memory to be used again.
     made: usize,
     monitor: S::Monitor,
     digests: Vec<u64>,
+    /// The nodes on the way to one, the last one first.
+    missing: Vec<(u64, S::Transition)>,
 }
 
 /// A state that was made from the one before it on the path.
@@ -18,6 +23,10 @@ struct Derived<S: TransitionSystem> {
     state: S::State,
     /// In what it may differ from that one: all that need be copied to make it equal.
     differs: S::Parts,
+    /// The node that it is the state of; none if it lies before all nodes or ahead of them.
+    node: Option<u64>,
+    /// How it is reached from the one before.
+    transition: Option<S::Transition>,
 }
 
 impl<'a, S: TransitionSystem> Path<'a, S> {
@@ -25,43 +34,105 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
         let mut state = system.initial();
         let mut digests = vec![0; system.slot_count()];
         system.update_digests(None, &mut state, S::Parts::ALL, &mut digests);
-        let states = vec![Derived { state, differs: S::Parts::ALL }];
-        Path { system, states, made: 1, monitor: S::Monitor::default(), digests }
-    }
-
-    /// The schedule has changed from this depth on.
-    pub(super) fn forget_beyond(&mut self, depth: usize) {
-        self.made = self.made.min(depth + 1);
-    }
-
-    /// The state that a schedule leads to in so many steps.
-    pub(super) fn state(&mut self, schedule: &[S::Transition], depth: usize) -> &S::State {
-        while self.made <= depth {
-            let next = self.made;
-            self.derive(next, schedule[next - 1]);
-            self.made += 1;
+        let initial = Derived { state, differs: S::Parts::ALL, node: None, transition: None };
+        Path {
+            system,
+            job: Vec::new(),
+            states: vec![initial],
+            made: 1,
+            monitor: S::Monitor::default(),
+            digests,
+            missing: Vec::new(),
         }
-        &self.states[depth].state
     }
 
-    /// The state that a whole schedule leads to, for a memo.
-    pub(super) fn end<'p>(&'p mut self, schedule: &'p [S::Transition]) -> PathEnd<'p, 'a, S> {
-        PathEnd { path: self, schedule }
+    /// The nodes are now those of another job, whose state a schedule leads to.
+    pub(super) fn begin(&mut self, job: Vec<S::Transition>) {
+        let same = self.job.iter().zip(&job).take_while(|(old, new)| old == new).count();
+        self.made = self.made.min(same + 1);
+        self.job = job;
     }
 
-    fn derive(&mut self, at: usize, transition: S::Transition) {
+    /// How the first level is reached.
+    pub(super) fn job(&self) -> &[S::Transition] {
+        &self.job
+    }
+
+    /// Where a trail and some more steps lead, for a memo.
+    pub(super) fn end<'p>(
+        &'p mut self,
+        trail: Trail<'p, S::Transition>,
+        ahead: &'p [S::Transition],
+    ) -> PathEnd<'p, 'a, S> {
+        PathEnd { path: self, trail, ahead }
+    }
+
+    /// Makes the states up to where a trail and some more steps lead; returns how many steps that
+    /// are.
+    fn go_to(&mut self, trail: Trail<'_, S::Transition>, ahead: &[S::Transition]) -> usize {
+        self.missing.clear();
+        let mut at = trail;
+        let node_at = loop {
+            let place = self.job.len() + at.depth();
+            let Some((above, transition)) = at.step() else {
+                self.made = self.made.min(place + 1 + self.ahead_made(place, ahead));
+                break place;
+            };
+            let id = at.id();
+            if place < self.made && self.states[place].node == Some(id) {
+                break place;
+            }
+            self.missing.push((id, transition));
+            at = above;
+        };
+        while self.made <= node_at {
+            let transition = self.job[self.made - 1];
+            self.derive(None, transition);
+        }
+        if self.missing.is_empty() {
+            self.made = node_at + 1 + self.ahead_made(node_at, ahead);
+        } else {
+            self.made = node_at + 1;
+        }
+        while let Some((id, transition)) = self.missing.pop() {
+            self.derive(Some(id), transition);
+        }
+        let depth = self.job.len() + trail.depth();
+        while self.made <= depth + ahead.len() {
+            let transition = ahead[self.made - 1 - depth];
+            self.derive(None, transition);
+        }
+        depth + ahead.len()
+    }
+
+    /// How many of the steps ahead of a state were made from it.
+    fn ahead_made(&self, place: usize, ahead: &[S::Transition]) -> usize {
+        let made = self.states[..self.made].iter().skip(place + 1);
+        let is_ahead = |(state, step): &(&Derived<S>, &S::Transition)| {
+            state.node.is_none() && state.transition == Some(**step)
+        };
+        made.zip(ahead).take_while(is_ahead).count()
+    }
+
+    /// Makes the next state of the schedule.
+    fn derive(&mut self, node: Option<u64>, transition: S::Transition) {
+        let at = self.made;
         let changed = self.make(at, transition);
-        let state = &mut self.states[at].state;
-        self.system.update_digests(None, state, changed, &mut self.digests);
+        let here = &mut self.states[at];
+        here.node = node;
+        here.transition = Some(transition);
+        self.system.update_digests(None, &mut here.state, changed, &mut self.digests);
         self.system.take_looked_at(&self.states[at].state);
         self.system.take_looked_at(&self.states[at - 1].state);
+        self.made += 1;
     }
 
     /// Makes a state from the one before it.
     fn make(&mut self, at: usize, transition: S::Transition) -> S::Parts {
         if self.states.len() == at {
             let state = self.states[at - 1].state.clone();
-            self.states.push(Derived { state, differs: S::Parts::NONE });
+            let differs = S::Parts::NONE;
+            self.states.push(Derived { state, differs, node: None, transition: None });
         }
         let (before, rest) = self.states.split_at_mut(at);
         let (here, rest) = rest.split_first_mut().expect("it was added above");
@@ -81,22 +152,23 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
     }
 }
 
-/// The end of a schedule on a path.
+/// Where a trail and some more steps lead.
 pub(super) struct PathEnd<'p, 'a, S: TransitionSystem> {
     path: &'p mut Path<'a, S>,
-    schedule: &'p [S::Transition],
+    trail: Trail<'p, S::Transition>,
+    ahead: &'p [S::Transition],
 }
 
 impl<S: TransitionSystem> Lazy<S> for PathEnd<'_, '_, S> {
     fn state(&mut self) -> &S::State {
-        self.path.state(self.schedule, self.schedule.len())
+        let depth = self.path.go_to(self.trail, self.ahead);
+        &self.path.states[depth].state
     }
 
     fn step(&mut self, transition: S::Transition) -> Made<'_, S> {
-        let depth = self.schedule.len();
         let path = &mut *self.path;
-        path.state(self.schedule, depth);
-        path.forget_beyond(depth);
+        let depth = path.go_to(self.trail, self.ahead);
+        path.made = depth + 1;
         let changed = path.make(depth + 1, transition);
         let (before, after) = path.states.split_at_mut(depth + 1);
         let (before, after) = (&before[depth].state, &mut after[0].state);

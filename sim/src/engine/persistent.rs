@@ -12,9 +12,10 @@
 //! if nobody outside of the set can disturb it, it does just that, and is not tied to the set if
 //! each of its steps and each transition of the set, in either order, come to the same state.
 
+use super::levels::Trail;
 use super::memo::{Change, Memo, SlotSet, SourceAnswer};
 use super::path::Path;
-use super::{Touch, TransitionSystem};
+use super::{Future, Touch, TransitionSystem};
 
 /// The most steps that are looked ahead.
 const STEP_COUNT_MAX: usize = 100;
@@ -58,6 +59,8 @@ impl Trial {
 /// What can be done in the state that a set is wanted for.
 #[derive(Clone, Copy)]
 pub(super) struct Here<'a, T> {
+    /// How it is reached.
+    pub(super) trail: Trail<'a, T>,
     pub(super) digests: &'a [u64],
     pub(super) sum: u64,
     /// The memo's answer for each source.
@@ -76,12 +79,16 @@ pub(super) struct Chooser<S: TransitionSystem> {
     stepped: Trial,
     other: Trial,
     violations: Vec<S::Violation>,
+    /// The steps that are tried.
+    ahead: Vec<S::Transition>,
 }
 
 /// What is known of a source.
 #[derive(Clone, Copy)]
 struct Known {
     answer: SourceAnswer,
+    /// What it can still do.
+    future: Future,
     /// Its transitions among all: from here on, so many.
     first: usize,
     count: usize,
@@ -95,6 +102,7 @@ impl<S: TransitionSystem> Chooser<S> {
             stepped: Trial::default(),
             other: Trial::default(),
             violations: Vec::new(),
+            ahead: Vec::new(),
         }
     }
 
@@ -104,7 +112,6 @@ impl<S: TransitionSystem> Chooser<S> {
         system: &S,
         memo: &mut Memo<S::Transition>,
         path: &mut Path<'_, S>,
-        schedule: &mut Vec<S::Transition>,
         here: Here<'_, S::Transition>,
         chosen: &mut Vec<bool>,
     ) {
@@ -114,7 +121,8 @@ impl<S: TransitionSystem> Chooser<S> {
         let mut first = 0;
         for number in here.answers {
             let (answer, transitions) = memo.answer(*number as usize);
-            self.sources.push(Known { answer, first, count: transitions.len() });
+            let future = memo.future(*number as usize);
+            self.sources.push(Known { answer, future, first, count: transitions.len() });
             first += transitions.len();
         }
         #[cfg(debug_assertions)]
@@ -123,9 +131,7 @@ impl<S: TransitionSystem> Chooser<S> {
         if enabled.count_ones() < 2 || self.sources.len() > 64 {
             return;
         }
-        let depth = schedule.len();
-        let mut search =
-            Search { chooser: self, system, memo, path, schedule, depth, here, enabled };
+        let mut search = Search { chooser: self, system, memo, path, here, enabled };
         let mut best = (here.transitions.len(), enabled);
         // Those that nobody is tied to are found without looking ahead.
         for look_ahead in [false, true] {
@@ -140,7 +146,6 @@ impl<S: TransitionSystem> Chooser<S> {
                 }
             }
         }
-        search.path.forget_beyond(depth);
         for source in bits(enabled & !best.1) {
             let Known { first, count, .. } = self.sources[source];
             chosen[first..first + count].fill(false);
@@ -150,9 +155,9 @@ impl<S: TransitionSystem> Chooser<S> {
     /// No transition touches more than what its source says that it can.
     #[cfg(debug_assertions)]
     fn hold_against_bounds(&self, system: &S, here: Here<'_, S::Transition>) {
-        let waits = self.set_of(|known| known.answer.future.waits);
-        for Known { answer, first, count } in &self.sources {
-            let touch = answer.future.touch;
+        let waits = self.set_of(|known| known.future.waits);
+        for Known { future, first, count, .. } in &self.sources {
+            let touch = future.touch;
             let woken = bits(touch.woken & waits);
             let changed = woken.fold(touch.changed, |slots, other| slots | system.woken(other));
             for at in *first..first + count {
@@ -189,9 +194,6 @@ struct Search<'x, 'p, S: TransitionSystem> {
     system: &'x S,
     memo: &'x mut Memo<S::Transition>,
     path: &'x mut Path<'p, S>,
-    schedule: &'x mut Vec<S::Transition>,
-    /// How long the schedule to the state is.
-    depth: usize,
     here: Here<'x, S::Transition>,
     /// The sources that have transitions, a bit for each.
     enabled: u64,
@@ -259,7 +261,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
     fn footprint(&self, set: u64) -> Footprint {
         let mut all = Footprint::default();
         for source in bits(set) {
-            let Known { answer, first, count } = self.known(source);
+            let Known { answer, first, count, .. } = self.known(source);
             all.looked_at |= answer.looked_at;
             for change in &self.here.changes[first..first + count] {
                 all.add(Footprint::of_change(*change));
@@ -272,7 +274,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
     /// wait are not woken.
     fn resolved(&self, touch: Touch, set: u64) -> Footprint {
         let calm = bits(set)
-            .filter(|source| !self.known(*source).answer.future.waits)
+            .filter(|source| !self.known(*source).future.waits)
             .fold(0, |calm, source| calm | 1 << source);
         let woken = bits(touch.woken & !calm);
         let woken = woken.fold(0, |slots, source| slots | self.system.woken(source));
@@ -280,7 +282,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
     }
 
     fn future(&self, source: usize, set: u64) -> Footprint {
-        self.resolved(self.known(source).answer.future.touch, set)
+        self.resolved(self.known(source).future.touch, set)
     }
 
     /// The sources outside of a set that can touch what the set depends on, or the reverse.
@@ -313,14 +315,13 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
                     [one] => *one,
                     _ => break 'alone false,
                 };
-                if !self.resolved(answer.future.touch, set).is_tied_to(*own) {
+                let future = self.memo.future(number);
+                if !self.resolved(future.touch, set).is_tied_to(*own) {
                     break 'alone true;
                 }
                 let seen = answer.seen_before;
-                let is_detached = answer
-                    .future
-                    .next
-                    .is_some_and(|touch| !self.resolved(touch, set).is_tied_to(*own));
+                let is_detached =
+                    future.next.is_some_and(|touch| !self.resolved(touch, set).is_tied_to(*own));
                 if !is_detached && !self.commutes(source, transition, seen, set, disturbed, own) {
                     break 'alone false;
                 }
@@ -331,13 +332,12 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
                     }
                 }
                 std::mem::swap(&mut self.chooser.alone, &mut self.chooser.stepped);
-                self.schedule.push(transition);
+                self.chooser.ahead.push(transition);
                 number = self.ask(source, seen, Which::Alone);
             }
             false
         };
-        self.schedule.truncate(self.depth);
-        self.path.forget_beyond(self.depth);
+        self.chooser.ahead.clear();
         // On the way the set may have come to depend on more.
         is_apart && self.tied_to(set, *own) & !(1 << source) == 0
     }
@@ -359,32 +359,30 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
             return false;
         }
         for member in bits(set) {
-            let Known { answer, first, count } = self.known(member);
+            let Known { answer, first, count, .. } = self.known(member);
             for at in first..first + count {
                 let other = self.here.transitions[at];
                 // First the set's, then the source's.
                 self.chooser.other.copy(&self.chooser.alone);
                 let Some(set_change) = self.step(other, Which::Other) else { return false };
                 own.add(Footprint::of_change(set_change));
-                self.schedule.push(other);
+                self.chooser.ahead.push(other);
                 let number = self.ask(source, seen, Which::Other);
                 let is_possible = self.memo.answer(number).1 == [transition];
                 let then = if is_possible { self.step(transition, Which::Other) } else { None };
-                self.schedule.pop();
-                self.path.forget_beyond(self.schedule.len());
+                self.chooser.ahead.pop();
                 let Some(_) = then else { return false };
                 let first_set = std::mem::take(&mut self.chooser.other);
                 // First the source's, then the set's.
                 self.chooser.other.copy(&self.chooser.stepped);
-                self.schedule.push(transition);
+                self.chooser.ahead.push(transition);
                 let still = answer.looked_at & change.slots == 0 || {
                     let number = self.ask(member, answer.seen_before, Which::Other);
                     let possible = self.memo.answer(number).1;
                     possible == &self.here.transitions[first..first + count]
                 };
                 let then = if still { self.step(other, Which::Other) } else { None };
-                self.schedule.pop();
-                self.path.forget_beyond(self.schedule.len());
+                self.chooser.ahead.pop();
                 let Some(set_change) = then else { return false };
                 own.add(Footprint::of_change(set_change));
                 let is_same = first_set.sum == self.chooser.other.sum
@@ -404,7 +402,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
         let trial = which.of(&mut chooser.alone, &mut chooser.stepped, &mut chooser.other);
         let change = self.memo.step(
             self.system,
-            &mut self.path.end(self.schedule),
+            &mut self.path.end(self.here.trail, &chooser.ahead),
             transition,
             &mut trial.digests,
             &mut chooser.violations,
@@ -419,7 +417,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
     fn ask(&mut self, source: usize, seen: u8, which: Which) -> usize {
         let chooser = &mut *self.chooser;
         let trial = which.of(&mut chooser.alone, &mut chooser.stepped, &mut chooser.other);
-        let mut state = self.path.end(self.schedule);
+        let mut state = self.path.end(self.here.trail, &chooser.ahead);
         self.memo.source(self.system, &mut state, source, seen, &trial.digests)
     }
 }

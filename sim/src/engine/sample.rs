@@ -74,13 +74,15 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
         let mut changed = SlotSet::MAX;
         loop {
             self.enabled.clear();
-            self.memo.transitions(
+            let (digests, enabled) = (&self.digests, &mut self.enabled);
+            self.memo.possible(
                 self.system,
                 &mut self.follower,
-                &self.digests,
+                digests,
                 changed,
                 &mut self.answers,
-                &mut self.enabled,
+                &[],
+                |transition, _| enabled.push(transition),
             );
             if self.enabled.is_empty() {
                 return Sample { ending: Ending::Rest, violations: Vec::new() };

@@ -42,8 +42,8 @@ impl TransitionSystem for Counters {
         counter
     }
 
-    fn number(&self, counter: usize) -> u64 {
-        counter as u64
+    fn number(&self, counter: usize) -> usize {
+        counter
     }
 }
 
@@ -120,8 +120,8 @@ impl TransitionSystem for Locks {
         thread
     }
 
-    fn number(&self, thread: usize) -> u64 {
-        thread as u64
+    fn number(&self, thread: usize) -> usize {
+        thread
     }
 }
 
@@ -176,7 +176,7 @@ impl TransitionSystem for Ring {
         0
     }
 
-    fn number(&self, goes_on: bool) -> u64 {
-        u64::from(goes_on)
+    fn number(&self, goes_on: bool) -> usize {
+        usize::from(goes_on)
     }
 }

@@ -1,0 +1,236 @@
+//! The states that a search has still to go on from, and how they were reached.
+//!
+//! A level has states as many steps from the first one. They are reached from a few states of the
+//! level above, and stay until all that lies below them was searched.
+
+use super::memo::{Memo, SlotSet};
+use std::fmt::Debug;
+use std::ops::Range;
+
+/// A state on a level.
+#[derive(Clone, Copy, Debug)]
+struct Node<T> {
+    /// No other node of the search has it.
+    id: u64,
+    /// The node that it is reached from, by its place in the level above.
+    parent: u32,
+    /// How; none on the first level.
+    transition: Option<T>,
+    /// The sum of all digests.
+    sum: u64,
+    /// In which slots it differs from its parent.
+    changed: SlotSet,
+    /// Where in the level the numbers of its steps begin.
+    first_step: usize,
+}
+
+/// A level.
+#[derive(Debug)]
+struct Level<T> {
+    nodes: Vec<Node<T>>,
+    /// The digests of the slots, one node's after the other's.
+    digests: Vec<u64>,
+    /// The memo's answers about what is possible, by source, one node's after the other's.
+    answers: Vec<u32>,
+    /// What the memo knows of the steps, one node's after the other's.
+    steps: Vec<u32>,
+    /// From so many of the nodes was gone on.
+    expanded: usize,
+}
+
+impl<T> Default for Level<T> {
+    fn default() -> Self {
+        Level {
+            nodes: Vec::new(),
+            digests: Vec::new(),
+            answers: Vec::new(),
+            steps: Vec::new(),
+            expanded: 0,
+        }
+    }
+}
+
+impl<T> Level<T> {
+    fn clear(&mut self) {
+        self.nodes.clear();
+        self.digests.clear();
+        self.answers.clear();
+        self.steps.clear();
+        self.expanded = 0;
+    }
+}
+
+/// The levels of a search.
+#[derive(Debug)]
+pub(super) struct Levels<T> {
+    levels: Vec<Level<T>>,
+    slot_count: usize,
+    source_count: usize,
+    next_id: u64,
+}
+
+impl<T: Copy + Eq + Debug> Levels<T> {
+    /// No levels, of a system with so many slots and sources.
+    pub(super) fn new(slot_count: usize, source_count: usize) -> Self {
+        Levels { levels: Vec::new(), slot_count, source_count, next_id: 1 }
+    }
+
+    /// Begins anew, with one node.
+    pub(super) fn begin(&mut self, digests: &[u64], sum: u64) {
+        self.clear(0);
+        self.push(0, 0, None, sum, SlotSet::MAX);
+        self.levels[0].digests.extend_from_slice(digests);
+    }
+
+    /// Empties a level.
+    pub(super) fn clear(&mut self, depth: usize) {
+        match self.levels.get_mut(depth) {
+            Some(level) => level.clear(),
+            None => self.levels.push(Level::default()),
+        }
+    }
+
+    /// Adds the node that a step from another one leads to.
+    pub(super) fn add(&mut self, from: (usize, usize), transition: T, step: u32, memo: &Memo<T>) {
+        let (depth, parent) = from;
+        let change = memo.change(step);
+        let sum = self.levels[depth].nodes[parent].sum.wrapping_add(change.sum);
+        self.push(depth + 1, parent as u32, Some(transition), sum, change.slots);
+        let (above, below) = self.levels.split_at_mut(depth + 1);
+        let to = &mut below[0].digests;
+        let first = to.len();
+        let from = &above[depth].digests[parent * self.slot_count..][..self.slot_count];
+        to.extend_from_slice(from);
+        memo.apply(step, &mut to[first..]);
+    }
+
+    fn push(
+        &mut self,
+        depth: usize,
+        parent: u32,
+        transition: Option<T>,
+        sum: u64,
+        changed: SlotSet,
+    ) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let node = Node { id, parent, transition, sum, changed, first_step: 0 };
+        self.levels[depth].nodes.push(node);
+    }
+
+    /// The next nodes of a level to go on from, at most so many; none are left if it is empty.
+    pub(super) fn take(&mut self, depth: usize, count_max: usize) -> Range<usize> {
+        let level = &mut self.levels[depth];
+        let first = level.expanded;
+        level.expanded = level.nodes.len().min(first.saturating_add(count_max));
+        first..level.expanded
+    }
+
+    /// The nodes of a level that nobody has gone on from.
+    pub(super) fn left(&self, depth: usize) -> Range<usize> {
+        let level = &self.levels[depth];
+        level.expanded..level.nodes.len()
+    }
+
+    /// The digests of a node.
+    pub(super) fn digests(&self, depth: usize, node: usize) -> &[u64] {
+        &self.levels[depth].digests[node * self.slot_count..][..self.slot_count]
+    }
+
+    /// The sum of all digests of a node.
+    pub(super) fn sum(&self, depth: usize, node: usize) -> u64 {
+        self.levels[depth].nodes[node].sum
+    }
+
+    /// In which slots a node differs from its parent.
+    pub(super) fn changed(&self, depth: usize, node: usize) -> SlotSet {
+        self.levels[depth].nodes[node].changed
+    }
+
+    /// Notes what is possible from the next node of a level, which has `steps_before` steps of
+    /// the same batch before its own.
+    pub(super) fn note_answers(
+        &mut self,
+        depth: usize,
+        node: usize,
+        answers: &[u32],
+        steps_before: usize,
+    ) {
+        let level = &mut self.levels[depth];
+        debug_assert_eq!(level.answers.len(), node * self.source_count);
+        level.nodes[node].first_step = level.steps.len() + steps_before;
+        level.answers.extend_from_slice(answers);
+    }
+
+    /// Notes what the memo knows of the steps of a batch.
+    pub(super) fn note_steps(&mut self, depth: usize, steps: impl Iterator<Item = u32>) {
+        self.levels[depth].steps.extend(steps);
+    }
+
+    /// What was noted of what is possible from a node.
+    pub(super) fn answers(&self, depth: usize, node: usize) -> &[u32] {
+        &self.levels[depth].answers[node * self.source_count..][..self.source_count]
+    }
+
+    /// What was noted of the parent of a node: the answers, and its steps and those of later
+    /// nodes.
+    pub(super) fn of_parent(&self, depth: usize, node: usize) -> Option<(&[u32], &[u32])> {
+        let level = &self.levels[depth.checked_sub(1)?];
+        let parent = self.levels[depth].nodes[node].parent as usize;
+        let answers = &level.answers[parent * self.source_count..][..self.source_count];
+        Some((answers, &level.steps[level.nodes[parent].first_step..]))
+    }
+
+    /// The way to a node.
+    pub(super) fn trail(&self, depth: usize, node: usize) -> Trail<'_, T> {
+        Trail { levels: &self.levels, depth, node }
+    }
+
+    /// The memory that they take, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = |level: &Level<T>| {
+            level.nodes.capacity() * size_of::<Node<T>>()
+                + level.digests.capacity() * 8
+                + (level.answers.capacity() + level.steps.capacity()) * 4
+        };
+        self.levels.iter().map(bytes).sum::<usize>() as u64
+    }
+}
+
+/// The way from the first level to a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trail<'a, T> {
+    levels: &'a [Level<T>],
+    depth: usize,
+    node: usize,
+}
+
+impl<T: Copy> Trail<'_, T> {
+    /// How many steps it has.
+    pub(super) fn depth(self) -> usize {
+        self.depth
+    }
+
+    /// A number that only the node has.
+    pub(super) fn id(self) -> u64 {
+        self.levels[self.depth].nodes[self.node].id
+    }
+
+    /// The way without its last step, and this; none on the first level.
+    pub(super) fn step(self) -> Option<(Self, T)> {
+        let Node { parent, transition, .. } = self.levels[self.depth].nodes[self.node];
+        let above = Trail { depth: self.depth.checked_sub(1)?, node: parent as usize, ..self };
+        Some((above, transition?))
+    }
+
+    /// Appends its steps.
+    pub(super) fn append_to(self, schedule: &mut Vec<T>) {
+        let first = schedule.len();
+        let mut at = self;
+        while let Some((above, transition)) = at.step() {
+            schedule.push(transition);
+            at = above;
+        }
+        schedule[first..].reverse();
+    }
+}

@@ -1,0 +1,315 @@
+//! One of the threads that explore every schedule.
+
+use super::explore::{Job, Limits, Shared, Stop, Visitor};
+use super::levels::Levels;
+use super::memo::{Change, Lazy, Memo, Wanted};
+use super::path::Path;
+use super::persistent::{Chooser, Here};
+use super::visited::{Access, scramble};
+use super::{Ending, TransitionSystem};
+use std::sync::atomic::Ordering;
+
+/// What one worker did.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) new_states: u64,
+    pub(super) transitions: u64,
+    pub(super) depth_max: u32,
+    /// A schedule met the step limit.
+    pub(super) was_cut: bool,
+    /// New states that the shared counter does not know of yet.
+    unreported: u64,
+    /// The memory that the shared counter knows of, in bytes.
+    reported_bytes: u64,
+}
+
+/// Goes on from one node of a level after the other, depth first.
+pub(super) struct Worker<'a, S: TransitionSystem, V, A> {
+    shared: &'a Shared<'a, S>,
+    visited: A,
+    visitor: &'a mut V,
+    levels: Levels<S::Transition>,
+    /// The states themselves.
+    path: Path<'a, S>,
+    memo: Memo<S::Transition>,
+    chooser: Chooser<S>,
+    /// Of the node that is gone on from: the memo's answers about what is possible, by source,
+    /// and what is possible.
+    answers: Vec<u32>,
+    transitions: Vec<S::Transition>,
+    /// The steps of all nodes that are gone on from together, and which are followed.
+    steps: Vec<Wanted<S::Transition>>,
+    chosen: Vec<bool>,
+    fingerprints: Vec<u64>,
+    changes: Vec<Change>,
+    look_ahead: u64,
+    schedule: Vec<S::Transition>,
+    violations: Vec<S::Violation>,
+    tally: Tally,
+    states_between_looks: u64,
+}
+
+/// How many new states a worker finds between looks at the limits and at the other workers, at
+/// most.
+const STATES_BETWEEN_LOOKS_MAX: u64 = 1024;
+
+/// From how many nodes of a level is gone on together.
+///
+/// The set of visited states is large, and each look at it waits for memory: several together
+/// wait no longer than one.
+const BATCH_NODE_COUNT: usize = 16;
+
+impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
+    pub(super) fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
+        let system = shared.system;
+        Worker {
+            shared,
+            visited,
+            visitor,
+            levels: Levels::new(system.slot_count(), system.source_count()),
+            path: Path::new(system),
+            memo: Memo::new(),
+            chooser: Chooser::new(),
+            answers: Vec::new(),
+            transitions: Vec::new(),
+            steps: Vec::new(),
+            chosen: Vec::new(),
+            fingerprints: Vec::new(),
+            changes: Vec::new(),
+            look_ahead: 0,
+            schedule: Vec::new(),
+            violations: Vec::new(),
+            tally: Tally::default(),
+            states_between_looks: (shared.limits.state_count_max / 8)
+                .clamp(1, STATES_BETWEEN_LOOKS_MAX),
+        }
+    }
+
+    pub(super) fn run(mut self) -> Tally {
+        while let Some(job) = self.shared.next_job() {
+            self.follow(job);
+            self.compare_with_limits();
+        }
+        self.report();
+        self.tally
+    }
+
+    /// Searches everything below a job.
+    fn follow(&mut self, job: Job<S>) {
+        self.levels.begin(&job.digests, job.sum);
+        self.path.begin(job.schedule);
+        let mut depth = 0;
+        loop {
+            if self.expand(depth) {
+                depth += 1;
+            } else if depth == 0 {
+                return;
+            } else {
+                depth -= 1;
+            }
+            if self.tally.unreported >= self.states_between_looks {
+                self.look_around(depth);
+            }
+            if self.shared.is_stopped() {
+                return;
+            }
+        }
+    }
+
+    /// Goes on from the next nodes of a level; `false` if there are none.
+    fn expand(&mut self, depth: usize) -> bool {
+        let batch = self.levels.take(depth, BATCH_NODE_COUNT);
+        if batch.is_empty() {
+            return false;
+        }
+        self.steps.clear();
+        for node in batch {
+            self.find_steps(depth, node);
+        }
+        let levels = &self.levels;
+        let digests_of = |node| levels.digests(depth, node);
+        self.memo.find_steps(self.shared.system, &mut self.steps, digests_of);
+        for index in 0..self.steps.len() {
+            if self.steps[index].step.is_none() {
+                self.make_step(depth, index);
+            }
+        }
+        self.levels.note_steps(depth, self.steps.iter().filter_map(|step| step.step));
+        if self.shared.system.has_futures() {
+            self.choose(depth);
+        }
+        self.enter(depth);
+        true
+    }
+
+    /// Adds the states that the steps lead to, as far as they are new, to the next level.
+    fn enter(&mut self, depth: usize) {
+        self.fingerprints.clear();
+        for step in &self.steps {
+            let growth = step.step.map_or(0, |step| self.memo.growth(step));
+            let sum = self.levels.sum(depth, step.node).wrapping_add(growth);
+            self.fingerprints.push(scramble(sum));
+        }
+        // The processor reads all the places at the same time; the sum keeps the compiler from
+        // leaving that out.
+        let looks = self.fingerprints.iter().map(|fingerprint| self.visited.peek(*fingerprint));
+        self.look_ahead = std::hint::black_box(looks.fold(self.look_ahead, u64::wrapping_add));
+        self.levels.clear(depth + 1);
+        let mut new_states = 0;
+        for (wanted, fingerprint) in self.steps.iter().zip(&self.fingerprints) {
+            if let Some(step) = wanted.step
+                && self.visited.insert(*fingerprint)
+            {
+                self.levels.add((depth, wanted.node), wanted.transition, step, &self.memo);
+                new_states += 1;
+            }
+        }
+        self.tally.transitions += self.steps.len() as u64;
+        self.tally.new_states += new_states;
+        self.tally.unreported += new_states;
+        if new_states > 0 {
+            let depth = self.path.job().len() + depth + 1;
+            self.tally.depth_max = self.tally.depth_max.max(depth as u32);
+        }
+    }
+
+    /// Shows a state in which a schedule ends.
+    fn end(&mut self, depth: usize, node: usize, ending: Ending) {
+        self.write_schedule(depth, node);
+        let mut end = self.path.end(self.levels.trail(depth, node), &[]);
+        let state = end.state();
+        self.visitor.end(state, &self.schedule, ending);
+        self.shared.system.take_looked_at(state);
+    }
+
+    fn write_schedule(&mut self, depth: usize, node: usize) {
+        self.schedule.clear();
+        self.schedule.extend_from_slice(self.path.job());
+        self.levels.trail(depth, node).append_to(&mut self.schedule);
+    }
+
+    /// Finds the steps that are possible at a node.
+    fn find_steps(&mut self, depth: usize, node: usize) {
+        let (answers_before, steps_before) = self.levels.of_parent(depth, node).unwrap_or_default();
+        self.answers.clear();
+        self.answers.extend_from_slice(answers_before);
+        let (first, steps) = (self.steps.len(), &mut self.steps);
+        self.memo.possible(
+            self.shared.system,
+            &mut self.path.end(self.levels.trail(depth, node), &[]),
+            self.levels.digests(depth, node),
+            self.levels.changed(depth, node),
+            &mut self.answers,
+            steps_before,
+            |transition, step| steps.push(Wanted::new(node, transition, step)),
+        );
+        #[cfg(debug_assertions)]
+        if self.shared.system.has_futures() {
+            self.memo.assert_not_grown(answers_before, &self.answers);
+        }
+        let is_over = self.steps.len() == first;
+        let step_count = (self.path.job().len() + depth) as u32;
+        if is_over || step_count >= self.shared.limits.step_count_max {
+            self.tally.was_cut |= !is_over;
+            self.steps.truncate(first);
+            self.end(depth, node, if is_over { Ending::Rest } else { Ending::StepLimit });
+        }
+        self.levels.note_answers(depth, node, &self.answers, first);
+    }
+
+    /// Makes a step that is not known, and shows what it violates.
+    fn make_step(&mut self, depth: usize, index: usize) {
+        let Wanted { node, transition, .. } = self.steps[index];
+        self.steps[index].step = Some(self.memo.step_number(
+            self.shared.system,
+            &mut self.path.end(self.levels.trail(depth, node), &[]),
+            transition,
+            self.levels.digests(depth, node),
+            &mut self.violations,
+        ));
+        if !self.violations.is_empty() {
+            self.write_schedule(depth, node);
+            self.schedule.push(transition);
+            for violation in self.violations.drain(..) {
+                self.visitor.violation(violation, &self.schedule);
+            }
+        }
+    }
+
+    /// Chooses which steps are followed, and forgets the others.
+    fn choose(&mut self, depth: usize) {
+        let steps = std::mem::take(&mut self.steps);
+        for steps in steps.chunk_by(|one, other| one.node == other.node) {
+            let node = steps[0].node;
+            self.transitions.clear();
+            self.transitions.extend(steps.iter().map(|step| step.transition));
+            self.changes.clear();
+            let known = steps.iter().filter_map(|step| step.step);
+            self.changes.extend(known.map(|step| self.memo.change(step)));
+            let here = Here {
+                trail: self.levels.trail(depth, node),
+                digests: self.levels.digests(depth, node),
+                sum: self.levels.sum(depth, node),
+                answers: self.levels.answers(depth, node),
+                transitions: &self.transitions,
+                changes: &self.changes,
+            };
+            self.chooser.choose(
+                self.shared.system,
+                &mut self.memo,
+                &mut self.path,
+                here,
+                &mut self.chosen,
+            );
+            let chosen = steps.iter().zip(&self.chosen).filter(|(_, is_chosen)| **is_chosen);
+            self.steps.extend(chosen.map(|(step, _)| *step));
+        }
+    }
+
+    fn report(&mut self) -> u64 {
+        let unreported = std::mem::take(&mut self.tally.unreported);
+        self.shared.control.state_count.fetch_add(unreported, Ordering::Relaxed) + unreported
+    }
+
+    /// Compares with the limits, and hands work over when another worker has none.
+    fn look_around(&mut self, depth: usize) {
+        self.compare_with_limits();
+        if self.shared.has_idle_worker() {
+            self.hand_over(depth);
+        }
+    }
+
+    fn compare_with_limits(&mut self) {
+        let state_count = self.report();
+        let Limits { state_count_max, memory_bytes_max, .. } = *self.shared.limits;
+        if self.shared.control.interrupt.load(Ordering::Relaxed) {
+            self.shared.end(Stop::Interrupted);
+        } else if state_count > state_count_max {
+            self.shared.end(Stop::States);
+        } else if self.visited.bytes() + self.worker_bytes() > memory_bytes_max {
+            self.shared.end(Stop::Memory);
+        }
+    }
+
+    /// The memory of all workers, this worker's share brought up to date.
+    fn worker_bytes(&mut self) -> u64 {
+        let bytes = self.memo.bytes() + self.path.bytes() + self.levels.bytes();
+        let added = bytes.saturating_sub(self.tally.reported_bytes);
+        self.tally.reported_bytes += added;
+        self.shared.worker_bytes.fetch_add(added, Ordering::Relaxed) + added
+    }
+
+    /// Gives away what is left of the first level that has something left.
+    fn hand_over(&mut self, depth: usize) {
+        let Some(at) = (0..=depth).find(|at| !self.levels.left(*at).is_empty()) else { return };
+        self.shared.hand_over(|jobs| {
+            for node in self.levels.left(at) {
+                let mut schedule = self.path.job().to_vec();
+                self.levels.trail(at, node).append_to(&mut schedule);
+                let digests = self.levels.digests(at, node).to_vec();
+                jobs.push(Job { digests, sum: self.levels.sum(at, node), schedule });
+            }
+            self.levels.take(at, usize::MAX);
+        });
+    }
+}
