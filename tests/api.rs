@@ -32,7 +32,8 @@ pub(crate) fn traced(
     let settings = Settings { deviations, processors, time };
     let model = Model { program: compile(scenario).unwrap(), settings };
     let mut transitions: Vec<Transition> = Vec::new();
-    let system = System { model: &model, checked: false, hits: None, futures: None };
+    let system =
+        System { model: &model, checked: false, hits: None, futures: None, symmetry: None };
     simulate(&system, &mut Uniform::new(seed), 300, |enabled, pick, _: &StepEvents| {
         transitions.push(enabled[pick]);
     });

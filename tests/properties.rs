@@ -40,6 +40,7 @@ use alertable_models::deviation::{DIALECTS, Deviation, Deviations, Kind};
 use alertable_traces::scenario::Scenario;
 use alertable_traces::{read_scenario, scenario_to_json};
 use generator::{Topic, scenarios};
+use proptest::prelude::any;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::path::{Path, PathBuf};
@@ -262,6 +263,33 @@ fn reduction_is_exact_under_every_deviation() {
         }
     }
     assert!(compared > cases && reduced > cases / 2, "{reduced} of {compared} were reduced");
+}
+
+/// On how many scenarios the search of one of several like states is compared with that of all.
+const LIKE_STATES_CASE_COUNT: u32 = 150;
+
+#[test]
+fn one_of_several_like_states_is_enough() {
+    let (mut compared, mut reduced) = (0, 0);
+    let mut runner = runner(1, 0);
+    let strategies = [scenarios(&[]), scenarios(&[Io])];
+    let shape = (0..=2_usize, any::<bool>());
+    for case in 0..case_count(LIKE_STATES_CASE_COUNT) {
+        let scenario = strategies[case as usize % 2].new_tree(&mut runner).unwrap().current();
+        let (copies, empty) = shape.new_tree(&mut runner).unwrap().current();
+        let scenario = reduction::with_like_states(&scenario, copies, empty);
+        let models = reduction::in_both_times(&scenario, Deviations::NONE, Deviations::NONE);
+        for (one, other) in models.unwrap() {
+            for compare in [reduction::compare, reduction::compare_ends] {
+                let counts = compare(&one, &other).unwrap_or_else(|reason| {
+                    panic!("{reason}\nin {}", scenario_to_json(&scenario))
+                });
+                compared += u32::from(counts.is_some());
+                reduced += u32::from(counts.is_some_and(|(all, fewer)| fewer < all));
+            }
+        }
+    }
+    assert!(reduced > compared / 3, "{reduced} of {compared} were reduced");
 }
 
 fn scenario_files() -> Vec<PathBuf> {

@@ -34,5 +34,6 @@ mod records;
 pub mod rule;
 pub mod service;
 pub mod slots;
+pub mod symmetry;
 pub mod tp;
 pub mod win32;

@@ -66,6 +66,24 @@ impl<T: Entry> Lists<T> {
         sum
     }
 
+    /// What of a list's digest is due to the order of its entries.
+    pub(crate) fn order_digest(&self, list: usize) -> u64 {
+        let first = self.part.key(list, 0);
+        self.peek(list).iter().enumerate().fold(0, |sum: u64, (at, item)| {
+            let placed = item.digest(self.part.key(list, at));
+            sum.wrapping_add(placed).wrapping_sub(item.digest(first))
+        })
+    }
+
+    /// The digest that a list would have with another number, its entries changed.
+    pub(crate) fn digest_as(&self, list: usize, other: usize, change: impl Fn(T) -> T) -> u64 {
+        let items = self.peek(list);
+        let length = (items.len() as u64).wrapping_mul(self.length_unit(other));
+        items.iter().enumerate().fold(length, |sum, (at, item)| {
+            sum.wrapping_add(change(*item).digest(self.part.key(other, at)))
+        })
+    }
+
     /// Puts `item` before the entry at `position` of a list.
     pub(crate) fn insert(&mut self, list: usize, position: usize, item: T) {
         self.unsettle(list);

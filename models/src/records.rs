@@ -38,7 +38,12 @@ impl<T: Entry> Records<T> {
     }
 
     fn record_digest(&self, index: usize) -> u64 {
-        self.hashed[index].item.digest(self.part.key(index, 0))
+        self.digest_as(index, index)
+    }
+
+    /// The digest that a record would have with another number.
+    pub(crate) fn digest_as(&self, index: usize, other: usize) -> u64 {
+        self.hashed[index].item.digest(self.part.key(other, 0))
     }
 }
 

@@ -92,7 +92,8 @@ fn scenario(document: &Value) -> Scenario {
 fn traced(scenario: &Scenario) -> Vec<u8> {
     let program = compile(scenario).expect("workloads can be simulated");
     let model = Model { program, settings: Settings::default() };
-    let system = System { model: &model, checked: false, hits: None, futures: None };
+    let system =
+        System { model: &model, checked: false, hits: None, futures: None, symmetry: None };
     let (seed, step_count_max) = (1, 10_000_000);
     let mut transitions = Vec::new();
     simulate(&system, &mut Uniform::new(seed), step_count_max, |enabled, pick, _: &StepEvents| {

@@ -33,7 +33,7 @@ fn simulation(criterion: &mut Criterion) {
     let model = model(&workloads::ring(8, 6));
     let mut group = criterion.benchmark_group("simulate the ring of 8 threads");
     for (name, checked) in [("every invariant checked", true), ("nothing checked", false)] {
-        let system = System { model: &model, checked, hits: None, futures: None };
+        let system = System { model: &model, checked, hits: None, futures: None, symmetry: None };
         let mut sampler = Sampler::new(&system);
         // Some runs are a little longer than others: a batch of them is nearly constant.
         let mut batch = || -> u64 {
@@ -68,7 +68,7 @@ fn exploration(criterion: &mut Criterion) {
         ("nothing checked, 2 threads", false, 2),
         ("every invariant checked", true, 1),
     ] {
-        let system = System { model: &model, checked, hits: None, futures: None };
+        let system = System { model: &model, checked, hits: None, futures: None, symmetry: None };
         let limits = Limits { worker_count, ..Limits::default() };
         let explored = || {
             let mut visitors: Vec<Blind> = (0..worker_count).map(|_| Blind).collect();

@@ -14,6 +14,7 @@ use alertable::models::future::Futures;
 use alertable::models::machine::{Machine, Model, Settings, Transition};
 use alertable::models::outcome::unfinished;
 use alertable::models::program::compile;
+use alertable::models::symmetry::Symmetry;
 use alertable::system::System;
 use std::process::ExitCode;
 
@@ -66,9 +67,17 @@ fn main() -> ExitCode {
     let ends_waiting = arguments.first().is_some_and(|name| name == "cancel");
     // The workloads ask for no outcomes.
     let program = compile(&scenario).expect("workloads can be simulated").without_history();
+    let program = if reduced { program.with_joined_completions() } else { program };
     let model = Model { program, settings: Settings::default() };
     let futures = if reduced { Futures::new(&model.program, Deviations::NONE) } else { None };
-    let system = System { model: &model, checked, hits: None, futures: futures.as_ref() };
+    let symmetry = if reduced { Symmetry::new(&model.program, Deviations::NONE) } else { None };
+    let system = System {
+        model: &model,
+        checked,
+        hits: None,
+        futures: futures.as_ref(),
+        symmetry: symmetry.as_ref(),
+    };
     let worker_count = if two_threads { 2 } else { 1 };
     let mut watchers: Vec<Watcher> =
         (0..worker_count).map(|_| Watcher { ends_waiting, bad_ends: 0, violations: 0 }).collect();

@@ -6,12 +6,16 @@ use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore};
 use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
+use crate::exchange::{exchanged, exchanges};
 use crate::system::{RuleHits, System};
+use alertable_models::deviation::Deviations;
 use alertable_models::future::Futures;
+use alertable_models::ids::ThreadId;
 use alertable_models::invariant::{Invariant, Violation};
 use alertable_models::ke::Kernel;
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::outcome_of;
+use alertable_models::symmetry::Symmetry;
 use alertable_traces::expectation::{Clause, Expectations, Failure};
 use alertable_traces::outcome::{End, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +48,7 @@ impl Exploration {
     /// A shortest schedule to an outcome, given its number among all; none if the space is too
     /// large to search for it, or if no schedule comes to rest with it.
     pub fn schedule_to(&self, model: &Model, outcome: usize) -> Option<Vec<Transition>> {
-        let system = System { model, checked: false, hits: None, futures: None };
+        let system = System { model, checked: false, hits: None, futures: None, symmetry: None };
         shortest_to(&system, &self.keys[outcome])
     }
 }
@@ -126,13 +130,31 @@ pub fn explore_model(
         reduction == Reduction::Persistent && hits.is_none() && !model.program.may_run_for_ever();
     let futures =
         if is_reduced { Futures::new(&model.program, model.settings.deviations) } else { None };
-    let plain = System { model, checked: true, hits, futures: None };
-    let system = System { futures: futures.as_ref(), ..plain };
+    let symmetry = if reduction == Reduction::Persistent && hits.is_none() {
+        Symmetry::new(&model.program, model.settings.deviations)
+    } else {
+        None
+    };
+    let joins = reduction == Reduction::Persistent
+        && hits.is_none()
+        && model.settings.deviations == Deviations::NONE
+        && model.program.has_private_requests();
+    let joined = joins.then(|| Model {
+        program: model.program.clone().with_joined_completions(),
+        settings: model.settings.clone(),
+    });
+    let plain = System { model, checked: true, hits, futures: None, symmetry: None };
+    let system = System {
+        model: joined.as_ref().unwrap_or(model),
+        futures: futures.as_ref(),
+        symmetry: symmetry.as_ref(),
+        ..plain
+    };
     let mut visitors: Vec<Collector<'_>> =
-        (1..limits.worker_count.max(1)).map(|_| Collector::new(model)).collect();
-    visitors.push(Collector::new(model));
+        (1..limits.worker_count.max(1)).map(|_| Collector::new(&system)).collect();
+    visitors.push(Collector::new(&system));
     let mut coverage = explore(&system, limits, control, &mut visitors);
-    let mut found = visitors.into_iter().fold(Collector::new(model), Collector::join);
+    let mut found = visitors.into_iter().fold(Collector::new(&system), Collector::join);
     if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
         let unchecked = System { checked: false, ..plain };
         cycles(&unchecked, limits.step_count_max, |state, schedule| {
@@ -149,6 +171,10 @@ pub fn explore_model(
         .into_values()
         .map(|(violation, schedule)| {
             let expected = expects_violation(violation.invariant.id);
+            let schedule = match &joined {
+                Some(joined) => unjoined(model, joined, &schedule),
+                None => schedule,
+            };
             Finding { expected, ..shortest_finding(&plain, &violation, schedule) }
         })
         .collect();
@@ -196,7 +222,7 @@ pub fn explore_model(
         })
         .chain(unbroken)
         .collect();
-    let is_reduced = futures.is_some();
+    let is_reduced = futures.is_some() || symmetry.is_some() || joined.is_some();
     Exploration {
         coverage,
         is_reduced,
@@ -229,17 +255,28 @@ fn is_settled(failure: &Failure) -> bool {
     }
 }
 
+/// What a thread has come to, for whoever sees only outcomes: it never started, lives, can go on,
+/// and its exit code.
+type ThreadEnd = (bool, bool, bool, u32);
+
+fn thread_ends(machine: &Machine) -> Vec<ThreadEnd> {
+    let kernel = machine.kernel();
+    let end_of = |thread| {
+        let record = kernel.thread(thread);
+        let never_started = Kernel::never_started(record);
+        (never_started, record.is_alive(), record.is_runnable(), record.exit_code)
+    };
+    kernel.thread_ids().map(end_of).collect()
+}
+
 /// What distinguishes states at rest for whoever sees only their outcomes.
 fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
+    key_of(machine, &thread_ends(machine), ending)
+}
+
+/// As [`outcome_key`], if the threads had come to this.
+fn key_of(machine: &Machine, ends: &[ThreadEnd], ending: Ending) -> u64 {
     let kernel = machine.kernel();
-    let ends: Vec<_> = kernel
-        .thread_ids()
-        .map(|thread| {
-            let record = kernel.thread(thread);
-            let never_started = Kernel::never_started(record);
-            (never_started, record.is_alive(), record.is_runnable(), record.exit_code)
-        })
-        .collect();
     let blocks = kernel.has_io().then(|| kernel.io().blocks().collect::<Vec<_>>());
     fingerprint(&(machine.program().history().seen(), ends, blocks, ending == Ending::StepLimit))
 }
@@ -247,6 +284,8 @@ fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
 /// Collects outcomes and violations.
 struct Collector<'a> {
     model: &'a Model,
+    /// Threads that can be exchanged for each other.
+    groups: Vec<Vec<ThreadId>>,
     outcomes: BTreeMap<u64, Outcome>,
     /// By the same keys: the cycles of threads that wait for each other.
     deadlocks: BTreeSet<(u64, String)>,
@@ -258,9 +297,11 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(model: &'a Model) -> Self {
+    fn new(system: &System<'a>) -> Self {
+        let groups = system.symmetry.map(|symmetry| symmetry.groups().map(<[_]>::to_vec).collect());
         Collector {
-            model,
+            model: system.model,
+            groups: groups.unwrap_or_default(),
             outcomes: BTreeMap::new(),
             deadlocks: BTreeSet::new(),
             violations: BTreeMap::new(),
@@ -290,11 +331,18 @@ impl<'a> Collector<'a> {
 impl Visitor<System<'_>> for Collector<'_> {
     fn end(&mut self, state: &Machine, schedule: &[Transition], ending: Ending) {
         let at_step_limit = ending == Ending::StepLimit;
-        let key = outcome_key(state, ending);
         self.met_full_stack |= state.has_full_stack();
         let cycles = deadlock_texts(&self.model.program, state);
-        self.deadlocks.extend(cycles.into_iter().map(|cycle| (key, cycle)));
-        self.outcomes.entry(key).or_insert_with(|| outcome_of(self.model, schedule, at_step_limit));
+        let ends = thread_ends(state);
+        for way in exchanges(&self.groups, &ends) {
+            let exchanged_ends: Vec<ThreadEnd> = way.iter().map(|from| ends[*from]).collect();
+            let key = key_of(state, &exchanged_ends, ending);
+            self.deadlocks.extend(cycles.iter().map(|cycle| (key, cycle.clone())));
+            self.outcomes.entry(key).or_insert_with(|| {
+                let outcome = outcome_of(self.model, schedule, at_step_limit);
+                exchanged(&self.model.program, &outcome, &way)
+            });
+        }
     }
 
     fn violation(&mut self, violation: Violation, schedule: &[Transition]) {
@@ -318,6 +366,27 @@ fn shortest_finding(
     });
     let schedule = found.unwrap_or(schedule);
     Finding { invariant: violation.invariant, message, schedule, expected: false }
+}
+
+/// The schedule of a model whose completions are not joined that does the same as one of the
+/// model where they are: each second stage is a step of its own that its thread takes at once.
+fn unjoined(model: &Model, joined: &Model, schedule: &[Transition]) -> Vec<Transition> {
+    let (mut machine, mut joined_machine) = (model.initial(), joined.initial());
+    let mut whole = Vec::new();
+    for transition in schedule {
+        joined.step(&mut joined_machine, *transition, &mut ());
+        model.step(&mut machine, *transition, &mut ());
+        whole.push(*transition);
+        for thread in model.program.thread_ids() {
+            let left = |machine: &Machine| machine.kernel().second_stage_count(thread);
+            while left(&machine) > left(&joined_machine) {
+                let second_stage = Transition::Interrupt(thread);
+                model.step(&mut machine, second_stage, &mut ());
+                whole.push(second_stage);
+            }
+        }
+    }
+    whole
 }
 
 /// A shortest schedule to a state at rest with one of these outcome keys.

@@ -11,6 +11,7 @@ pub mod api;
 pub mod deadlock;
 pub mod describe;
 pub mod engine;
+mod exchange;
 pub mod exploration;
 pub mod file;
 pub mod fuzz;

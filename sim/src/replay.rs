@@ -134,7 +134,7 @@ fn replay(
         return Ok(Replay::Same { event_count: 0 });
     };
     let comparison = RefCell::new(Comparison::new(trace));
-    let system = System { model, checked: true, hits: None, futures: None };
+    let system = System { model, checked: true, hits: None, futures: None, symmetry: None };
     let settings = TraceSettings::of_header(header);
     let mut tracer = Tracer::new(model, scenario, &settings, Comparer(&comparison));
     let mut policy = Recorded(&comparison);

@@ -182,7 +182,7 @@ fn run_with<'a>(
     options: &RunOptions,
     policy: &mut impl Policy<System<'a>>,
 ) -> Run {
-    let system = System { model, checked: true, hits: None, futures: None };
+    let system = System { model, checked: true, hits: None, futures: None, symmetry: None };
     let mut recorder = Recorder::new(&model.program);
     let mut timeline = Vec::new();
     let mut picks = Vec::new();

@@ -8,6 +8,7 @@ use alertable_models::invariant::{self, Violation};
 use alertable_models::machine::{Machine, Model, Seen, Source, Time, Transition};
 use alertable_models::parts::Parts;
 use alertable_models::rule::{self, RuleId};
+use alertable_models::symmetry::Symmetry;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A model, with or without its invariants.
@@ -22,6 +23,8 @@ pub struct System<'a> {
     /// What may still be done by whom: with it, a search leaves out schedules that come to the
     /// same as others.
     pub futures: Option<&'a Futures>,
+    /// Which states come to the same: with it, a search goes on from one of them alone.
+    pub symmetry: Option<&'a Symmetry>,
 }
 
 /// The rules that took effect, noted by any number of threads.
@@ -142,6 +145,10 @@ impl TransitionSystem for System<'_> {
         }
         state.add_derived(slots, digests, true);
         (written, seen)
+    }
+
+    fn likeness(&self, before: &Machine, after: &Machine) -> (u64, SlotSet) {
+        self.symmetry.map_or((0, 0), |symmetry| symmetry.growth(self.model, before, after))
     }
 
     fn take_looked_at(&self, state: &Machine) -> SlotSet {

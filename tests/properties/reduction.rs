@@ -8,10 +8,63 @@ use alertable_models::deviation::Deviations;
 use alertable_models::machine::{Model, Time};
 use alertable_traces::outcome::Outcome;
 use alertable_traces::scenario::Scenario;
+use alertable_traces::{read_scenario, scenario_to_json};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Larger scenarios are left out: half an exploration compares with nothing.
 const STATE_COUNT_MAX: u64 = 600;
+
+/// The scenario with states that come to the same: no result is kept, the first `copies` of the
+/// threads that nobody names are there twice more, and routines do nothing.
+pub(crate) fn with_like_states(scenario: &Scenario, copies: usize, empty: bool) -> Scenario {
+    let mut document: Value = serde_json::from_str(&scenario_to_json(scenario)).unwrap();
+    forget_labels(&mut document);
+    document.as_object_mut().unwrap().remove("expect");
+    if empty && let Some(routines) = document.get_mut("routines").and_then(Value::as_object_mut) {
+        routines.values_mut().for_each(|steps| *steps = json!([]));
+    }
+    let threads = document["threads"].as_object_mut().unwrap();
+    let names: Vec<String> = threads.keys().take(copies).cloned().collect();
+    for name in names {
+        let steps = threads[&name].clone();
+        threads.insert(format!("{name}-again"), steps.clone());
+        threads.insert(format!("{name}-once-more"), steps);
+    }
+    read_scenario(&document.to_string(), None).unwrap()
+}
+
+fn forget_labels(document: &mut Value) {
+    match document {
+        Value::Object(fields) => {
+            if fields.contains_key("call") {
+                fields.remove("as");
+            }
+            fields.values_mut().for_each(forget_labels);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_labels),
+        _ => {}
+    }
+}
+
+/// As [`compare`], of models that do not remember what was seen: only how the threads end and
+/// what is in the status blocks is compared.
+pub(crate) fn compare_ends(plain: &Model, reduced: &Model) -> Result<Option<(u64, u64)>, String> {
+    let forgetful = |model: &Model| Model {
+        program: model.program.clone().without_history(),
+        settings: model.settings.clone(),
+    };
+    let ends = |found: &mut Found| {
+        let bare = |outcome: &Outcome| {
+            let (labels, apcs) = Default::default();
+            Outcome { labels, apcs, ..outcome.clone() }
+        };
+        let ends: BTreeSet<Outcome> = found.outcomes.iter().map(bare).collect();
+        found.outcomes = ends.into_iter().collect();
+        found.deadlocks.clear();
+    };
+    compare_with(&forgetful(plain), &forgetful(reduced), ends)
+}
 
 /// What an exploration finds.
 #[derive(PartialEq, Eq, Debug)]
@@ -35,9 +88,19 @@ fn explored(model: &Model, reduction: Reduction) -> Option<(Found, Exploration)>
 /// How many states both searches of a model took, if all was covered; an error if they found
 /// different things.
 pub(crate) fn compare(plain: &Model, reduced: &Model) -> Result<Option<(u64, u64)>, String> {
-    let Some((expected, all)) = explored(plain, Reduction::None) else { return Ok(None) };
-    let (found, fewer) = explored(reduced, Reduction::Persistent)
+    compare_with(plain, reduced, |_| {})
+}
+
+fn compare_with(
+    plain: &Model,
+    reduced: &Model,
+    strip: impl Fn(&mut Found),
+) -> Result<Option<(u64, u64)>, String> {
+    let Some((mut expected, all)) = explored(plain, Reduction::None) else { return Ok(None) };
+    let (mut found, fewer) = explored(reduced, Reduction::Persistent)
         .ok_or("the search of fewer schedules has more states")?;
+    strip(&mut expected);
+    strip(&mut found);
     let counts = (all.coverage.state_count, fewer.coverage.state_count);
     if counts.0 < counts.1 {
         return Err(format!("{} states instead of {}", counts.1, counts.0));

@@ -110,6 +110,9 @@ impl Kernel {
         id: IrpId,
         which: impl Fn(&super::setup::Faults) -> bool,
     ) -> bool {
+        if !cx.io.devices.iter().any(|device| which(&device.faults)) {
+            return false;
+        }
         match self.request_of(cx, id).1.target {
             FileTarget::Device(device) => which(&cx.io.devices[device].faults),
             FileTarget::PipeEnd(_) => false,
@@ -242,6 +245,11 @@ impl Kernel {
             ThreadState::User => true,
             ThreadState::Waiting => {
                 issuer.wait.kind == WaitKind::Delay && issuer.service == InService::None
+            }
+            ThreadState::Woken(_) => {
+                cx.io.joins_when_woken
+                    && issuer.wait.kind == WaitKind::Delay
+                    && issuer.service == InService::None
             }
             _ => false,
         };

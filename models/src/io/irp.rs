@@ -211,8 +211,10 @@ impl Kernel {
         irp: IrpId,
         change: IrpChange,
     ) {
-        let record = *self.irp(irp);
-        cx.event(Event::Irp { irp, issuer: record.issuer, request: record.request, change });
+        if O::LOOKS {
+            let record = *self.irp(irp);
+            cx.event(Event::Irp { irp, issuer: record.issuer, request: record.request, change });
+        }
     }
 
     /// The system stops: a driver has broken its contract.

@@ -302,6 +302,11 @@ impl Kernel {
         self.io.is_some()
     }
 
+    /// How many second stages are queued to a thread.
+    pub fn second_stage_count(&self, thread: ThreadId) -> usize {
+        if self.has_io() { self.io().kernel_apcs.len(thread.index()) } else { 0 }
+    }
+
     /// Whether second stages of a thread's requests are to come.
     pub(crate) fn has_io_apc(&self, thread: ThreadId) -> bool {
         self.io.as_deref().is_some_and(|io| !io.kernel_apcs.is_empty(thread.index()))

@@ -230,6 +230,9 @@ pub struct IoSetup {
     /// cancel it keeps its result. Then its second stage belongs to the step that completes it:
     /// its thread does nothing in between, and nobody else can see whether it has run.
     pub private_requests: Vec<bool>,
+    /// That holds also while its thread is woken and has not gone on yet; see
+    /// [`Program::with_joined_completions`].
+    pub joins_when_woken: bool,
     /// The process of each handle.
     pub handle_processes: Vec<u8>,
     /// The process of each thread.

@@ -193,6 +193,20 @@ impl Program {
         self
     }
 
+    /// The program with fewer steps, for who searches: a completion that nobody but its issuer can
+    /// tell is one step with its second stage also while its thread is woken and has not gone on.
+    /// The thread runs the second stage before anything else, and so comes to the same.
+    #[must_use = "the program itself does not change"]
+    pub fn with_joined_completions(mut self) -> Self {
+        self.io.joins_when_woken = true;
+        self
+    }
+
+    /// Whether [`Program::with_joined_completions`] may make a difference.
+    pub fn has_private_requests(&self) -> bool {
+        self.io.private_requests.contains(&true)
+    }
+
     /// A call of the program.
     pub fn call(&self, call: CallId) -> &ProgramCall {
         &self.calls[call.index()]

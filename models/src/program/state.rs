@@ -66,7 +66,7 @@ pub struct ProgramState {
     /// For each condition of the program: the last result did not match.
     pub(crate) broken_conditions: Records<bool>,
     /// How many results each label has, and then how many routines each thread has entered.
-    lengths: Records<u32>,
+    pub(crate) lengths: Records<u32>,
     /// What the program could tell of its run so far.
     history: History,
 }

@@ -42,6 +42,9 @@ pub(super) trait Lazy<S: TransitionSystem> {
     /// Makes a step from it. What that looks at is noted in both states, and was not before: who
     /// looks at a state for other reasons takes what was noted.
     fn step(&mut self, transition: S::Transition) -> Made<'_, S>;
+
+    /// The state after the step that was made last is settled too, and may be kept.
+    fn keep(&mut self) {}
 }
 
 /// A step that was made from a state that is settled; the state after it is not.
@@ -103,6 +106,8 @@ pub(super) struct Memo<T> {
 #[derive(Clone, Copy, Debug)]
 struct StepAnswer {
     change: Change,
+    /// The slots that what is noted depends on.
+    depends_on: SlotSet,
     /// Where the changes of the slots begin.
     first: u32,
     /// It violates something, and is made, and reported, each time.
@@ -279,7 +284,10 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         let looked_at = system.take_looked_at(before) | system.take_looked_at(after);
         #[cfg(debug_assertions)]
         let looked_at = looked_at | looked_at_by_step;
-        let (_, mut sum) = system.update_digests(Some(before), after, changed, &mut self.after);
+        let (_, rest) = system.update_digests(Some(before), after, changed, &mut self.after);
+        let (growth, more) = system.likeness(before, after);
+        state.keep();
+        let mut sum = rest.wrapping_add(growth);
         let first = self.changes.len() as u32;
         let mut slots = 0;
         for (slot, (before, after)) in digests.iter().zip(&self.after).enumerate() {
@@ -297,11 +305,12 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             looked_at_by_step,
         };
         let violates = violations.len() > known;
-        self.steps.push(StepAnswer { change, first, violates });
+        let depends_on = looked_at | more;
+        self.steps.push(StepAnswer { change, depends_on, first, violates });
         let answer = self.steps.len() - 1;
         let question = Question::Step(system.number(transition));
         let node = if violates { Node::Bad } else { Node::Answer }(answer as u32);
-        self.note(question, looked_at, digests, node);
+        self.note(question, depends_on, digests, node);
         answer as u32
     }
 
@@ -368,8 +377,8 @@ impl<T: Copy + Eq + Debug> Memo<T> {
     /// The number of a step, if it does the same in a state that differs in slots from one where
     /// it had this number.
     fn inherited(&self, step: u32, changed: SlotSet) -> Option<u32> {
-        let StepAnswer { change, violates, .. } = &self.steps[step as usize];
-        (change.looked_at & changed == 0 && !violates).then_some(step)
+        let StepAnswer { depends_on, violates, .. } = &self.steps[step as usize];
+        (depends_on & changed == 0 && !violates).then_some(step)
     }
 
     /// The number of the answer for a source.

@@ -74,10 +74,7 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
         let mut at = trail;
         let node_at = loop {
             let place = self.job.len() + at.depth();
-            let Some((above, transition)) = at.step() else {
-                self.made = self.made.min(place + 1 + self.ahead_made(place, ahead));
-                break place;
-            };
+            let Some((above, transition)) = at.step() else { break place };
             let id = at.id();
             if place < self.made && self.states[place].node == Some(id) {
                 break place;
@@ -86,42 +83,35 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
             at = above;
         };
         while self.made <= node_at {
-            let transition = self.job[self.made - 1];
-            self.derive(None, transition);
+            self.derive(self.job[self.made - 1]);
         }
-        if self.missing.is_empty() {
-            self.made = node_at + 1 + self.ahead_made(node_at, ahead);
-        } else {
-            self.made = node_at + 1;
-        }
+        let mut place = node_at;
         while let Some((id, transition)) = self.missing.pop() {
-            self.derive(Some(id), transition);
+            place += 1;
+            self.follow(place, transition);
+            self.states[place].node = Some(id);
         }
-        let depth = self.job.len() + trail.depth();
-        while self.made <= depth + ahead.len() {
-            let transition = ahead[self.made - 1 - depth];
-            self.derive(None, transition);
+        for transition in ahead {
+            place += 1;
+            self.follow(place, *transition);
         }
-        depth + ahead.len()
+        place
     }
 
-    /// How many of the steps ahead of a state were made from it.
-    fn ahead_made(&self, place: usize, ahead: &[S::Transition]) -> usize {
-        let made = self.states[..self.made].iter().skip(place + 1);
-        let is_ahead = |(state, step): &(&Derived<S>, &S::Transition)| {
-            state.node.is_none() && state.transition == Some(**step)
-        };
-        made.zip(ahead).take_while(is_ahead).count()
+    /// Makes the state at a place from the one before it, unless it is there.
+    fn follow(&mut self, place: usize, transition: S::Transition) {
+        if place >= self.made || self.states[place].transition != Some(transition) {
+            self.made = place;
+            self.derive(transition);
+        }
     }
 
     /// Makes the next state of the schedule.
-    fn derive(&mut self, node: Option<u64>, transition: S::Transition) {
+    fn derive(&mut self, transition: S::Transition) {
         let at = self.made;
         let changed = self.make(at, transition);
-        let here = &mut self.states[at];
-        here.node = node;
-        here.transition = Some(transition);
-        self.system.update_digests(None, &mut here.state, changed, &mut self.digests);
+        let state = &mut self.states[at].state;
+        self.system.update_digests(None, state, changed, &mut self.digests);
         self.system.take_looked_at(&self.states[at].state);
         self.system.take_looked_at(&self.states[at - 1].state);
         self.made += 1;
@@ -143,6 +133,8 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
             next.differs = next.differs.union(here.differs).union(changed);
         }
         here.differs = changed;
+        here.node = None;
+        here.transition = Some(transition);
         changed
     }
 
@@ -173,5 +165,9 @@ impl<S: TransitionSystem> Lazy<S> for PathEnd<'_, '_, S> {
         let (before, after) = path.states.split_at_mut(depth + 1);
         let (before, after) = (&before[depth].state, &mut after[0].state);
         Made { before, after, changed, monitor: &path.monitor }
+    }
+
+    fn keep(&mut self) {
+        self.path.made += 1;
     }
 }

@@ -57,7 +57,7 @@ const STATES_BETWEEN_LOOKS_MAX: u64 = 1024;
 ///
 /// The set of visited states is large, and each look at it waits for memory: several together
 /// wait no longer than one.
-const BATCH_NODE_COUNT: usize = 16;
+const BATCH_NODE_COUNT: usize = 4;
 
 impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     pub(super) fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
@@ -129,7 +129,8 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         let levels = &self.levels;
         let digests_of = |node| levels.digests(depth, node);
         self.memo.find_steps(self.shared.system, &mut self.steps, digests_of);
-        for index in 0..self.steps.len() {
+        // The last one that is made is the first that is gone on from.
+        for index in (0..self.steps.len()).rev() {
             if self.steps[index].step.is_none() {
                 self.make_step(depth, index);
             }

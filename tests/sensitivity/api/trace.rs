@@ -164,7 +164,8 @@ fn traced(scenario: &Scenario, seed: u64) -> (String, Deviations) {
     let settings = Settings { deviations, processors, time: Time::Urgent };
     let model = Model { program: compile(scenario).unwrap(), settings };
     let mut transitions: Vec<Transition> = Vec::new();
-    let system = System { model: &model, checked: false, hits: None, futures: None };
+    let system =
+        System { model: &model, checked: false, hits: None, futures: None, symmetry: None };
     simulate(&system, &mut Uniform::new(seed), 300, |enabled, pick, _: &StepEvents| {
         transitions.push(enabled[pick]);
     });
