@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod graph;
 pub mod judge;
 pub mod litmus;
+pub mod liveness;
 pub mod nt;
 pub mod object;
 pub mod replay;
