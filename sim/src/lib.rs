@@ -18,6 +18,8 @@ pub mod graph;
 pub mod judge;
 pub mod litmus;
 pub mod liveness;
+pub mod minimise;
+pub mod nearest;
 pub mod nt;
 pub mod object;
 pub mod replay;

@@ -1,15 +1,19 @@
 //! `alertable explore`.
 
 use super::input::{self, BehaviourArguments, LimitArguments};
+use super::liveness::Endless;
 use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
 use super::run::{print_outcome, shortened};
+use super::save::{self, SaveFolder, Saved};
 use super::{Failure, Status};
-use alertable::describe::{picks, schedule_names};
+use alertable::describe::{picks, schedule_names, transition_name};
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::Stop;
 use alertable::engine::visited::collision_chance;
 use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
 use alertable::graph::state_graph_dot;
+use alertable::minimise::keepsakes;
+use alertable::nearest::{NearestMiss, RuledStep, nearest_miss};
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::{Model, Time, Transition};
 use alertable_traces::expectation::Expectations;
@@ -35,6 +39,14 @@ pub(super) struct Arguments {
     /// scenario's expectations
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     witness: Option<Box<Pattern>>,
+    /// Look for what goes on for ever: threads that keep each other from ending, that starve, or
+    /// that can never end
+    #[arg(long)]
+    liveness: bool,
+    /// Write what is found as scenarios into a folder: each broken invariant, each failed
+    /// expectation, each outcome, as small as it gets, with an expectation and a shortest schedule
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
     /// Write the graph of states, for Graphviz (one scenario of at most 10,000 states)
     #[arg(long, value_name = "FILE.dot")]
     graph: Option<PathBuf>,
@@ -55,6 +67,10 @@ struct Explored<'a> {
     seconds: f64,
     /// What was asked for an outcome that matches a pattern, if it was.
     witness: Option<Witness>,
+    /// What goes on for ever, if that was asked for.
+    endless: Option<Endless>,
+    /// The files that were written of what was found.
+    saved: Vec<Saved>,
 }
 
 /// What there is to say about outcomes that match a pattern.
@@ -62,8 +78,8 @@ enum Witness {
     /// The number of one, and a shortest schedule to it; none if the space is too large to search
     /// for that.
     Found(usize, Option<Vec<Transition>>),
-    /// None matches; why the one that comes nearest does not.
-    None(String),
+    /// None matches; why not, and the one that comes nearest.
+    None(String, Option<NearestMiss>),
 }
 
 impl Witness {
@@ -75,7 +91,8 @@ impl Witness {
         let sometimes =
             Expectations { sometimes: vec![pattern.clone()], ..Expectations::default() };
         let failure = sometimes.failures(outcomes).into_iter().next();
-        Witness::None(failure.map(|failure| failure.reason).unwrap_or_default())
+        let reason = failure.map(|failure| failure.reason).unwrap_or_default();
+        Witness::None(reason, nearest_miss(model, exploration, pattern))
     }
 }
 
@@ -104,6 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     } else if arguments.graph.is_some() {
         return Err(Failure::Other("--graph takes one scenario".to_owned()));
     }
+    let mut folder = arguments.save.as_deref().map(SaveFolder::new).transpose()?;
     for (path, scenario, model) in inputs {
         let start = Instant::now();
         let exploration = input::with_progress(&control, &scenario.title, || {
@@ -112,17 +130,40 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         let seconds = start.elapsed().as_secs_f64();
         let pattern = arguments.witness.as_ref();
         let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
-        let explored = Explored { path, scenario, model, exploration, seconds, witness };
+        let endless = arguments.liveness.then(|| {
+            input::with_progress(&control, &scenario.title, || {
+                Endless::new(&scenario, &model, limits.state_count_max)
+            })
+        });
+        let saved = match &mut folder {
+            Some(folder) => {
+                let found = input::with_progress(&control, &scenario.title, || {
+                    let count_max = arguments.outcomes;
+                    keepsakes(&scenario, &model, &exploration, count_max, &limits, &control)
+                });
+                folder.save(path, &found)?
+            }
+            None => Vec::new(),
+        };
+        let explored =
+            Explored { path, scenario, model, exploration, seconds, witness, endless, saved };
+        if let Some(endless) = &explored.endless {
+            status = status.max(endless.status());
+        }
         status = status.max(status_of(&explored.exploration));
         // Where a limit was met, one may be among what was not looked at.
         let is_answered = explored.exploration.coverage.stop.is_none();
-        if matches!(explored.witness, Some(Witness::None(_))) {
+        if matches!(explored.witness, Some(Witness::None(..))) {
             status = status.max(if is_answered { Status::Finding } else { Status::Undecided });
         }
         if arguments.json {
             print_json(&explored);
         } else {
             print_text(&explored, arguments.outcomes);
+            if let Some(endless) = &explored.endless {
+                endless.print(explored.path);
+            }
+            save::print_saved(&explored.saved);
         }
     }
     Ok(status)
@@ -139,7 +180,8 @@ pub(super) fn status_of(exploration: &Exploration) -> Status {
 }
 
 fn print_json(explored: &Explored<'_>) {
-    let Explored { path, scenario, model, exploration, seconds, witness } = explored;
+    let Explored { path, scenario, model, exploration, seconds, witness, endless, saved } =
+        explored;
     let names = |schedule: &[Transition]| schedule_names(&model.program, schedule);
     let violations: Vec<_> = exploration
         .findings
@@ -182,8 +224,18 @@ fn print_json(explored: &Explored<'_>) {
                 "schedule": schedule.as_deref().map(names),
                 "picks": schedule.as_deref().map(|schedule| picks(model, schedule)),
             }),
-            Witness::None(reason) => json!({ "outcome": null, "reason": reason }),
+            Witness::None(reason, nearest) => json!({
+                "outcome": null,
+                "reason": reason,
+                "nearest": nearest.as_ref().map(|nearest| nearest_json(model, nearest)),
+            }),
         };
+    }
+    if let Some(endless) = endless {
+        document["liveness"] = endless.json();
+    }
+    if !saved.is_empty() {
+        document["saved"] = save::saved_json(saved);
     }
     output::print_json(&document);
 }
@@ -252,8 +304,52 @@ fn print_witness(explored: &Explored<'_>) {
                 }
             }
         }
-        Some(Witness::None(reason)) => say!("{}", styled(BAD, wrapped(reason, 2))),
+        Some(Witness::None(reason, None)) => say!("{}", styled(BAD, wrapped(reason, 2))),
+        Some(Witness::None(_, Some(nearest))) => print_nearest(explored, nearest),
     }
+}
+
+/// The outcome that is nearest to what was asked for, and what makes it another.
+fn print_nearest(explored: &Explored<'_>, nearest: &NearestMiss) {
+    let Explored { path, model, exploration, .. } = explored;
+    let none = match exploration.outcomes.len() {
+        1 => "the only outcome does not match".to_owned(),
+        count => format!("none of the {count} outcomes matches"),
+    };
+    let has = match (nearest.matched_count, nearest.part_count) {
+        (_, 1) => String::new(),
+        (matched, all) => format!("; outcome {} has {matched} of {all} parts", nearest.outcome + 1),
+    };
+    say!("  {}", styled(BAD, format_args!("{none}{has}")));
+    print_schedule(path, model, &nearest.schedule);
+    say!("{}", wrapped(&format!("in outcome {}, {}", nearest.outcome + 1, nearest.mismatch), 4));
+    if nearest.steps.is_empty() {
+        say!("    nothing in the way: it has not happened when nothing can happen any more");
+    }
+    for RuledStep { at, rules } in &nearest.steps {
+        let name = transition_name(&model.program, nearest.schedule[*at]);
+        say!("    step {}, {}, goes by", at + 1, styled(STRONG, name));
+        for rule in rules.iter().map(|rule| rule.rule()) {
+            say!("{}", wrapped(&format!("{}  {}", rule.id, rule.statement), 6));
+        }
+    }
+}
+
+fn nearest_json(model: &Model, nearest: &NearestMiss) -> serde_json::Value {
+    let names = schedule_names(&model.program, &nearest.schedule);
+    let steps = nearest.steps.iter().map(|RuledStep { at, rules }| {
+        let rules: Vec<&str> = rules.iter().map(|rule| rule.rule().id).collect();
+        json!({ "step": at + 1, "transition": names[*at], "rules": rules })
+    });
+    json!({
+        "outcome": nearest.outcome,
+        "matched": nearest.matched_count,
+        "parts": nearest.part_count,
+        "mismatch": nearest.mismatch,
+        "steps": steps.collect::<Vec<_>>(),
+        "schedule": names,
+        "picks": picks(model, &nearest.schedule),
+    })
 }
 
 /// What is wrong: the shortest evidence, then how to see it happen.
@@ -293,7 +389,7 @@ fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
 }
 
 /// The options that make a run behave as a model does.
-fn behaviour_options(model: &Model) -> Vec<String> {
+pub(super) fn behaviour_options(model: &Model) -> Vec<String> {
     let mut options = match model.settings.time {
         Time::Urgent => Vec::new(),
         Time::Free => vec!["--time free".to_owned()],
@@ -311,7 +407,7 @@ fn behaviour_options(model: &Model) -> Vec<String> {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -8,11 +8,13 @@ mod fuzz;
 mod import;
 mod input;
 mod litmus;
+mod liveness;
 mod objects;
 mod output;
 mod replay;
 mod rules;
 mod run;
+mod save;
 mod schema;
 mod wine;
 
