@@ -13,11 +13,13 @@ use alertable_traces::scenario::{Count, Scenario, Step};
 /// The most states of the graph in which schedules without an end are looked for.
 pub const LIVENESS_STATE_COUNT_MAX: usize = 500_000;
 
-/// The model in which schedules without an end are judged. Time is free: in urgent time a thread
-/// that never waits stops the clock, which no machine does. What the program has seen is
-/// forgotten, so that it comes back to the same state with the next result of the same call.
+/// The model in which schedules without an end are judged. If the program has loops without an end
+/// of their own, time is free: in urgent time a thread that never waits stops the clock, which no
+/// machine does. What the program has seen is forgotten, so that it comes back to the same state
+/// with the next result of the same call.
 pub fn endless_model(model: &Model) -> Model {
-    let settings = Settings { time: Time::Free, ..model.settings };
+    let time = if model.program.may_run_for_ever() { Time::Free } else { model.settings.time };
+    let settings = Settings { time, ..model.settings };
     Model { program: model.program.clone().without_history(), settings }
 }
 

@@ -57,7 +57,7 @@ enum Sight {
     /// An invariant is broken.
     Violation(&'static Invariant),
     /// An outcome matches.
-    Outcome(Pattern),
+    Outcome(Box<Pattern>),
 }
 
 /// What was found in a scenario, made small: each broken invariant, each failed expectation for
@@ -89,11 +89,16 @@ pub fn keepsakes(
             continue;
         };
         let title = format!("Not as expected ({name}): {title}");
-        kept.push(smith.keepsake(&Sight::Outcome(pattern), name, &title, message.clone()));
+        kept.push(smith.keepsake(
+            &Sight::Outcome(Box::new(pattern)),
+            name,
+            &title,
+            message.clone(),
+        ));
     }
     for (at, outcome) in exploration.outcomes.iter().take(outcome_count_max).enumerate() {
         let number = at + 1;
-        let sight = Sight::Outcome(what_is_seen(outcome));
+        let sight = Sight::Outcome(Box::new(what_is_seen(outcome)));
         let what = format!("outcome {number} of {}", exploration.outcomes.len());
         let (name, title) = (format!("outcome-{number}"), format!("Outcome {number}: {title}"));
         kept.push(smith.keepsake(&sight, name, &title, what));
@@ -178,13 +183,13 @@ impl<'a> Smith<'a> {
                 Expectations { violates: vec![broken.id.to_owned()], ..Expectations::default() }
             }
             Sight::Outcome(pattern) => {
-                Expectations { sometimes: vec![pattern.clone()], ..Expectations::default() }
+                Expectations { sometimes: vec![(**pattern).clone()], ..Expectations::default() }
             }
         };
         let scenario =
             Scenario { title: title.to_owned(), expect: Some(expect), ..self.scenario.clone() };
         let mut scenario = self.smallest(&scenario, sight);
-        let model = self.model(&scenario, self.unsaid).expect("it was explored before");
+        let model = model_of(&scenario, self.unsaid).expect("it was explored before");
         let exploration = self.explored(&model);
         let schedule = match sight {
             Sight::Violation(broken) => {
@@ -211,25 +216,12 @@ impl<'a> Smith<'a> {
             let pinned = scenario.expect.clone().unwrap_or_default();
             return Some(Expectations { violates: violates(found), ..pinned });
         }
-        let right = self.explored(&self.model(scenario, Deviations::NONE)?);
+        let right = self.explored(&model_of(scenario, Deviations::NONE)?);
         let is_told = right.coverage.stop.is_none() && right.outcomes.len() <= OUTCOME_COUNT_MAX;
         let exactly = is_told.then(|| right.outcomes.iter().map(Pattern::from).collect());
         let expected =
             Expectations { exactly, violates: violates(&right), ..Expectations::default() };
         (!expected.is_empty()).then_some(expected)
-    }
-
-    fn model(&self, scenario: &Scenario, further: Deviations) -> Option<Model> {
-        let of_dialect = scenario.dialect.as_deref().map_or(Some(&DIALECTS[0]), dialect)?;
-        let settings = Settings {
-            deviations: further.iter().fold(of_dialect.deviations, Deviations::with),
-            processors: scenario.machine.processors.unwrap_or(Settings::default().processors),
-            time: match scenario.machine.time {
-                Some(TimeMode::Free) => Time::Free,
-                Some(TimeMode::Urgent) | None => Time::Urgent,
-            },
-        };
-        Some(Model { program: compile(scenario).ok()?, settings })
     }
 
     fn explored(&self, model: &Model) -> Exploration {
@@ -243,7 +235,7 @@ impl<'a> Smith<'a> {
             if states_left == 0 || self.control.interrupt.load(Ordering::Relaxed) {
                 return false;
             }
-            let Some(model) = self.model(smaller, self.unsaid) else { return false };
+            let Some(model) = model_of(smaller, self.unsaid) else { return false };
             let limits = Limits {
                 state_count_max: CANDIDATE_STATE_COUNT_MAX.min(self.limits.state_count_max),
                 worker_count: 1,
@@ -256,9 +248,25 @@ impl<'a> Smith<'a> {
     }
 }
 
+/// The model that a scenario and further departures from the rules describe.
+fn model_of(scenario: &Scenario, further: Deviations) -> Option<Model> {
+    let of_dialect = scenario.dialect.as_deref().map_or(Some(&DIALECTS[0]), dialect)?;
+    let settings = Settings {
+        deviations: further.iter().fold(of_dialect.deviations, Deviations::with),
+        processors: scenario.machine.processors.unwrap_or(Settings::default().processors),
+        time: match scenario.machine.time {
+            Some(TimeMode::Free) => Time::Free,
+            Some(TimeMode::Urgent) | None => Time::Urgent,
+        },
+    };
+    Some(Model { program: compile(scenario).ok()?, settings })
+}
+
 /// Whether something shows within limits, and how many states were explored for the answer.
 fn shows(model: &Model, sight: &Sight, limits: &Limits) -> (bool, u64) {
-    if let Sight::Outcome(pattern @ Pattern { end: Some(End::Limit), .. }) = sight {
+    if let Sight::Outcome(pattern) = sight
+        && pattern.end == Some(End::Limit)
+    {
         let control = Control::default();
         let found = explore_model(model, None, Reduction::None, limits, &control, None);
         let shows = found.outcomes.iter().any(|outcome| pattern.matches(outcome));

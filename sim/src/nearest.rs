@@ -143,11 +143,13 @@ impl<'a> Story<'a> {
         match event {
             Event::Return { thread, call, .. } => {
                 let label = program.label(program.call(*call).label?);
-                part.labels.as_ref()?.contains_key(label).then_some(*thread)
+                let labels = part.labels.as_ref()?;
+                (labels.is_empty() || labels.contains_key(label)).then_some(*thread)
             }
             Event::ApcEntered { thread, .. } => {
                 let name = program.thread_name(*thread);
-                part.apcs.as_ref()?.contains_key(name).then_some(*thread)
+                let apcs = part.apcs.as_ref()?;
+                (apcs.is_empty() || apcs.contains_key(name)).then_some(*thread)
             }
             _ => None,
         }

@@ -14,11 +14,11 @@ impl Pattern {
         let none = Pattern::default;
         let mut parts = Vec::new();
         parts.extend(end.map(|end| Pattern { end: Some(end), ..none() }));
-        parts.extend(each(labels, |labels| Pattern { labels, ..none() }));
-        parts.extend(each(apcs, |apcs| Pattern { apcs, ..none() }));
+        parts.extend(each(labels.as_ref(), |labels| Pattern { labels, ..none() }));
+        parts.extend(each(apcs.as_ref(), |apcs| Pattern { apcs, ..none() }));
         parts.extend(blocked.clone().map(|blocked| Pattern { blocked: Some(blocked), ..none() }));
-        parts.extend(each(overlapped, |overlapped| Pattern { overlapped, ..none() }));
-        parts.extend(each(exits, |exits| Pattern { exits, ..none() }));
+        parts.extend(each(overlapped.as_ref(), |overlapped| Pattern { overlapped, ..none() }));
+        parts.extend(each(exits.as_ref(), |exits| Pattern { exits, ..none() }));
         parts
     }
 
@@ -84,7 +84,7 @@ fn converted<T, U>(map: BTreeMap<String, T>, convert: impl Fn(T) -> U) -> IndexM
 
 /// Patterns of a section's members, one each; a section without members is itself a part.
 fn each<T: Clone>(
-    section: &Option<IndexMap<String, T>>,
+    section: Option<&IndexMap<String, T>>,
     part: impl Fn(Option<IndexMap<String, T>>) -> Pattern,
 ) -> Vec<Pattern> {
     match section {

@@ -5,18 +5,17 @@ use super::liveness::Endless;
 use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
 use super::run::{print_outcome, shortened};
 use super::save::{self, SaveFolder, Saved};
+use super::witness::{self, Witness};
 use super::{Failure, Status};
-use alertable::describe::{picks, schedule_names, transition_name};
+use alertable::describe::{picks, schedule_names};
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::Stop;
 use alertable::engine::visited::collision_chance;
 use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
 use alertable::graph::state_graph_dot;
 use alertable::minimise::keepsakes;
-use alertable::nearest::{NearestMiss, RuledStep, nearest_miss};
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::{Model, Time, Transition};
-use alertable_traces::expectation::Expectations;
 use alertable_traces::pattern::Pattern;
 use alertable_traces::scenario::Scenario;
 use serde_json::json;
@@ -37,7 +36,7 @@ pub(super) struct Arguments {
     no_reduction: bool,
     /// Show a shortest schedule to an outcome that matches: LABEL=RESULT, or a pattern as in a
     /// scenario's expectations
-    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    #[arg(long, value_name = "PATTERN", value_parser = witness::pattern)]
     witness: Option<Box<Pattern>>,
     /// Look for what goes on for ever: threads that keep each other from ending, that starve, or
     /// that can never end
@@ -71,33 +70,6 @@ struct Explored<'a> {
     endless: Option<Endless>,
     /// The files that were written of what was found.
     saved: Vec<Saved>,
-}
-
-/// What there is to say about outcomes that match a pattern.
-enum Witness {
-    /// The number of one, and a shortest schedule to it; none if the space is too large to search
-    /// for that.
-    Found(usize, Option<Vec<Transition>>),
-    /// None matches; why not, and the one that comes nearest.
-    None(String, Option<NearestMiss>),
-}
-
-impl Witness {
-    fn of(model: &Model, exploration: &Exploration, pattern: &Pattern) -> Self {
-        let outcomes = &exploration.outcomes;
-        if let Some(outcome) = outcomes.iter().position(|outcome| pattern.matches(outcome)) {
-            return Witness::Found(outcome, exploration.schedule_to(model, outcome));
-        }
-        let sometimes =
-            Expectations { sometimes: vec![pattern.clone()], ..Expectations::default() };
-        let failure = sometimes.failures(outcomes).into_iter().next();
-        let reason = failure.map(|failure| failure.reason).unwrap_or_default();
-        Witness::None(reason, nearest_miss(model, exploration, pattern))
-    }
-}
-
-fn pattern(text: &str) -> Result<Box<Pattern>, String> {
-    alertable_traces::read_pattern(text).map(Box::new).map_err(|error| error.to_string())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
@@ -151,10 +123,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
             status = status.max(endless.status());
         }
         status = status.max(status_of(&explored.exploration));
-        // Where a limit was met, one may be among what was not looked at.
-        let is_answered = explored.exploration.coverage.stop.is_none();
-        if matches!(explored.witness, Some(Witness::None(..))) {
-            status = status.max(if is_answered { Status::Finding } else { Status::Undecided });
+        if let Some(witness) = &explored.witness {
+            status = status.max(witness.status(&explored.exploration));
         }
         if arguments.json {
             print_json(&explored);
@@ -218,18 +188,7 @@ fn print_json(explored: &Explored<'_>) {
         "deadlocks": deadlocks,
     });
     if let Some(witness) = witness {
-        document["witness"] = match witness {
-            Witness::Found(outcome, schedule) => json!({
-                "outcome": outcome,
-                "schedule": schedule.as_deref().map(names),
-                "picks": schedule.as_deref().map(|schedule| picks(model, schedule)),
-            }),
-            Witness::None(reason, nearest) => json!({
-                "outcome": null,
-                "reason": reason,
-                "nearest": nearest.as_ref().map(|nearest| nearest_json(model, nearest)),
-            }),
-        };
+        document["witness"] = witness.json(model);
     }
     if let Some(endless) = endless {
         document["liveness"] = endless.json();
@@ -243,7 +202,9 @@ fn print_json(explored: &Explored<'_>) {
 fn print_text(explored: &Explored<'_>, outcome_count_max: usize) {
     print_verdict(explored);
     print_evidence(explored.path, &explored.model, &explored.exploration);
-    print_witness(explored);
+    if let Some(witness) = &explored.witness {
+        witness.print(explored.path, &explored.model, &explored.exploration);
+    }
     let outcomes = &explored.exploration.outcomes;
     for (index, outcome) in outcomes.iter().take(outcome_count_max).enumerate() {
         say!("  {}", styled(STRONG, format_args!("outcome {} of {}", index + 1, outcomes.len())));
@@ -291,67 +252,6 @@ fn print_verdict(explored: &Explored<'_>) {
     say!("{}", styled(DIM, wrapped(&text, 2)));
 }
 
-fn print_witness(explored: &Explored<'_>) {
-    match &explored.witness {
-        None => {}
-        Some(Witness::Found(outcome, schedule)) => {
-            let count = explored.exploration.outcomes.len();
-            say!("  {}", styled(GOOD, format_args!("outcome {} of {count} matches", outcome + 1)));
-            match schedule {
-                Some(schedule) => print_schedule(explored.path, &explored.model, schedule),
-                None => {
-                    say!("    no shortest schedule: it never comes to rest, or is too far away");
-                }
-            }
-        }
-        Some(Witness::None(reason, None)) => say!("{}", styled(BAD, wrapped(reason, 2))),
-        Some(Witness::None(_, Some(nearest))) => print_nearest(explored, nearest),
-    }
-}
-
-/// The outcome that is nearest to what was asked for, and what makes it another.
-fn print_nearest(explored: &Explored<'_>, nearest: &NearestMiss) {
-    let Explored { path, model, exploration, .. } = explored;
-    let none = match exploration.outcomes.len() {
-        1 => "the only outcome does not match".to_owned(),
-        count => format!("none of the {count} outcomes matches"),
-    };
-    let has = match (nearest.matched_count, nearest.part_count) {
-        (_, 1) => String::new(),
-        (matched, all) => format!("; outcome {} has {matched} of {all} parts", nearest.outcome + 1),
-    };
-    say!("  {}", styled(BAD, format_args!("{none}{has}")));
-    print_schedule(path, model, &nearest.schedule);
-    say!("{}", wrapped(&format!("in outcome {}, {}", nearest.outcome + 1, nearest.mismatch), 4));
-    if nearest.steps.is_empty() {
-        say!("    nothing in the way: it has not happened when nothing can happen any more");
-    }
-    for RuledStep { at, rules } in &nearest.steps {
-        let name = transition_name(&model.program, nearest.schedule[*at]);
-        say!("    step {}, {}, goes by", at + 1, styled(STRONG, name));
-        for rule in rules.iter().map(|rule| rule.rule()) {
-            say!("{}", wrapped(&format!("{}  {}", rule.id, rule.statement), 6));
-        }
-    }
-}
-
-fn nearest_json(model: &Model, nearest: &NearestMiss) -> serde_json::Value {
-    let names = schedule_names(&model.program, &nearest.schedule);
-    let steps = nearest.steps.iter().map(|RuledStep { at, rules }| {
-        let rules: Vec<&str> = rules.iter().map(|rule| rule.rule().id).collect();
-        json!({ "step": at + 1, "transition": names[*at], "rules": rules })
-    });
-    json!({
-        "outcome": nearest.outcome,
-        "matched": nearest.matched_count,
-        "parts": nearest.part_count,
-        "mismatch": nearest.mismatch,
-        "steps": steps.collect::<Vec<_>>(),
-        "schedule": names,
-        "picks": picks(model, &nearest.schedule),
-    })
-}
-
 /// What is wrong: the shortest evidence, then how to see it happen.
 pub(super) fn print_evidence(path: &Path, model: &Model, exploration: &Exploration) {
     for finding in &exploration.findings {
@@ -374,7 +274,7 @@ pub(super) fn print_evidence(path: &Path, model: &Model, exploration: &Explorati
     }
 }
 
-fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
+pub(super) fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
     let names = schedule_names(&model.program, schedule);
     say!("{}", wrapped(&format!("by: {}", shortened(&names)), 4));
     let picks: Vec<String> = picks(model, schedule).iter().map(usize::to_string).collect();

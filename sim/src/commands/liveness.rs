@@ -8,7 +8,7 @@ use alertable::describe::{picks, schedule_names};
 use alertable::engine::liveness::{Lasso, Liveness};
 use alertable::liveness::{endless_model, has_no_end, liveness_of};
 use alertable_models::ids::ThreadId;
-use alertable_models::machine::{Model, Transition};
+use alertable_models::machine::{Model, Time, Transition};
 use alertable_traces::scenario::Scenario;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -64,18 +64,18 @@ impl Endless {
             Status::Undecided => styled(UNSURE, "undecided"),
             Status::Finding | Status::BadInput => styled(BAD, "not every thread ends"),
         };
-        say!("  {word}  {}", styled(DIM, format_args!("{scope} in free time: {states}")));
+        let time = if self.model.settings.time == Time::Free { " in free time" } else { "" };
+        say!("  {word}  {}", styled(DIM, format_args!("{scope}{time}: {states}")));
         for livelock in livelocks {
             let [busy, waiting] =
                 [&livelock.busy, &livelock.waiting].map(|threads| self.names(threads).join(", "));
+            let all = livelock.busy.len() + livelock.waiting.len();
+            let though = if all == 1 { "though it could" } else { "though they could" };
             let text = match (&busy[..], &waiting[..]) {
-                ("", waiting) => {
-                    format!("{waiting} can wait for ever, though not without a way on")
-                }
-                (busy, "") => format!("{busy} can go on for ever and not end, though they could"),
+                ("", waiting) => format!("{waiting} can wait for ever and not end, {though}"),
+                (busy, "") => format!("{busy} can go on for ever and not end, {though}"),
                 (busy, waiting) => format!(
-                    "{busy} can go on for ever and not end, while {waiting} can only wait, though \
-                     they could"
+                    "{busy} can go on for ever and not end, while {waiting} can only wait, {though}"
                 ),
             };
             self.tell(path, "livelock", &text, &livelock.lasso);

@@ -17,6 +17,7 @@ mod run;
 mod save;
 mod schema;
 mod wine;
+mod witness;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

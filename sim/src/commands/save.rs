@@ -77,27 +77,26 @@ fn description(
     schedule: Option<&(Vec<String>, Vec<usize>)>,
 ) -> String {
     let of = of.file_name().unwrap_or_default().to_string_lossy();
-    let mut text = format!("Found by `alertable explore` in {of}, and made small: {}.", found.what);
     let options: String = found
         .unsaid
         .iter()
         .map(|deviation| format!(" --deviation {}", deviation.entry().id))
         .collect();
+    let mut parts =
+        vec![format!("Found by `alertable explore` in {of}, and made small: {}.", found.what)];
     if !options.is_empty() {
-        text += &format!(
-            " It shows with{options}; what is expected here is right without. See \
-             `alertable explore {name}{options}`."
-        );
+        parts.push(format!(
+            "It shows with{options}; what is expected here is right without. See `alertable explore \
+             {name}{options}`."
+        ));
     }
     if let Some((names, picks)) = schedule {
         let picks: Vec<String> = picks.iter().map(usize::to_string).collect();
         let picks = if picks.is_empty() { "0".to_owned() } else { picks.join(",") };
-        text += &format!(
-            " By: {}. Run it with `alertable run {name} --schedule {picks}{options}`.",
-            shortened(names)
-        );
+        parts.push(format!("By: {}.", shortened(names)));
+        parts.push(format!("Run it with `alertable run {name} --schedule {picks}{options}`."));
     }
-    text
+    parts.join(" ")
 }
 
 /// How many threads and how many steps a scenario has.
