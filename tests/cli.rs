@@ -12,6 +12,7 @@ mod scenarios;
 
 use program::{Folder, Ran, alertable, command};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -196,7 +197,7 @@ fn seeds_lead_to_every_outcome() {
         let ran = alertable(["run", text(&wrong), "--json", "--seed", &seed.to_string()]);
         document(&ran)["outcome"]["labels"].to_string()
     };
-    let outcomes: std::collections::BTreeSet<String> = (0..20).map(outcome).collect();
+    let outcomes: BTreeSet<String> = (0..20).map(outcome).collect();
     assert_eq!(outcomes.len(), 2, "{outcomes:?}");
 }
 
@@ -367,6 +368,30 @@ fn deadlocks_are_told_from_where_they_cannot_be_escaped() {
 }
 
 #[test]
+fn threads_without_an_end_are_those_that_outcomes_leave_blocked() {
+    // Two searches that have nothing in common: of outcomes, and of the graph backwards.
+    for folder in ["mutex", "suspend", "exit"] {
+        let files = fs::read_dir(program::root().join(SCENARIOS).join(folder)).unwrap();
+        let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        let flags = ["explore", "--json", "--liveness"].map(Path::new);
+        let ran = alertable(flags.iter().copied().chain(files.iter().map(AsRef::as_ref)));
+        assert!(ran.status <= 1 && ran.stdout.lines().count() == files.len(), "{ran}");
+        for line in ran.stdout.lines() {
+            let explored: Value = serde_json::from_str(line).unwrap();
+            let names = |list: &Value| -> BTreeSet<String> {
+                list.as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_owned()).collect()
+            };
+            let outcomes = explored["outcomes"].as_array().unwrap();
+            let blocked: BTreeSet<String> =
+                outcomes.iter().flat_map(|outcome| names(&outcome["blocked"])).collect();
+            let endless = explored["liveness"]["endless"].as_array().unwrap();
+            let endless = endless.iter().map(|e| e["thread"].as_str().unwrap().to_owned());
+            assert_eq!(endless.collect::<BTreeSet<_>>(), blocked, "{explored:#}");
+        }
+    }
+}
+
+#[test]
 fn a_clock_that_stands_still_is_no_livelock() {
     let folder = Folder::new("a_clock_that_stands_still");
     let path = folder.file("poll.json", scenarios::poller());
@@ -424,8 +449,9 @@ fn failed_expectations_give_1_and_a_schedule_that_shows_it() {
 /// The scenario that `--save` wrote to a file.
 #[track_caller]
 fn saved_scenario(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap_or_else(|e| panic!("{path:?}: {e}")))
-        .unwrap()
+    let text = fs::read_to_string(path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Runs the command of this verb that a saved scenario's description tells, in its folder.

@@ -77,11 +77,9 @@ fn description(
     schedule: Option<&(Vec<String>, Vec<usize>)>,
 ) -> String {
     let of = of.file_name().unwrap_or_default().to_string_lossy();
-    let options: String = found
-        .unsaid
-        .iter()
-        .map(|deviation| format!(" --deviation {}", deviation.entry().id))
-        .collect();
+    let ids = found.unsaid.iter().map(|deviation| deviation.entry().id);
+    let options: Vec<&str> = ids.flat_map(|id| [" --deviation ", id]).collect();
+    let options = options.concat();
     let mut parts =
         vec![format!("Found by `alertable explore` in {of}, and made small: {}.", found.what)];
     if !options.is_empty() {
