@@ -12,6 +12,7 @@ mod scenarios;
 
 use program::{Folder, Ran, alertable, command};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -196,7 +197,7 @@ fn seeds_lead_to_every_outcome() {
         let ran = alertable(["run", text(&wrong), "--json", "--seed", &seed.to_string()]);
         document(&ran)["outcome"]["labels"].to_string()
     };
-    let outcomes: std::collections::BTreeSet<String> = (0..20).map(outcome).collect();
+    let outcomes: BTreeSet<String> = (0..20).map(outcome).collect();
     assert_eq!(outcomes.len(), 2, "{outcomes:?}");
 }
 
@@ -259,6 +260,158 @@ fn witness_shows_a_schedule_to_an_outcome_that_matches() {
 }
 
 #[test]
+fn witness_says_which_rules_keep_an_outcome_away() {
+    let pattern =
+        r#"{"labels": {"first": "WAIT_IO_COMPLETION", "second": "WAIT_TIMEOUT"}, "apcs": {}}"#;
+    let ran = alertable(["explore", "--json", MET, "--witness", pattern]).ends_with(1);
+    let nearest = document(&ran)["witness"]["nearest"].clone();
+    // Both outcomes have the first label only, and both run APCs; the first APC comes before the
+    // second result.
+    assert_eq!((&nearest["matched"], &nearest["parts"]), (&1.into(), &3.into()));
+    assert_eq!(
+        nearest["mismatch"].as_str().unwrap().split(" has ").next(),
+        Some("thread \"worker\"")
+    );
+    let pattern = r#"{"labels": {"first": "WAIT_IO_COMPLETION", "second": "WAIT_TIMEOUT"}}"#;
+    let ran = alertable(["explore", "--json", MET, "--witness", pattern]).ends_with(1);
+    let nearest = document(&ran)["witness"]["nearest"].clone();
+    assert_eq!((&nearest["matched"], &nearest["parts"]), (&1.into(), &2.into()));
+    let steps = nearest["steps"].as_array().unwrap();
+    let names: Vec<&Value> = steps.iter().map(|step| &step["transition"]).collect();
+    // The second APC, or the time, lets the worker go on; then the worker returns.
+    assert_eq!(names, ["run main", "run worker"], "{nearest:#}");
+    let rules = steps[0]["rules"].as_array().unwrap();
+    assert!(rules.contains(&"APC-I-13".into()), "an APC wakes an alertable waiter: {rules:?}");
+    let ran = alertable(["explore", MET, "--witness", pattern]).ends_with(1);
+    assert!(ran.stdout.contains("step 9, run main, goes by"), "{ran}");
+    assert!(ran.stdout.contains("      APC-I-13  "), "{ran}");
+    let run = alertable(["run"].iter().chain(&hint(&ran))).ends_with(0);
+    assert!(run.stdout.contains("second = WAIT_IO_COMPLETION"), "{run}");
+}
+
+#[test]
+fn witness_says_that_something_just_does_not_happen() {
+    let three = r#"{"apcs": {"worker": [{"data": 1}, {"data": 2}, {"data": 2}]}}"#;
+    let ran = alertable(["explore", MET, "--witness", three]).ends_with(1);
+    assert!(ran.stdout.contains("no step is in the way"), "{ran}");
+    let json = alertable(["explore", "--json", MET, "--witness", three]).ends_with(1);
+    assert_eq!(document(&json)["witness"]["nearest"]["steps"], serde_json::json!([]));
+}
+
+/// What `--liveness` finds in a scenario of the corpus.
+#[track_caller]
+fn liveness(scenario: &str, status: i32) -> Value {
+    let path = format!("{SCENARIOS}/{scenario}.json");
+    let ran = alertable(["explore", "--json", "--liveness", &path]).ends_with(status);
+    let found = document(&ran)["liveness"].clone();
+    assert_fields(&found, &["complete", "states", "livelocks", "starvations", "endless"]);
+    assert_eq!(found["complete"], true);
+    found
+}
+
+/// How many livelocks, starvations, and threads without an end that are meant to have one.
+fn counts(found: &Value) -> [usize; 3] {
+    let list = |name: &str| found[name].as_array().unwrap();
+    let endless = list("endless").iter().filter(|endless| endless["expected"] == false);
+    [list("livelocks").len(), list("starvations").len(), endless.count()]
+}
+
+#[test]
+fn programs_that_poll_and_serve_have_no_livelock() {
+    for (scenario, meant) in [
+        ("apc/two-apcs-race-one-wait", 0),
+        ("kapc/kernel-apc-in-program-loop", 0),
+        ("port/workers-share-a-port", 0),
+        ("cancel/reads-complete-or-are-cancelled", 1),
+    ] {
+        let found = liveness(scenario, 0);
+        assert_eq!(counts(&found), [0, 0, 0], "{scenario}: {found:#}");
+        assert_eq!(found["endless"].as_array().unwrap().len(), meant, "{scenario}: {found:#}");
+    }
+}
+
+#[test]
+fn threads_that_give_way_for_ever_are_a_livelock() {
+    let found = liveness("mutex/giving-way-can-go-on-for-ever", 1);
+    assert_eq!(counts(&found), [1, 0, 0], "{found:#}");
+    let livelock = &found["livelocks"][0];
+    assert_eq!(livelock["threads"], serde_json::json!(["one", "two"]));
+    let steps: Vec<&Value> = livelock["lasso"]["cycle"].as_array().unwrap().iter().collect();
+    for thread in ["run one", "run two"] {
+        assert_eq!(steps.iter().filter(|step| **step == thread).count(), 3, "{found:#}");
+    }
+    let path = format!("{SCENARIOS}/mutex/giving-way-can-go-on-for-ever.json");
+    let ran = alertable(["explore", "--liveness", &path]).ends_with(1);
+    // The command runs to the end of the first cycle, where the limit of steps stops it.
+    let run = alertable(["run"].iter().chain(&hint(&ran))).ends_with(3);
+    assert_eq!(run.stdout.matches("ReleaseMutex").count(), 2, "{run}");
+}
+
+#[test]
+fn who_asks_for_a_spin_lock_may_starve() {
+    let found = liveness("kapc/spin-lock-is-not-handed-over", 1);
+    assert_eq!(counts(&found), [0, 1, 0], "{found:#}");
+    assert_eq!(found["starvations"][0]["thread"], "modest");
+    let cycle = &found["starvations"][0]["lasso"]["cycle"];
+    assert_eq!(*cycle, serde_json::json!(["run greedy", "run greedy"]));
+}
+
+#[test]
+fn deadlocks_are_told_from_where_they_cannot_be_escaped() {
+    let found = liveness("mutex/opposite-orders-deadlock", 1);
+    assert_eq!(counts(&found), [0, 0, 2], "{found:#}");
+    for endless in found["endless"].as_array().unwrap() {
+        // Each has its first mutex; both have still to ask for the other.
+        assert_eq!((&endless["from_step"], &endless["certain"]), (&2.into(), &false.into()));
+        assert_eq!(endless["lasso"]["cycle"], serde_json::json!([]));
+    }
+}
+
+#[test]
+fn threads_without_an_end_are_those_that_outcomes_leave_blocked() {
+    // Two searches that have nothing in common: of outcomes, and of the graph backwards.
+    for folder in ["mutex", "suspend", "exit"] {
+        let files = fs::read_dir(program::root().join(SCENARIOS).join(folder)).unwrap();
+        let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        let flags = ["explore", "--json", "--liveness"].map(Path::new);
+        let ran = alertable(flags.iter().copied().chain(files.iter().map(AsRef::as_ref)));
+        assert!(ran.status <= 1 && ran.stdout.lines().count() == files.len(), "{ran}");
+        for line in ran.stdout.lines() {
+            let explored: Value = serde_json::from_str(line).unwrap();
+            let names = |list: &Value| -> BTreeSet<String> {
+                list.as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_owned()).collect()
+            };
+            let outcomes = explored["outcomes"].as_array().unwrap();
+            let blocked: BTreeSet<String> =
+                outcomes.iter().flat_map(|outcome| names(&outcome["blocked"])).collect();
+            let endless = explored["liveness"]["endless"].as_array().unwrap();
+            let endless = endless.iter().map(|e| e["thread"].as_str().unwrap().to_owned());
+            assert_eq!(endless.collect::<BTreeSet<_>>(), blocked, "{explored:#}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_stands_still_is_no_livelock() {
+    let folder = Folder::new("a_clock_that_stands_still");
+    let path = folder.file("poll.json", scenarios::poller());
+    // In urgent time the poller never lets the sleeper wake up.
+    let ran = alertable(["explore", "--json", "--liveness", text(&path)]).ends_with(0);
+    let explored = document(&ran);
+    assert_eq!(explored["outcomes"][0]["end"], "limit");
+    assert_eq!(counts(&explored["liveness"]), [0, 0, 0], "{explored:#}");
+}
+
+#[test]
+fn liveness_is_undecided_beyond_the_limit_of_states() {
+    let path = format!("{SCENARIOS}/port/workers-share-a-port.json");
+    let ran =
+        alertable(["explore", "--json", "--liveness", &path, "--limit-states", "20"]).ends_with(3);
+    let found = document(&ran)["liveness"].clone();
+    assert_eq!((&found["complete"], counts(&found)), (&false.into(), [0, 0, 0]));
+}
+
+#[test]
 fn searches_with_and_without_reduction_find_the_same() {
     let reduced = alertable(["explore", "--json", MET]).ends_with(0);
     let plain = alertable(["explore", "--json", MET, "--no-reduction"]).ends_with(0);
@@ -291,6 +444,99 @@ fn failed_expectations_give_1_and_a_schedule_that_shows_it() {
     assert_eq!(explored["failures"].as_array().unwrap().len(), 1);
     assert!(explored["failures"][0].is_string());
     alertable(["check", text(&wrong)]).ends_with(1);
+}
+
+/// The scenario that `--save` wrote to a file.
+#[track_caller]
+fn saved_scenario(path: &Path) -> Value {
+    let text = fs::read_to_string(path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Runs the command of this verb that a saved scenario's description tells, in its folder.
+#[track_caller]
+fn told_command(path: &Path, verb: &str) -> Ran {
+    let scenario = saved_scenario(path);
+    let doc = scenario["doc"].as_str().unwrap();
+    let line = doc.split('`').find(|part| part.starts_with(&format!("alertable {verb} ")));
+    let line = line.unwrap_or_else(|| panic!("no {verb} in {doc}"));
+    program::run(command().current_dir(path.parent().unwrap()).args(line.split(' ').skip(1)))
+}
+
+#[test]
+fn failed_expectations_are_saved_small_with_what_was_found() {
+    let folder = Folder::new("failed_expectations_are_saved");
+    let wrong = folder.file("wrong.json", scenarios::wrong_expectation());
+    let saved = folder.path("saved");
+    let ran = alertable(["explore", text(&wrong), "--save", text(&saved)]).ends_with(1);
+    assert!(ran.stdout.contains("wrong-always-1.json  1 thread, 1 step"), "{ran}");
+    let path = saved.join("wrong-always-1.json");
+    let scenario = saved_scenario(&path);
+    // Who sets the event has nothing to do with it.
+    assert_eq!(scenario["threads"].as_object().unwrap().len(), 1);
+    let expected = serde_json::json!({ "sometimes": { "labels": { "seen": "WAIT_TIMEOUT" } } });
+    assert_eq!(scenario["expect"], expected);
+    let ran = told_command(&path, "run").ends_with(0);
+    assert!(ran.stdout.contains("seen = WAIT_TIMEOUT"), "{ran}");
+    alertable(["check", text(&saved)]).ends_with(0);
+}
+
+#[test]
+fn outcomes_are_saved_each_with_its_schedule() {
+    let folder = Folder::new("outcomes_are_saved");
+    let saved = folder.path("saved");
+    let json = alertable(["explore", "--json", MET, "--save", text(&saved)]).ends_with(0);
+    let explored = document(&json);
+    let files = explored["saved"].as_array().unwrap();
+    assert_eq!(files.len(), 2, "{explored:#}");
+    for (file, second) in files.iter().zip(["second = WAIT_IO_COMPLETION", "second = 0"]) {
+        assert_fields(file, &["file", "what", "threads", "steps", "schedule", "picks"]);
+        let path = Path::new(file["file"].as_str().unwrap());
+        let ran = told_command(path, "run").ends_with(0);
+        assert!(ran.stdout.contains(second), "{ran}");
+        // The sleep that only orders the threads is not needed for it.
+        assert_eq!(file["steps"], 4, "{file}");
+    }
+    alertable(["check", text(&saved)]).ends_with(0);
+}
+
+#[test]
+fn broken_invariants_are_saved_small() {
+    let folder = Folder::new("broken_invariants_are_saved");
+    let saved = folder.path("saved");
+    // A scenario that is there to break one.
+    let lower = "traces/corpus/scenarios/kapc/lower-upwards.json";
+    alertable(["explore", lower, "--save", text(&saved)]).ends_with(0);
+    let path = saved.join("lower-upwards-irql-restored.json");
+    let expected = serde_json::json!({ "violates": ["irql-restored"] });
+    assert_eq!(saved_scenario(&path)["expect"], expected);
+    alertable(["check", text(&saved)]).ends_with(0);
+    // One that only a departure from the rules breaks: the file holds by the rules.
+    let deviation = ["--deviation", "apc-lifo"];
+    let arguments = ["explore", MET, "--save", text(&saved)];
+    alertable(arguments.iter().chain(&deviation)).ends_with(1);
+    let path = saved.join("two-apcs-race-one-wait-apc-fifo.json");
+    assert_eq!(saved_scenario(&path)["threads"]["main"].as_array().unwrap().len(), 2);
+    alertable(["check", text(&path)]).ends_with(0);
+    for verb in ["explore", "run"] {
+        let ran = told_command(&path, verb).ends_with(1);
+        assert!(ran.stdout.contains("apc-fifo"), "{ran}");
+    }
+}
+
+#[test]
+fn scenarios_of_one_name_are_saved_side_by_side() {
+    let folder = Folder::new("scenarios_of_one_name");
+    let saved = folder.path("saved");
+    alertable(["explore", MET, MET, "--save", text(&saved)]).ends_with(0);
+    let ran = alertable(["check", text(&saved)]).ends_with(0);
+    assert!(ran.stdout.contains("4 scenarios"), "{ran}");
+}
+
+#[test]
+fn folders_that_cannot_be_made_give_2() {
+    assert_error(alertable(["explore", MET, "--save", "Cargo.toml/saved"]), &["Cargo.toml/saved"]);
 }
 
 /// The arguments after `alertable run` in the line that says how to see a counterexample.

@@ -7,7 +7,7 @@ use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
 use crate::exchange::{exchanged, exchanges};
-use crate::system::{RuleHits, System};
+use crate::system::{RuleHits, StepEvents, System};
 use alertable_models::deviation::Deviations;
 use alertable_models::future::Futures;
 use alertable_models::ids::ThreadId;
@@ -45,11 +45,18 @@ pub struct Exploration {
 }
 
 impl Exploration {
-    /// A shortest schedule to an outcome, given its number among all; none if the space is too
-    /// large to search for it, or if no schedule comes to rest with it.
+    /// A shortest schedule to an outcome, given its number among all, with the fewest switches
+    /// between threads among those; none if the space is too large to search for it, or if no
+    /// schedule comes to rest with it.
     pub fn schedule_to(&self, model: &Model, outcome: usize) -> Option<Vec<Transition>> {
+        self.schedule_to_any(model, &[outcome])
+    }
+
+    /// As [`schedule_to`](Self::schedule_to), to any of several outcomes.
+    pub fn schedule_to_any(&self, model: &Model, outcomes: &[usize]) -> Option<Vec<Transition>> {
         let system = System { model, checked: false, hits: None, futures: None, symmetry: None };
-        shortest_to(&system, &self.keys[outcome])
+        let keys: Vec<u64> = outcomes.iter().flat_map(|at| &self.keys[*at]).copied().collect();
+        shortest_to(&system, &keys)
     }
 }
 
@@ -85,8 +92,8 @@ pub struct Finding {
     pub invariant: &'static Invariant,
     /// How, in one sentence.
     pub message: String,
-    /// The schedule that ends with the step; the shortest one, unless the space is too large to
-    /// search for it.
+    /// The schedule that ends with the step; a shortest one with the fewest switches between
+    /// threads, unless the space is too large to search for it.
     pub schedule: Vec<Transition>,
     /// The scenario is there to break it.
     pub expected: bool,
@@ -99,6 +106,8 @@ pub struct FailedExpectation {
     pub message: String,
     /// A shortest schedule to the outcome that is wrong, where one outcome is to blame.
     pub schedule: Option<Vec<Transition>>,
+    /// The failure; none where an invariant is not broken that should be.
+    pub failure: Option<Failure>,
 }
 
 /// Which schedules are followed.
@@ -210,6 +219,7 @@ pub fn explore_model(
         .map(|id| FailedExpectation {
             message: format!("violates: no step breaks \"{id}\""),
             schedule: None,
+            failure: None,
         })
         .collect();
     let failed = !failures.is_empty() || !unbroken.is_empty();
@@ -219,6 +229,7 @@ pub fn explore_model(
         .map(|failure| FailedExpectation {
             schedule: failure.outcome.and_then(|index| shortest_to(&plain, &keys[index])),
             message: failure.to_string(),
+            failure: Some(failure),
         })
         .chain(unbroken)
         .collect();
@@ -270,7 +281,7 @@ fn thread_ends(machine: &Machine) -> Vec<ThreadEnd> {
 }
 
 /// What distinguishes states at rest for whoever sees only their outcomes.
-fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
+pub(crate) fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
     key_of(machine, &thread_ends(machine), ending)
 }
 
@@ -356,15 +367,14 @@ fn shortest_finding(
     schedule: Vec<Transition>,
 ) -> Finding {
     let id = violation.invariant.id;
-    let mut message = violation.broken.to_string();
+    let is_same = |other: &&Violation| other.invariant.id == id;
     let found = shortest(system, SHORTEST_STATE_COUNT_MAX, |reached| {
-        let same = reached.violations.iter().find(|other| other.invariant.id == id);
-        if let Some(same) = same {
-            message = same.broken.to_string();
-        }
-        same.is_some()
+        reached.violations.iter().any(|other| is_same(&other))
     });
     let schedule = found.unwrap_or(schedule);
+    let violations = violations_of_last_step(system, &schedule);
+    let same = violations.iter().find(is_same).unwrap_or(violation);
+    let message = same.broken.to_string();
     Finding { invariant: violation.invariant, message, schedule, expected: false }
 }
 
@@ -387,6 +397,20 @@ fn unjoined(model: &Model, joined: &Model, schedule: &[Transition]) -> Vec<Trans
         }
     }
     whole
+}
+
+/// What is wrong with the last step of a schedule.
+fn violations_of_last_step(system: &System<'_>, schedule: &[Transition]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let Some((last, first)) = schedule.split_last() else { return violations };
+    let (mut state, mut monitor) = (system.initial(), StepEvents::default());
+    for transition in first {
+        system.step(&mut state, *transition, &mut monitor);
+    }
+    let before = state.clone();
+    system.step(&mut state, *last, &mut monitor);
+    system.check(&before, *last, &state, &monitor, &mut violations);
+    violations
 }
 
 /// A shortest schedule to a state at rest with one of these outcome keys.

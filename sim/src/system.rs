@@ -246,4 +246,14 @@ impl TransitionSystem for System<'_> {
             }
         }
     }
+
+    fn thread(&self, transition: Transition) -> Option<usize> {
+        match transition {
+            Transition::Run(thread)
+            | Transition::Interrupt(thread)
+            | Transition::Retire(thread)
+            | Transition::TimeOut(thread) => Some(thread.index()),
+            Transition::PassTime | Transition::Expire(_) | Transition::Complete(_) => None,
+        }
+    }
 }

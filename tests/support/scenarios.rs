@@ -58,3 +58,15 @@ pub(crate) fn wrong_beyond_the_step_limit() -> String {
     far["expect"] = json!({ "never": { "labels": { "done": 0 } } });
     far.to_string()
 }
+
+/// A thread that polls until another, which sleeps before it does so, has set an event.
+pub(crate) fn poller() -> String {
+    let mut poller = scenario(&json!({
+        "poller": [{ "repeat": "INFINITE", "while": { "is": "WAIT_TIMEOUT" }, "steps": [
+            { "call": "WaitForSingleObject", "object": "go", "ms": 0 },
+        ] }],
+        "sleeper": [{ "call": "Sleep", "ms": 10 }, { "call": "SetEvent", "event": "go" }],
+    }));
+    poller["objects"] = json!({ "go": { "type": "event", "reset": "manual" } });
+    poller.to_string()
+}

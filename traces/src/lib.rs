@@ -27,6 +27,7 @@ mod layout;
 mod lines;
 mod matching;
 mod object;
+mod part;
 mod read;
 mod reader;
 mod suggest;

@@ -1,8 +1,11 @@
 //! `alertable explore`.
 
 use super::input::{self, BehaviourArguments, LimitArguments};
+use super::liveness::Endless;
 use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
 use super::run::{print_outcome, shortened};
+use super::save::{self, SaveFolder, Saved};
+use super::witness::{self, Witness};
 use super::{Failure, Status};
 use alertable::describe::{picks, schedule_names};
 use alertable::engine::STEP_COUNT_MAX;
@@ -10,9 +13,9 @@ use alertable::engine::explore::Stop;
 use alertable::engine::visited::collision_chance;
 use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
 use alertable::graph::state_graph_dot;
+use alertable::minimise::keepsakes;
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::{Model, Time, Transition};
-use alertable_traces::expectation::Expectations;
 use alertable_traces::pattern::Pattern;
 use alertable_traces::scenario::Scenario;
 use serde_json::json;
@@ -33,8 +36,16 @@ pub(super) struct Arguments {
     no_reduction: bool,
     /// Show a shortest schedule to an outcome that matches: LABEL=RESULT, or a pattern as in a
     /// scenario's expectations
-    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    #[arg(long, value_name = "PATTERN", value_parser = witness::pattern)]
     witness: Option<Box<Pattern>>,
+    /// Look for what goes on for ever: threads that keep each other from ending, that starve, or
+    /// that can never end
+    #[arg(long)]
+    liveness: bool,
+    /// Write what is found as scenarios into a folder: each broken invariant, each failed
+    /// expectation, each outcome, as small as it gets, with an expectation and a shortest schedule
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
     /// Write the graph of states, for Graphviz (one scenario of at most 10,000 states)
     #[arg(long, value_name = "FILE.dot")]
     graph: Option<PathBuf>,
@@ -55,32 +66,10 @@ struct Explored<'a> {
     seconds: f64,
     /// What was asked for an outcome that matches a pattern, if it was.
     witness: Option<Witness>,
-}
-
-/// What there is to say about outcomes that match a pattern.
-enum Witness {
-    /// The number of one, and a shortest schedule to it; none if the space is too large to search
-    /// for that.
-    Found(usize, Option<Vec<Transition>>),
-    /// None matches; why the one that comes nearest does not.
-    None(String),
-}
-
-impl Witness {
-    fn of(model: &Model, exploration: &Exploration, pattern: &Pattern) -> Self {
-        let outcomes = &exploration.outcomes;
-        if let Some(outcome) = outcomes.iter().position(|outcome| pattern.matches(outcome)) {
-            return Witness::Found(outcome, exploration.schedule_to(model, outcome));
-        }
-        let sometimes =
-            Expectations { sometimes: vec![pattern.clone()], ..Expectations::default() };
-        let failure = sometimes.failures(outcomes).into_iter().next();
-        Witness::None(failure.map(|failure| failure.reason).unwrap_or_default())
-    }
-}
-
-fn pattern(text: &str) -> Result<Box<Pattern>, String> {
-    alertable_traces::read_pattern(text).map(Box::new).map_err(|error| error.to_string())
+    /// What goes on for ever, if that was asked for.
+    endless: Option<Endless>,
+    /// The files that were written of what was found.
+    saved: Vec<Saved>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
@@ -104,6 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     } else if arguments.graph.is_some() {
         return Err(Failure::Other("--graph takes one scenario".to_owned()));
     }
+    let mut folder = arguments.save.as_deref().map(SaveFolder::new).transpose()?;
     for (path, scenario, model) in inputs {
         let start = Instant::now();
         let exploration = input::with_progress(&control, &scenario.title, || {
@@ -112,17 +102,38 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         let seconds = start.elapsed().as_secs_f64();
         let pattern = arguments.witness.as_ref();
         let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
-        let explored = Explored { path, scenario, model, exploration, seconds, witness };
+        let endless = arguments.liveness.then(|| {
+            input::with_progress(&control, &scenario.title, || {
+                Endless::new(&scenario, &model, limits.state_count_max)
+            })
+        });
+        let saved = match &mut folder {
+            Some(folder) => {
+                let found = input::with_progress(&control, &scenario.title, || {
+                    let count_max = arguments.outcomes;
+                    keepsakes(&scenario, &model, &exploration, count_max, &limits, &control)
+                });
+                folder.save(path, &found)?
+            }
+            None => Vec::new(),
+        };
+        let explored =
+            Explored { path, scenario, model, exploration, seconds, witness, endless, saved };
+        if let Some(endless) = &explored.endless {
+            status = status.max(endless.status());
+        }
         status = status.max(status_of(&explored.exploration));
-        // Where a limit was met, one may be among what was not looked at.
-        let is_answered = explored.exploration.coverage.stop.is_none();
-        if matches!(explored.witness, Some(Witness::None(_))) {
-            status = status.max(if is_answered { Status::Finding } else { Status::Undecided });
+        if let Some(witness) = &explored.witness {
+            status = status.max(witness.status(&explored.exploration));
         }
         if arguments.json {
             print_json(&explored);
         } else {
             print_text(&explored, arguments.outcomes);
+            if let Some(endless) = &explored.endless {
+                endless.print(explored.path);
+            }
+            save::print_saved(&explored.saved);
         }
     }
     Ok(status)
@@ -139,7 +150,8 @@ pub(super) fn status_of(exploration: &Exploration) -> Status {
 }
 
 fn print_json(explored: &Explored<'_>) {
-    let Explored { path, scenario, model, exploration, seconds, witness } = explored;
+    let Explored { path, scenario, model, exploration, seconds, witness, endless, saved } =
+        explored;
     let names = |schedule: &[Transition]| schedule_names(&model.program, schedule);
     let violations: Vec<_> = exploration
         .findings
@@ -176,14 +188,13 @@ fn print_json(explored: &Explored<'_>) {
         "deadlocks": deadlocks,
     });
     if let Some(witness) = witness {
-        document["witness"] = match witness {
-            Witness::Found(outcome, schedule) => json!({
-                "outcome": outcome,
-                "schedule": schedule.as_deref().map(names),
-                "picks": schedule.as_deref().map(|schedule| picks(model, schedule)),
-            }),
-            Witness::None(reason) => json!({ "outcome": null, "reason": reason }),
-        };
+        document["witness"] = witness.json(model);
+    }
+    if let Some(endless) = endless {
+        document["liveness"] = endless.json();
+    }
+    if !saved.is_empty() {
+        document["saved"] = save::saved_json(saved);
     }
     output::print_json(&document);
 }
@@ -191,7 +202,9 @@ fn print_json(explored: &Explored<'_>) {
 fn print_text(explored: &Explored<'_>, outcome_count_max: usize) {
     print_verdict(explored);
     print_evidence(explored.path, &explored.model, &explored.exploration);
-    print_witness(explored);
+    if let Some(witness) = &explored.witness {
+        witness.print(explored.path, &explored.model, &explored.exploration);
+    }
     let outcomes = &explored.exploration.outcomes;
     for (index, outcome) in outcomes.iter().take(outcome_count_max).enumerate() {
         say!("  {}", styled(STRONG, format_args!("outcome {} of {}", index + 1, outcomes.len())));
@@ -239,23 +252,6 @@ fn print_verdict(explored: &Explored<'_>) {
     say!("{}", styled(DIM, wrapped(&text, 2)));
 }
 
-fn print_witness(explored: &Explored<'_>) {
-    match &explored.witness {
-        None => {}
-        Some(Witness::Found(outcome, schedule)) => {
-            let count = explored.exploration.outcomes.len();
-            say!("  {}", styled(GOOD, format_args!("outcome {} of {count} matches", outcome + 1)));
-            match schedule {
-                Some(schedule) => print_schedule(explored.path, &explored.model, schedule),
-                None => {
-                    say!("    no shortest schedule: it never comes to rest, or is too far away");
-                }
-            }
-        }
-        Some(Witness::None(reason)) => say!("{}", styled(BAD, wrapped(reason, 2))),
-    }
-}
-
 /// What is wrong: the shortest evidence, then how to see it happen.
 pub(super) fn print_evidence(path: &Path, model: &Model, exploration: &Exploration) {
     for finding in &exploration.findings {
@@ -278,7 +274,7 @@ pub(super) fn print_evidence(path: &Path, model: &Model, exploration: &Explorati
     }
 }
 
-fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
+pub(super) fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
     let names = schedule_names(&model.program, schedule);
     say!("{}", wrapped(&format!("by: {}", shortened(&names)), 4));
     let picks: Vec<String> = picks(model, schedule).iter().map(usize::to_string).collect();
@@ -293,7 +289,7 @@ fn print_schedule(path: &Path, model: &Model, schedule: &[Transition]) {
 }
 
 /// The options that make a run behave as a model does.
-fn behaviour_options(model: &Model) -> Vec<String> {
+pub(super) fn behaviour_options(model: &Model) -> Vec<String> {
     let mut options = match model.settings.time {
         Time::Urgent => Vec::new(),
         Time::Free => vec!["--time free".to_owned()],
@@ -311,7 +307,7 @@ fn behaviour_options(model: &Model) -> Vec<String> {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -8,13 +8,16 @@ mod fuzz;
 mod import;
 mod input;
 mod litmus;
+mod liveness;
 mod objects;
 mod output;
 mod replay;
 mod rules;
 mod run;
+mod save;
 mod schema;
 mod wine;
+mod witness;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 pub mod cycles;
 pub mod explore;
 mod levels;
+pub mod liveness;
 pub mod memo;
 mod path;
 mod persistent;
@@ -11,6 +12,7 @@ pub mod rng;
 pub mod sample;
 pub mod shortest;
 pub mod simulate;
+pub mod state_graph;
 #[cfg(test)]
 mod toys;
 pub mod visited;
@@ -166,6 +168,11 @@ pub trait TransitionSystem: Sync {
 
     /// Who makes a transition: a small number, the same for all transitions of one thread.
     fn actor(&self, transition: Self::Transition) -> usize;
+
+    /// The thread that makes a transition: its actor, unless that is none, as a clock or a device.
+    fn thread(&self, transition: Self::Transition) -> Option<usize> {
+        Some(self.actor(transition))
+    }
 }
 
 /// What steps can look at and change: an upper bound.
