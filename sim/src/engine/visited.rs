@@ -171,6 +171,9 @@ impl Access for &mut Visited {
 }
 
 /// Open addressing with linear probing; an empty slot is 0.
+///
+/// Where a fingerprint is looked for is in proportion to its value, so that a table can be of any
+/// size and grows by reading itself once from front to back.
 #[derive(Debug, Default)]
 struct Table {
     slots: Vec<u64>,
@@ -178,17 +181,22 @@ struct Table {
 }
 
 impl Table {
+    /// Where a fingerprint is looked for first.
+    fn home(&self, fingerprint: u64) -> usize {
+        let within_shard = u128::from(fingerprint << SHARD_COUNT.trailing_zeros());
+        ((within_shard * self.slots.len() as u128) >> 64) as usize
+    }
+
     /// What is where a fingerprint is looked for first.
     fn place(&self, fingerprint: u64) -> Option<u64> {
-        self.slots.get(fingerprint as usize & self.slots.len().wrapping_sub(1)).copied()
+        self.slots.get(self.home(fingerprint)).copied()
     }
 
     fn insert(&mut self, fingerprint: u64) -> bool {
-        if self.count * 4 >= self.slots.len() * 3 {
+        if self.count * 8 >= self.slots.len() * 7 {
             self.grow();
         }
-        let mask = self.slots.len() - 1;
-        let mut at = fingerprint as usize & mask;
+        let mut at = self.home(fingerprint);
         loop {
             match self.slots[at] {
                 0 => {
@@ -197,14 +205,15 @@ impl Table {
                     return true;
                 }
                 here if here == fingerprint => return false,
-                _ => at = (at + 1) & mask,
+                _ => at = if at + 1 == self.slots.len() { 0 } else { at + 1 },
             }
         }
     }
 
+    /// Makes the table larger by two fifths: it is filled between five and seven eighths.
     fn grow(&mut self) {
         let old = std::mem::take(&mut self.slots);
-        self.slots = vec![0; (old.len() * 2).max(16)];
+        self.slots = vec![0; (old.len() * 7 / 5).max(16)];
         self.count = 0;
         for fingerprint in old.into_iter().filter(|slot| *slot != 0) {
             self.insert(fingerprint);
