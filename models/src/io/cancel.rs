@@ -4,7 +4,7 @@ use super::BugCheck;
 use super::complete::Completer;
 use super::irp::IrpPlace;
 use super::packet::IrpRef;
-use super::setup::{FileTarget, Model};
+use super::setup::{FileTarget, Major, Model};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};
 use crate::ids::{BlockId, IrpId, ObjectId, ThreadId};
@@ -58,7 +58,13 @@ impl Kernel {
         }
         self.irp_event(cx, id, IrpChange::Cancelled);
         let completer = Completer { thread: context, at_apc_level };
+        let (request, setup, _) = self.request_of(cx, id);
         self.complete_irp(cx, id, NtStatus::CANCELLED, 0, completer);
+        if let (Major::Write, FileTarget::PipeEnd(end)) = (request.major, setup.target)
+            && !cx.deviates(Deviation::CancelKeepsRequest)
+        {
+            self.write_cancelled(cx, completer, end);
+        }
     }
 
     /// Takes a request out of the queue of whatever device has it.
@@ -91,7 +97,10 @@ impl Kernel {
             .filter(|id| self.is_listed(*id))
             .collect();
         for id in own {
-            self.cancel_irp(cx, id, Some(thread), true);
+            // The cancellation of another one may have made room for it.
+            if self.has_irp(id) {
+                self.cancel_irp(cx, id, Some(thread), true);
+            }
         }
         if !self.has_request_on(cx, thread, file) || cx.deviates(Deviation::CancelIoReturnsAtOnce) {
             return ServiceOutcome::Returned(NtStatus::SUCCESS.into());
@@ -170,6 +179,10 @@ impl Kernel {
             return if succeeds { Ok(NtStatus::SUCCESS.into()) } else { Err(NtStatus::NOT_FOUND) };
         }
         for id in matching {
+            if !self.has_irp(id) {
+                // The cancellation of another one made room for it, and it is over.
+                continue;
+            }
             if self.irp(id).place == IrpPlace::Completed {
                 cx.rule(rule::CAN_25);
             }
