@@ -197,8 +197,11 @@ pub struct Request {
     /// Its OVERLAPPED is marked in a step before its own: somebody could look in between, or keep
     /// the request from being made.
     pub marked_apart: bool,
-    /// Its event is cleared in a step before its own: somebody could tell.
+    /// Its event, or its file where it has none, is cleared in a step before its own: somebody
+    /// could tell.
     pub cleared_apart: bool,
+    /// Its second stage is a step after its own even where it succeeds at once: somebody could tell.
+    pub finished_apart: bool,
 }
 
 /// Everything about a program's I/O that does not change.
