@@ -229,8 +229,8 @@ pub struct IoSetup {
     /// For each request: it is of a device that completes it at any moment.
     pub eventual_requests: Vec<bool>,
     /// For each request: nobody but its issuer can tell when it completes. It tells no event and
-    /// no port, nobody waits for its file or looks at its status block, and no call that could
-    /// cancel it keeps its result. Then its second stage belongs to the step that completes it:
+    /// no port, nobody waits for its file or looks at its status block, no other APC can come before
+    /// or after its routine, and no call that could cancel it keeps its result. Then its second stage belongs to the step that completes it:
     /// its thread does nothing in between, and nobody else can see whether it has run.
     pub private_requests: Vec<bool>,
     /// The process of each handle.
