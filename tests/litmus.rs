@@ -129,6 +129,19 @@ fn a_program_shows_the_steps_of_its_scenario() {
 }
 
 #[test]
+fn a_program_keeps_the_places_of_handles_that_its_steps_close_free() {
+    for (scenario, closes) in
+        [("cancel/close-by-another-thread", true), ("cancel/cancel-ex-nothing", false)]
+    {
+        let scenario = format!("{SCENARIOS}/{scenario}.json");
+        let source = alertable(["litmus", &scenario]).ends_with(0).stdout;
+        for place in ["    hold_low_handles();\n", "    free_low_handles();\n"] {
+            assert_eq!(source.contains(place), closes, "{source}");
+        }
+    }
+}
+
+#[test]
 fn programs_compile_without_a_warning() {
     if !all_here(&[COMPILER]) {
         return;

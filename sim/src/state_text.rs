@@ -4,7 +4,7 @@ use crate::describe::{content_text, kapc_text};
 use alertable_models::ids::{ObjectId, ThreadId};
 use alertable_models::ke::Kernel;
 use alertable_models::ke::dispatcher::DispatcherObject;
-use alertable_models::ke::thread::ThreadState;
+use alertable_models::ke::thread::{InService, ThreadState};
 use alertable_models::machine::Machine;
 use alertable_models::program::Program;
 use std::fmt::Write;
@@ -46,6 +46,9 @@ fn thread_text(program: &Program, machine: &Machine, thread: ThreadId) -> String
             } else {
                 format!("{how} for {}", objects.join(", "))
             }
+        }
+        ThreadState::Woken(status) if record.service == InService::Finish => {
+            format!("its request is done, with {status}, and is about to tell of it")
         }
         ThreadState::Woken(status) => format!("its wait has ended with {status}"),
         ThreadState::Returning(result) => format!("its call is done, with {}", result.status),

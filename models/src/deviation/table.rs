@@ -99,6 +99,9 @@ deviations! {
         "A synchronous request with an event does not set the file as well."
     CancelOfNothingSucceeds "cancel-of-nothing-succeeds" System [CAN_17]
         "CancelIoEx without an OVERLAPPED succeeds when there is nothing to cancel."
+    CancelTakesNewestFirst "cancel-takes-newest-first" System [CAN_17, CAN_24]
+        "CancelIoEx without an OVERLAPPED cancels the newest request first, whatever thread made \
+         it, not the requests of one thread after the other's."
     OldestRemoverFirst "oldest-remover-first" System [IOCP_26]
         "A packet is handed to the thread that has waited longest."
     NoPortConcurrency "no-port-concurrency" System [IOCP_01, IOCP_25, IOCP_28, IOCP_29, IOCP_30]
@@ -265,6 +268,7 @@ pub(super) const WINE_8_0: Deviations = Deviations::NONE
     .with(Deviation::AgnosticBlockAtCompletion)
     .with(Deviation::SynchronousFileNotSet)
     .with(Deviation::CancelOfNothingSucceeds)
+    .with(Deviation::CancelTakesNewestFirst)
     .with(Deviation::OldestRemoverFirst)
     .with(Deviation::NoPortConcurrency)
     .with(Deviation::PacketBeforeApc)

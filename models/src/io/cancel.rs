@@ -4,7 +4,7 @@ use super::BugCheck;
 use super::complete::Completer;
 use super::irp::IrpPlace;
 use super::packet::IrpRef;
-use super::setup::{FileTarget, Model};
+use super::setup::{FileTarget, Major, Model};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};
 use crate::ids::{BlockId, IrpId, ObjectId, ThreadId};
@@ -58,7 +58,13 @@ impl Kernel {
         }
         self.irp_event(cx, id, IrpChange::Cancelled);
         let completer = Completer { thread: context, at_apc_level };
+        let (request, setup, _) = self.request_of(cx, id);
         self.complete_irp(cx, id, NtStatus::CANCELLED, 0, completer);
+        if let (Major::Write, FileTarget::PipeEnd(end)) = (request.major, setup.target)
+            && !cx.deviates(Deviation::CancelKeepsRequest)
+        {
+            self.write_cancelled(cx, completer, end);
+        }
     }
 
     /// Takes a request out of the queue of whatever device has it.
@@ -91,7 +97,10 @@ impl Kernel {
             .filter(|id| self.is_listed(*id))
             .collect();
         for id in own {
-            self.cancel_irp(cx, id, Some(thread), true);
+            // The cancellation of another one may have made room for it.
+            if self.has_irp(id) {
+                self.cancel_irp(cx, id, Some(thread), true);
+            }
         }
         if !self.has_request_on(cx, thread, file) || cx.deviates(Deviation::CancelIoReturnsAtOnce) {
             return ServiceOutcome::Returned(NtStatus::SUCCESS.into());
@@ -154,7 +163,7 @@ impl Kernel {
         let has_issued = |issuer: &ThreadId| {
             block.is_none_or(|block| self.irps_of_block(block).any(|irp| irp.issuer == *issuer))
         };
-        let matching: Vec<IrpId> = self
+        let mut matching: Vec<IrpId> = self
             .thread_ids()
             .filter(has_issued)
             .flat_map(|issuer| self.io().thread_irps(issuer).iter().copied())
@@ -169,7 +178,14 @@ impl Kernel {
             let succeeds = block.is_none() && cx.deviates(Deviation::CancelOfNothingSucceeds);
             return if succeeds { Ok(NtStatus::SUCCESS.into()) } else { Err(NtStatus::NOT_FOUND) };
         }
+        if cx.deviates(Deviation::CancelTakesNewestFirst) {
+            self.sort_waiting_writes(cx, &mut matching);
+        }
         for id in matching {
+            if !self.has_irp(id) {
+                // The cancellation of another one made room for it, and it is over.
+                continue;
+            }
             if self.irp(id).place == IrpPlace::Completed {
                 cx.rule(rule::CAN_25);
             }
@@ -177,6 +193,28 @@ impl Kernel {
         }
         cx.rule(rule::CAN_19);
         Ok(NtStatus::SUCCESS.into())
+    }
+
+    /// Puts the writes that wait for room in a pipe into the places that they have among other
+    /// requests so that the newest comes first. Of other requests nobody can tell in which order
+    /// those of several threads are cancelled.
+    fn sort_waiting_writes<O>(&self, cx: &Context<'_, O>, requests: &mut [IrpId]) {
+        let place_in_pipe = |id: IrpId| match self.request_of(cx, id).1.target {
+            FileTarget::PipeEnd(end) => {
+                self.io().pipe_data.get(end).iter().position(|chunk| chunk.writer == Some(id))
+            }
+            FileTarget::Device(_) => None,
+        };
+        let mut writes: Vec<(usize, IrpId)> =
+            requests.iter().filter_map(|id| Some((place_in_pipe(*id)?, *id))).collect();
+        writes.sort_unstable();
+        for request in requests {
+            if place_in_pipe(*request).is_some()
+                && let Some((_, newest)) = writes.pop()
+            {
+                *request = newest;
+            }
+        }
     }
 
     /// Cancels the synchronous request that a thread is blocked in (NtCancelSynchronousIoFile).

@@ -211,6 +211,9 @@ impl Kernel {
         cx.rules([can::CAN_32, can::CAN_33, exit::EXIT_19]);
         let slot = self.file(file).slot();
         for irp in self.io().file_irps.get(slot).to_vec() {
+            if !self.has_irp(irp) {
+                continue;
+            }
             let issuer = self.irp(irp).issuer;
             if cx.io.thread_processes[issuer.index()] == process {
                 self.cancel_irp(cx, irp, Some(context), true);

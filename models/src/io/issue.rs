@@ -1,13 +1,13 @@
 //! Issuing requests: NtReadFile, NtWriteFile, NtFsControlFile, NtDeviceIoControlFile.
 
-use super::irp::IrpPlace;
+use super::irp::{Irp, IrpPlace};
 use super::overlapped::TAKEN_FOR_AN_ERROR;
 use super::setup::{FileTarget, Interface, Major, Model, Request, RequestContext};
 use crate::deviation::Deviation;
 use crate::event::{IrpChange, Observer};
 use crate::ids::{BlockId, DatumId, IrpId, ObjectId, RequestId, ThreadId};
 use crate::ke::apc::{ApcSource, Kapc};
-use crate::ke::thread::InService;
+use crate::ke::thread::{InService, ThreadState};
 use crate::ke::wait::{NEVER, WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::ob::ObjectType;
@@ -28,16 +28,17 @@ impl Kernel {
         }
     }
 
-    /// IO-09: the checks that come first, and the event is cleared. Issuing makes the checks
-    /// again, with the same result: see `Users::can_see_clear`.
+    /// IO-09: the checks that come first, and the event is cleared, or the file's where there is
+    /// none. Issuing makes the checks again, with the same result: see `Users::can_see_clear`.
     pub(crate) fn clear_event<O: Observer>(&mut self, cx: &mut Context<'_, O>, request: &Request) {
         if !request.marked_apart {
             self.mark_overlapped(cx, request);
         }
-        if self.check_request(cx, request).is_ok()
-            && let Some(event) = request.event
-        {
+        let Ok(file) = self.check_request(cx, request) else { return };
+        if let Some(event) = request.event {
             self.reset_event(cx, cx.handles[event.index()]);
+        } else if !cx.deviates(Deviation::FileClearedWhenPending) {
+            self.reset_file(cx, file);
         }
     }
 
@@ -148,7 +149,8 @@ impl Kernel {
             self.release_file_lock(cx, file);
             return ServiceOutcome::Returned(status);
         }
-        if !cx.deviates(Deviation::FileClearedWhenPending) {
+        let is_cleared = request.cleared_apart && request.event.is_none();
+        if !is_cleared && !cx.deviates(Deviation::FileClearedWhenPending) {
             self.reset_file(cx, file);
         }
         let block = request.block.unwrap_or_else(|| cx.io.private_block(thread));
@@ -173,6 +175,14 @@ impl Kernel {
         if self.io().bug_check().is_some() {
             return ServiceOutcome::Returned(status.into());
         }
+        if request.finished_apart && self.is_done(irp) && !status.is_error() {
+            if cx.deviates(Deviation::FileClearedWhenPending) {
+                self.reset_file(cx, file);
+            }
+            let here = self.thread_mut(thread);
+            (here.service, here.state) = (InService::Finish, ThreadState::Woken(status));
+            return ServiceOutcome::InWait;
+        }
         if status != NtStatus::PENDING {
             let is_told_by_event = request.event.is_some()
                 && (setup.overlapped || cx.deviates(Deviation::SynchronousFileNotSet));
@@ -195,6 +205,27 @@ impl Kernel {
         } else {
             self.return_from_synchronous(cx, thread, request, file, status)
         }
+    }
+
+    /// The dispatch routine has returned some time ago, and others have seen what it did: the
+    /// service goes on with the second stage (IRP-35).
+    pub(crate) fn finish_apart<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        id: RequestId,
+        status: NtStatus,
+    ) -> ServiceOutcome {
+        self.thread_mut(thread).service = InService::None;
+        let request = cx.io.request(id);
+        let block = request.block.unwrap_or_else(|| cx.io.private_block(thread));
+        let is_own = |irp: &&Irp| irp.issuer == thread && irp.request == id && !irp.pended;
+        let irp = self.irps_of_block(block).find(is_own).map(|irp| irp.id);
+        if let Some(irp) = irp {
+            self.finish_inline(cx, irp);
+        }
+        let file = cx.handles[request.file.index()];
+        self.return_from_asynchronous(cx, thread, request, file, status)
     }
 
     /// The dispatch routine of a driver of the program has returned.
@@ -258,10 +289,15 @@ impl Kernel {
     /// IRP-35: a request that is done when the dispatch routine returns is finished by the
     /// service itself, unless that has happened already.
     fn finish_inline<O: Observer>(&mut self, cx: &mut Context<'_, O>, id: IrpId) {
-        if self.has_irp(id) && self.irp(id).place == IrpPlace::Completed && !self.irp(id).pended {
+        if self.is_done(id) {
             cx.rule(irp::IRP_35);
             self.second_stage(cx, id);
         }
+    }
+
+    /// Whether a request is done, and its issuer is to run the second stage.
+    fn is_done(&self, id: IrpId) -> bool {
+        self.has_irp(id) && self.irp(id).place == IrpPlace::Completed && !self.irp(id).pended
     }
 
     /// IO-22: the thread waits in the service and never sees `STATUS_PENDING`.

@@ -194,7 +194,7 @@ impl Kernel {
                 self.shrink_first_chunk(cx, thread, from, part);
             }
         }
-        self.admit_writes(cx, thread, from);
+        self.admit_writes(cx, Completer::thread(thread), from);
         (status, taken)
     }
 
@@ -213,7 +213,7 @@ impl Kernel {
             return self.io_mut().pipe_data.insert(from, 0, chunk);
         }
         if let Some(writer) = chunk.writer {
-            self.complete_write(cx, thread, writer);
+            self.complete_write(cx, Completer::thread(thread), writer);
         }
     }
 
@@ -221,7 +221,7 @@ impl Kernel {
     fn admit_writes<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
-        thread: ThreadId,
+        completer: Completer,
         from: usize,
     ) {
         let quota = u64::from(Self::pipe_setup(cx, from).quota);
@@ -236,7 +236,7 @@ impl Kernel {
                 cx.rule(dev::DEV_13);
                 self.io_mut().pipe_data.remove(from, at);
                 self.insert_chunk(cx, from, at, chunk.bytes);
-                self.complete_write(cx, thread, writer);
+                self.complete_write(cx, completer, writer);
                 at = 0;
                 used = 0;
                 continue;
@@ -248,12 +248,12 @@ impl Kernel {
     fn complete_write<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
-        thread: ThreadId,
+        completer: Completer,
         writer: IrpId,
     ) {
         let length = self.request_of(cx, writer).0.length;
         self.update_irp(writer, |irp| irp.cancel_routine = false);
-        self.complete_irp(cx, writer, NtStatus::SUCCESS, length, Completer::thread(thread));
+        self.complete_irp(cx, writer, NtStatus::SUCCESS, length, completer);
     }
 
     /// Adds bytes that nobody waits for; in byte mode they join their neighbours.
@@ -484,6 +484,17 @@ impl Kernel {
         self.flush_pipe_end(cx, context, end, NtStatus::PIPE_BROKEN);
         self.flush_pipe_end(cx, context, peer(end), NtStatus::PIPE_BROKEN);
         self.io_mut().pipe_data.clear(peer(end));
+    }
+
+    /// A write that waited has been cancelled: those behind it may have room now (DEV-13).
+    pub(crate) fn write_cancelled<O: Observer>(
+        &mut self,
+        cx: &mut Context<'_, O>,
+        completer: Completer,
+        end: usize,
+    ) {
+        cx.rule(dev::DEV_13);
+        self.admit_writes(cx, completer, end);
     }
 
     /// Takes a request out of the queues of its pipe; what a write had not got in goes with it.

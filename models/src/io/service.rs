@@ -31,6 +31,9 @@ impl Kernel {
                 let request = cx.io.request(*request);
                 self.request_wait_over(cx, thread, request, file, status)
             }
+            (InService::Finish, Service::Io { request }) => {
+                self.finish_apart(cx, thread, *request, status)
+            }
             (
                 InService::FastMutex { old_irql },
                 Service::Kernel(KernelService::AcquireFastMutex { mutex, how }),

@@ -197,8 +197,11 @@ pub struct Request {
     /// Its OVERLAPPED is marked in a step before its own: somebody could look in between, or keep
     /// the request from being made.
     pub marked_apart: bool,
-    /// Its event is cleared in a step before its own: somebody could tell.
+    /// Its event, or its file where it has none, is cleared in a step before its own: somebody
+    /// could tell.
     pub cleared_apart: bool,
+    /// Its second stage is a step after its own even where it succeeds at once: somebody could tell.
+    pub finished_apart: bool,
 }
 
 /// Everything about a program's I/O that does not change.
@@ -226,8 +229,8 @@ pub struct IoSetup {
     /// For each request: it is of a device that completes it at any moment.
     pub eventual_requests: Vec<bool>,
     /// For each request: nobody but its issuer can tell when it completes. It tells no event and
-    /// no port, nobody waits for its file or looks at its status block, and no call that could
-    /// cancel it keeps its result. Then its second stage belongs to the step that completes it:
+    /// no port, nobody waits for its file or looks at its status block, no other APC can come before
+    /// or after its routine, and no call that could cancel it keeps its result. Then its second stage belongs to the step that completes it:
     /// its thread does nothing in between, and nobody else can see whether it has run.
     pub private_requests: Vec<bool>,
     /// That holds also while its thread is woken and has not gone on yet; see

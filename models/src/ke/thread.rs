@@ -64,6 +64,8 @@ pub enum InService {
     Request(ObjectId),
     /// As `Request`, but the request is to be broken off (IO-27).
     Aborting(ObjectId),
+    /// Its request is done, and the second stage is to come, which it runs itself (IRP-35).
+    Finish,
     /// It waits for the end of the requests on a file object that it has cancelled (CAN-20).
     Cancel(ObjectId),
     /// It waits for packets at the port in [`Kthread::queue`].
@@ -96,6 +98,7 @@ impl InService {
             InService::Cancel(file) => 4 | u64::from(file.0) << 4,
             InService::Removal { max, base, .. } => 5 | u64::from(max) << 4 | u64::from(base) << 20,
             InService::Wrapper => 6,
+            InService::Finish => 8,
             InService::FastMutex { old_irql } => 7 | (old_irql as u64) << 4,
         }
     }

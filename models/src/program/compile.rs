@@ -301,9 +301,7 @@ impl Compiler {
             if request.interface == Interface::Overlapped {
                 self.program.code.push(Instruction::MarkPending(id));
             }
-            if request.event.is_some() {
-                self.program.code.push(Instruction::ClearEvent(id));
-            }
+            self.program.code.push(Instruction::ClearEvent(id));
         }
         self.program.calls.push(ProgramCall { service, convention, label, source });
         self.program.code.push(Instruction::Call(id));

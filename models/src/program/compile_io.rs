@@ -291,16 +291,23 @@ impl IoDeclarations {
             })
         });
         self.setup.eventual_requests = eventual.collect();
-        let private = self.setup.requests.iter();
-        self.setup.private_requests =
-            private.map(|request| is_private(program, &self.setup, request)).collect();
         let users = Users::new(program, &self.setup.requests, has_kernel_mode || has_callbacks);
         for at in 0..self.setup.requests.len() {
             let id = RequestId::from_index(at);
+            // Others can see in which order the APCs of a thread were queued.
+            let is_private = is_private(program, &self.setup, &self.setup.requests[at])
+                && !users.can_see_routine(program, &self.setup, id);
+            self.setup.private_requests.push(is_private);
             self.setup.requests[at].marked_apart = users.can_see_mark(program, &self.setup, id);
             // Pools and code in kernel mode use events in other ways than by calls.
-            self.setup.requests[at].cleared_apart =
-                !has_kernel_mode && !has_callbacks && users.can_see_clear(program, &self.setup, id);
+            if !has_kernel_mode && !has_callbacks {
+                let setup = &self.setup;
+                let cleared_apart = users.can_see_clear(program, setup, id);
+                let finished_apart = users.can_see_finish(program, setup, id);
+                let request = &mut self.setup.requests[at];
+                request.cleared_apart = cleared_apart;
+                request.finished_apart = finished_apart;
+            }
         }
         program.io = self.setup;
         if used {

@@ -43,8 +43,8 @@ pub enum Instruction {
     /// Mark the OVERLAPPED of a request as pending, as the call that follows does before its
     /// system call (IO-14). A step of its own where somebody could look in between.
     MarkPending(CallId),
-    /// Clear the event of a request, as the system does before it builds the request packet
-    /// (IO-09). A step of its own where another thread uses the event.
+    /// Clear the event of a request, or its file where it has none, as the system does before it
+    /// builds the request packet (IO-09). A step of its own where another thread uses that.
     ClearEvent(CallId),
     /// Make a call.
     Call(CallId),

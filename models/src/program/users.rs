@@ -1,8 +1,9 @@
 //! Which threads make a call, and what of a call can be told apart by others.
 
 use super::{Instruction, Pc, Program, ProgramCall};
-use crate::ids::{HandleId, RequestId, ThreadId};
-use crate::io::setup::{Interface, IoSetup, Request};
+use crate::ids::{HandleId, ObjectId, RequestId, ThreadId};
+use crate::io::setup::{FileTarget, Interface, IoSetup, Request};
+use crate::ke::dispatcher::DispatcherObject;
 use crate::service::Service;
 use std::collections::BTreeSet;
 
@@ -65,51 +66,128 @@ impl Users {
         else {
             return false;
         };
-        let makes =
-            |call: &ProgramCall| matches!(call.service, Service::Io { request } if request == id);
         let looks = |call: &ProgramCall| match &call.service {
             Service::OverlappedResult { block: other, .. }
             | Service::HasCompleted { block: other } => *other == block,
             Service::Io { request: other } => io.request(*other).block == Some(block),
             _ => false,
         };
-        let issuers = self.of(program, makes);
-        can_be_stopped(program, &issuers) || self.of(program, looks).union(&issuers).count() > 1
+        can_be_stopped(program, &self.issuers(program, id))
+            || self.is_used_by_others(program, id, looks)
     }
 
-    /// Whether it can be told that a request's event is cleared before the request is made:
-    /// another thread uses the event.
+    /// Whether it can be told that a request's event, or its file where it has none, is cleared
+    /// before the request is made: another thread uses it.
     ///
     /// Not where the first of the two steps could do other than the second: where the request can
     /// be refused for a port, or a handle be closed in between. And not where the thread can be
     /// stopped, since in the middle of a system call it does not stop as between two.
     pub(super) fn can_see_clear(&self, program: &Program, io: &IoSetup, id: RequestId) -> bool {
-        let Request { event: Some(event), routine: None, file, .. } = *io.request(id) else {
+        let request = io.request(id);
+        let is_refusable =
+            request.routine.is_some() && can_have_port(program, target(program, request.file));
+        let waits_for_lock = request.event.is_none() && !is_overlapped(program, io, request);
+        !is_refusable
+            && !waits_for_lock
+            && self.is_undisturbed(program, id, request)
+            && self.can_see_told(program, io, id)
+    }
+
+    /// Whether it can be told that a request on a pipe which succeeds at once has done its work
+    /// before its end is told of (IRP-35): another thread uses what tells of it, and can see what
+    /// has become of the data.
+    pub(super) fn can_see_finish(&self, program: &Program, io: &IoSetup, id: RequestId) -> bool {
+        let request = io.request(id);
+        let file = target(program, request.file);
+        let is_on_pipe = io
+            .files
+            .iter()
+            .any(|setup| setup.object == file && matches!(setup.target, FileTarget::PipeEnd(_)));
+        is_on_pipe
+            && is_overlapped(program, io, request)
+            && self.is_undisturbed(program, id, request)
+            && (self.can_see_told(program, io, id)
+                || self.can_see_block(program, io, id)
+                || self.can_see_routine(program, io, id))
+    }
+
+    /// Whether it can be told when the routine of a request is queued: others queue APCs to the
+    /// thread that makes it, or its timers do.
+    pub(super) fn can_see_routine(&self, program: &Program, io: &IoSetup, id: RequestId) -> bool {
+        if io.request(id).routine.is_none() {
             return false;
-        };
-        let object = |handle: HandleId| program.handles[handle.index()];
-        let (event, file) = (object(event), object(file));
-        let is_event = |handle: &HandleId| object(*handle) == event;
-        let makes =
-            |call: &ProgramCall| matches!(call.service, Service::Io { request } if request == id);
-        let uses = |call: &ProgramCall| match &call.service {
-            Service::WaitForObjects { objects, .. } => objects.iter().any(is_event),
-            Service::SignalAndWait { signal, object, .. } => is_event(signal) || is_event(object),
-            Service::SetEvent { event }
-            | Service::ResetEvent { event }
-            | Service::PulseEvent { event } => is_event(event),
-            Service::OverlappedResult { object, wait, .. } => wait.is_some() && is_event(object),
-            Service::Io { request } => io.request(*request).event.as_ref().is_some_and(is_event),
+        }
+        let issuers = self.issuers(program, id);
+        program.calls.iter().zip(&self.of_calls).any(|(call, users)| match &call.service {
+            Service::QueueApcThread { thread, .. } => {
+                let thread = ThreadId::from_index(target(program, *thread).index());
+                issuers.contains(&thread) && users.iter().any(|user| *user != thread)
+            }
+            Service::SetTimer { apc: Some(_), .. } => !users.is_disjoint(&issuers),
+            _ => false,
+        })
+    }
+
+    /// Whether another thread uses the event that a request sets, or the file where it has none.
+    fn can_see_told(&self, program: &Program, io: &IoSetup, id: RequestId) -> bool {
+        let request = io.request(id);
+        let told = target(program, request.event.unwrap_or(request.file));
+        let is_told = |handle: &HandleId| target(program, *handle) == told;
+        let waits = |call: &ProgramCall| match &call.service {
+            Service::WaitForObjects { objects, .. } => objects.iter().any(is_told),
+            Service::SignalAndWait { signal, object, .. } => is_told(signal) || is_told(object),
+            Service::OverlappedResult { object, wait, .. } => wait.is_some() && is_told(object),
             _ => false,
         };
+        let uses = |call: &ProgramCall| match &call.service {
+            Service::SetEvent { event }
+            | Service::ResetEvent { event }
+            | Service::PulseEvent { event } => is_told(event),
+            Service::Io { request } => {
+                let other = io.request(*request);
+                is_told(&other.event.unwrap_or(other.file))
+            }
+            _ => waits(call),
+        };
+        program.calls.iter().any(waits) && self.is_used_by_others(program, id, uses)
+    }
+
+    /// Whether another thread looks at the status block of a request.
+    fn can_see_block(&self, program: &Program, io: &IoSetup, id: RequestId) -> bool {
+        let Some(block) = io.request(id).block else { return false };
+        self.is_used_by_others(program, id, |call| match &call.service {
+            Service::OverlappedResult { block: other, .. }
+            | Service::HasCompleted { block: other } => *other == block,
+            _ => false,
+        })
+    }
+
+    /// Whether nobody stops the threads that make a request, or closes what it names.
+    fn is_undisturbed(&self, program: &Program, id: RequestId, request: &Request) -> bool {
+        let named: Vec<ObjectId> = std::iter::once(request.file)
+            .chain(request.event)
+            .map(|handle| target(program, handle))
+            .collect();
         let closes = |call: &ProgramCall| {
             matches!(call.service, Service::Close { handle }
-                if [event, file].contains(&object(handle)))
+                if named.contains(&target(program, handle)))
         };
-        let issuers = self.of(program, makes);
-        !can_be_stopped(program, &issuers)
-            && !program.calls.iter().any(closes)
-            && self.of(program, uses).union(&issuers).count() > 1
+        !can_be_stopped(program, &self.issuers(program, id)) && !program.calls.iter().any(closes)
+    }
+
+    /// The threads that make a request.
+    fn issuers(&self, program: &Program, id: RequestId) -> BTreeSet<ThreadId> {
+        self.of(program, |call| matches!(call.service, Service::Io { request } if request == id))
+    }
+
+    /// Whether a thread makes such a call that is not the only one to make a request.
+    fn is_used_by_others(
+        &self,
+        program: &Program,
+        id: RequestId,
+        uses: impl Fn(&ProgramCall) -> bool,
+    ) -> bool {
+        self.of(program, uses).union(&self.issuers(program, id)).count() > 1
     }
 
     /// The threads that can make the calls that are wanted.
@@ -129,4 +207,28 @@ fn can_be_stopped(program: &Program, threads: &BTreeSet<ThreadId>) -> bool {
         let watch = program.threads[thread.index()].watch;
         watch.interruptible || watch.alertable
     })
+}
+
+/// The object that a handle names.
+fn target(program: &Program, handle: HandleId) -> ObjectId {
+    program.handles[handle.index()]
+}
+
+/// Whether a request is on an asynchronous file.
+fn is_overlapped(program: &Program, io: &IoSetup, request: &Request) -> bool {
+    let file = target(program, request.file);
+    io.files.iter().any(|setup| setup.object == file && setup.overlapped)
+}
+
+/// Whether a file has a port, or is given one.
+fn can_have_port(program: &Program, file: ObjectId) -> bool {
+    let has_port = match program.kernel.object(file) {
+        DispatcherObject::File(file) => file.port.is_some(),
+        _ => false,
+    };
+    let associates = |call: &ProgramCall| {
+        matches!(call.service, Service::AssociatePort { file: other, .. }
+            if target(program, other) == file)
+    };
+    has_port || program.calls.iter().any(associates)
 }

@@ -112,13 +112,14 @@ rules! {
     }
     DEV_13 "DEV-13" NtSyscall Tested {
         statement: "Writes complete inline while the peer's quota has room; a write that exceeds \
-            it pends (asynchronous) or blocks (synchronous) until enough has been read to make \
-            room for it, and then completes with its full byte count. Queued data is delivered \
-            in write order.",
+            it pends (asynchronous) or blocks (synchronous) until enough has been read, or the \
+            writes before it have been cancelled, to make room for it, and then completes with \
+            its full byte count. Queued data is delivered in write order.",
         observe: "quota 256: write 256 ok, write 100 pends, completes with 100 once reads have \
             freed enough quota for all of it",
-        sources: "R-npfs quota checks; obs",
-        note: "tested (quota accounting) / observed (pend)",
+        sources: "R-npfs quota checks; R-npfsdata `NpCancelDataQueueIrp` (calls \
+            `NpCompleteStalledWrites`); W-srvpipe `reselect_write_queue`; obs",
+        note: "tested (quota accounting) / observed (pend, cancelled)",
         divergence: "The exact point at which a partially drained write completes differs \
             between implementations.",
     }

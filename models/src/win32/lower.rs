@@ -242,6 +242,7 @@ fn request_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conv
             },
             marked_apart: false,
             cleared_apart: false,
+            finished_apart: false,
         };
         let convention = if overlapped.is_some() {
             Convention::Transfer
@@ -264,6 +265,7 @@ fn request_service(call: &Call, names: &mut impl Names) -> Option<(Service, Conv
             interface: Interface::Overlapped,
             marked_apart: false,
             cleared_apart: false,
+            finished_apart: false,
         };
         (Service::Io { request: names.request(request) }, Convention::TransferEx)
     };
@@ -333,6 +335,7 @@ fn native(
         interface: Interface::Native,
         marked_apart: false,
         cleared_apart: false,
+        finished_apart: false,
     };
     (Service::Io { request: names.request(request) }, Convention::Status)
 }

@@ -25,6 +25,9 @@ const EXIT_HELD_UP: i32 = 4;
 /// How often that may happen to a program.
 const HELD_UP_COUNT_MAX: u64 = 20;
 
+/// How often a program may not end at all.
+const OVERDUE_COUNT_MAX: u64 = 2;
+
 /// How much longer than it should a program may take.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -205,13 +208,21 @@ impl Host {
     ) -> Ran {
         let mut seen = Vec::new();
         let mut seed = arguments.stress;
-        let mut held_up = 0;
+        let (mut held_up, mut overdue) = (0, 0);
         while (seen.len() as u64) < arguments.rounds && goes_on() {
             let rounds = arguments.rounds - seen.len() as u64;
             let output = match self.run_once(program, arguments, rounds, seed) {
                 Ok(output) => output,
                 Err(why) => return Ran::Failed(why),
             };
+            if let Some(seconds) = output.overdue_s {
+                overdue += 1;
+                held_up += 1;
+                if overdue > OVERDUE_COUNT_MAX {
+                    return Ran::Failed(format!("it did not end in {seconds} seconds"));
+                }
+                continue;
+            }
             let text = String::from_utf8_lossy(&output.text).into_owned();
             let complaint = String::from_utf8_lossy(&output.complaint).trim().to_owned();
             if output.code == Some(EXIT_UNSUPPORTED) {
@@ -286,6 +297,8 @@ struct Output {
     text: Vec<u8>,
     complaint: Vec<u8>,
     code: Option<i32>,
+    /// It did not end in so many seconds, and was ended.
+    overdue_s: Option<u64>,
 }
 
 /// Waits for a program to end, and ends it when it takes too long.
@@ -303,19 +316,25 @@ fn wait_for(mut child: Child, longest: Duration) -> Result<Output, String> {
     let text = read_all(child.stdout.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
     let complaint = read_all(child.stderr.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
     let start = Instant::now();
-    let status = loop {
+    let code = loop {
         match child.try_wait().map_err(|error| error.to_string())? {
-            Some(status) => break status,
+            Some(status) => break status.code(),
             None if start.elapsed() > longest => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("it did not end in {} seconds", longest.as_secs()));
+                let overdue_s = Some(longest.as_secs());
+                return Ok(Output {
+                    text: Vec::new(),
+                    complaint: Vec::new(),
+                    code: None,
+                    overdue_s,
+                });
             }
             None => std::thread::sleep(Duration::from_millis(3)),
         }
     };
     let [text, complaint] = [text, complaint].map(|reader| reader.join().unwrap_or_default());
-    Ok(Output { text, complaint, code: status.code() })
+    Ok(Output { text, complaint, code, overdue_s: None })
 }
 
 impl Drop for Host {

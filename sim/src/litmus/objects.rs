@@ -99,6 +99,9 @@ pub(super) fn life(scenario: &Scenario, uses: &Uses, identifiers: &Identifiers) 
     if has_pipes(scenario) {
         text.push_str("    pipe_round++;\n");
     }
+    if uses.closes_handles {
+        text.push_str("    hold_low_handles();\n");
+    }
     for (name, object) in &scenario.objects {
         if let Some(made) = creation(scenario, object, identifiers) {
             let _ = writeln!(text, "    {} = {made};", identifiers.of(name));
@@ -116,6 +119,9 @@ pub(super) fn life(scenario: &Scenario, uses: &Uses, identifiers: &Identifiers) 
         text.push_str(&reset_block(scenario, name, *is_overlapped, identifiers));
     }
     text.push_str(&open_handles(scenario, identifiers));
+    if uses.closes_handles {
+        text.push_str("    free_low_handles();\n");
+    }
     text.push_str("}\n\nstatic void close_objects(void)\n{\n");
     for (name, object) in &scenario.objects {
         if has_handle(object) {

@@ -34,6 +34,7 @@ pub(super) struct Uses {
     pub(super) ports: bool,
     pub(super) special_apcs: bool,
     pub(super) created_later: bool,
+    pub(super) closes_handles: bool,
     /// Threads are stopped or ended from outside, wherever they are.
     pub(super) stops_threads: bool,
     /// The most packets that a step takes at once.
@@ -168,6 +169,7 @@ impl Uses {
                 self.stops_threads = true;
             }
             Call::CreateThread { .. } => self.created_later = true,
+            Call::CloseHandle { .. } => self.closes_handles = true,
             Call::GetQueuedCompletionStatusEx { max, .. } => {
                 self.entry_count_max = self.entry_count_max.max(*max);
             }

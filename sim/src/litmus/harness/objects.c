@@ -4,6 +4,26 @@
    may soon name another object. */
 #define CLOSED ((HANDLE)(ULONG_PTR)0x7FFF0000)
 
+/* Handles that are made while the steps run, the system's own too, take the first places that are
+   free. Where steps close handles, there are some before all that the scenario has: a step that
+   uses a handle just when another thread closes it must not meet a new one in its place. */
+static HANDLE low_handles[64];
+
+static void hold_low_handles(void)
+{
+    int i;
+    for (i = 0; i < 64; i++)
+        low_handles[i] = CreateEventA(NULL, FALSE, FALSE, NULL);
+}
+
+static void free_low_handles(void)
+{
+    int i;
+    for (i = 0; i < 64; i++)
+        if (low_handles[i])
+            CloseHandle(low_handles[i]);
+}
+
 static struct result close_handle(HANDLE *handle)
 {
     struct result result = boolean(CloseHandle(*handle));
