@@ -335,6 +335,12 @@ impl Model {
         }
     }
 
+    /// What a source makes of what those before it have told: only time depends on all of it.
+    pub fn heeded(&self, source: usize, seen: Seen) -> Seen {
+        let is_time = source + 1 == self.source_count();
+        if is_time { seen } else { Seen { stopped: seen.stopped, ..Seen::default() } }
+    }
+
     /// Appends the transitions of one source that are possible. All sources in their order make up
     /// what is enabled; `seen` is what those before have told.
     pub fn enabled_from(

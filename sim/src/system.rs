@@ -182,6 +182,10 @@ impl TransitionSystem for System<'_> {
         self.model.enabled_from(state, source, Seen::from_bits(seen), out).bits()
     }
 
+    fn heeded(&self, source: usize, seen: u8) -> u8 {
+        self.model.heeded(source, Seen::from_bits(seen)).bits()
+    }
+
     fn has_futures(&self) -> bool {
         self.futures.is_some()
     }

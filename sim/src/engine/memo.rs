@@ -336,13 +336,14 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         let mut all = Vec::new();
         for source in 0..system.source_count() {
             let before = answers.get(source).copied();
+            let heeded = system.heeded(source, seen);
             let known = before.map(|before| &self.sources[before as usize]);
             let count_before = known.map_or(0, |known| known.count as usize);
             let is_inherited = known
-                .is_some_and(|known| known.looked_at & changed == 0 && known.seen_before == seen);
+                .is_some_and(|known| known.looked_at & changed == 0 && known.seen_before == heeded);
             let number = match before {
                 Some(before) if is_inherited => before,
-                _ => self.source(system, state, source, seen, digests) as u32,
+                _ => self.source(system, state, source, heeded, digests) as u32,
             };
             match answers.get_mut(source) {
                 Some(answer) => *answer = number,

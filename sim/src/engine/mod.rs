@@ -122,6 +122,12 @@ pub trait TransitionSystem: Sync {
         0
     }
 
+    /// What a source makes of what those before it have returned.
+    fn heeded(&self, source: usize, seen: u8) -> u8 {
+        let _ = source;
+        seen
+    }
+
     /// Whether [`TransitionSystem::future`] tells anything.
     fn has_futures(&self) -> bool {
         false

@@ -193,7 +193,7 @@ impl Table {
     }
 
     fn insert(&mut self, fingerprint: u64) -> bool {
-        if self.count * 8 >= self.slots.len() * 7 {
+        if self.count * 5 >= self.slots.len() * 4 {
             self.grow();
         }
         let mut at = self.home(fingerprint);
@@ -210,13 +210,16 @@ impl Table {
         }
     }
 
-    /// Makes the table larger by two fifths: it is filled between five and seven eighths.
+    /// Makes the table half as large again: it is filled between eight and twelve fifteenths.
     fn grow(&mut self) {
         let old = std::mem::take(&mut self.slots);
-        self.slots = vec![0; (old.len() * 7 / 5).max(16)];
-        self.count = 0;
+        self.slots = vec![0; (old.len() * 3 / 2).max(16)];
         for fingerprint in old.into_iter().filter(|slot| *slot != 0) {
-            self.insert(fingerprint);
+            let mut at = self.home(fingerprint);
+            while self.slots[at] != 0 {
+                at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+            }
+            self.slots[at] = fingerprint;
         }
     }
 }

@@ -57,7 +57,7 @@ const STATES_BETWEEN_LOOKS_MAX: u64 = 1024;
 ///
 /// The set of visited states is large, and each look at it waits for memory: several together
 /// wait no longer than one.
-const BATCH_NODE_COUNT: usize = 4;
+const BATCH_NODE_COUNT: usize = 16;
 
 impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     pub(super) fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
