@@ -1,8 +1,9 @@
 //! Every schedule of a scenario: its outcomes, what breaks an invariant, its expectations.
 
+use crate::checkpoint::{self, Checkpoint, Kept};
 use crate::describe::deadlock_texts;
 use crate::engine::cycles::cycles;
-use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore};
+use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore_from};
 use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
@@ -108,6 +109,22 @@ pub enum Reduction {
     Persistent,
 }
 
+/// Where an exploration begins, and what becomes of it at its halts.
+#[derive(Default)]
+pub struct Course<'a> {
+    /// From where it goes on; from the beginning if there is nothing.
+    pub start: Option<Checkpoint>,
+    /// Is shown what there is to go on from: at the beginning, whenever [`Control::halt`] asks for
+    /// it, and at the end of the search. When it returns `false`, the search ends.
+    pub keep: Option<&'a mut dyn FnMut(&Kept<'_, '_>) -> bool>,
+}
+
+impl std::fmt::Debug for Course<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Course").field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
 /// Explores every schedule of a model within limits and compares with expectations.
 ///
 /// `hits` collects the rules that took effect, if it is wanted; then every schedule is followed.
@@ -122,16 +139,48 @@ pub fn explore_model(
     control: &Control,
     hits: Option<&RuleHits>,
 ) -> Exploration {
-    let is_reduced =
-        reduction == Reduction::Persistent && hits.is_none() && !model.program.may_run_for_ever();
+    explore_model_from(model, expectations, reduction, limits, control, hits, Course::default())
+        .expect("there is no checkpoint that could be wrong")
+}
+
+/// As [`explore_model`], in several goes.
+///
+/// # Errors
+/// When the checkpoint to go on from does not fit the model.
+///
+/// # Panics
+/// When the search breaks a promise of its own.
+pub fn explore_model_from(
+    model: &Model,
+    expectations: Option<&Expectations>,
+    reduction: Reduction,
+    limits: &Limits,
+    control: &Control,
+    hits: Option<&RuleHits>,
+    course: Course<'_>,
+) -> Result<Exploration, checkpoint::Error> {
+    let is_reduced = reduction == Reduction::Persistent
+        && hits.is_none()
+        && limits.switch_count_max.is_none()
+        && !model.program.may_run_for_ever();
     let futures =
         if is_reduced { Futures::new(&model.program, model.settings.deviations) } else { None };
     let plain = System { model, checked: true, hits, futures: None };
     let system = System { futures: futures.as_ref(), ..plain };
     let mut visitors: Vec<Collector<'_>> =
         (1..limits.worker_count.max(1)).map(|_| Collector::new(model)).collect();
-    visitors.push(Collector::new(model));
-    let mut coverage = explore(&system, limits, control, &mut visitors);
+    let (start, found_before) = match course.start {
+        Some(checkpoint) => {
+            let (start, found) = checkpoint.start(&plain)?;
+            (Some(start), found)
+        }
+        None => (None, Collector::new(model)),
+    };
+    visitors.push(found_before);
+    let mut keep = course.keep;
+    let mut coverage = explore_from(&system, limits, control, &mut visitors, start, |halt| {
+        keep.as_mut().is_none_or(|keep| keep(&Kept { system: plain, halt }))
+    });
     let mut found = visitors.into_iter().fold(Collector::new(model), Collector::join);
     if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
         let unchecked = System { checked: false, ..plain };
@@ -197,7 +246,7 @@ pub fn explore_model(
         .chain(unbroken)
         .collect();
     let is_reduced = futures.is_some();
-    Exploration {
+    Ok(Exploration {
         coverage,
         is_reduced,
         outcomes: distinct,
@@ -206,7 +255,7 @@ pub fn explore_model(
         verdict,
         failures,
         keys,
-    }
+    })
 }
 
 /// What the failures that are certain say about all.
@@ -245,20 +294,21 @@ fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
 }
 
 /// Collects outcomes and violations.
-struct Collector<'a> {
+#[derive(Debug)]
+pub(crate) struct Collector<'a> {
     model: &'a Model,
-    outcomes: BTreeMap<u64, Outcome>,
+    pub(crate) outcomes: BTreeMap<u64, Outcome>,
     /// By the same keys: the cycles of threads that wait for each other.
-    deadlocks: BTreeSet<(u64, String)>,
+    pub(crate) deadlocks: BTreeSet<(u64, String)>,
     /// By the invariant's name: the first violation that this worker met with the shortest
     /// schedule.
-    violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
+    pub(crate) violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
     /// Some schedule ended because a thread's routines were nested too deep.
-    met_full_stack: bool,
+    pub(crate) met_full_stack: bool,
 }
 
 impl<'a> Collector<'a> {
-    fn new(model: &'a Model) -> Self {
+    pub(crate) fn new(model: &'a Model) -> Self {
         Collector {
             model,
             outcomes: BTreeMap::new(),
@@ -278,7 +328,7 @@ impl<'a> Collector<'a> {
         self
     }
 
-    fn keep(&mut self, violation: Violation, schedule: &[Transition]) {
+    pub(crate) fn keep(&mut self, violation: Violation, schedule: &[Transition]) {
         let id = violation.invariant.id;
         let shorter = |kept: &[Transition]| (schedule.len(), schedule) < (kept.len(), kept);
         if self.violations.get(id).is_none_or(|(_, kept)| shorter(kept)) {

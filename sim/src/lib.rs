@@ -8,6 +8,7 @@
 //! - [`models`] and [`traces`] are the crates below, for whoever writes properties of their own.
 
 pub mod api;
+pub mod checkpoint;
 pub mod deadlock;
 pub mod describe;
 pub mod engine;

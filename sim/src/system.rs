@@ -233,6 +233,10 @@ impl TransitionSystem for System<'_> {
         }
     }
 
+    fn can_be_preempted(&self, actor: usize) -> bool {
+        actor < self.model.program.thread_ids().count()
+    }
+
     fn actor(&self, transition: Transition) -> usize {
         let thread_count = self.model.program.thread_ids().count();
         match transition {

@@ -1,14 +1,16 @@
 //! `alertable explore`.
 
 use super::input::{self, BehaviourArguments, LimitArguments};
+use super::keeping::{Keeper, KeepingArguments, about};
 use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
+use super::progress::{Watch, watched};
 use super::run::{print_outcome, shortened};
 use super::{Failure, Status};
 use alertable::describe::{picks, schedule_names};
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::Stop;
 use alertable::engine::visited::collision_chance;
-use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
+use alertable::exploration::{Course, Exploration, Reduction, Verdict, explore_model_from};
 use alertable::graph::state_graph_dot;
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::{Model, Time, Transition};
@@ -17,7 +19,6 @@ use alertable_traces::pattern::Pattern;
 use alertable_traces::scenario::Scenario;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -28,6 +29,8 @@ pub(super) struct Arguments {
     behaviour: BehaviourArguments,
     #[command(flatten)]
     limits: LimitArguments,
+    #[command(flatten)]
+    keeping: KeepingArguments,
     /// Follow every schedule, also those that come to the same as others
     #[arg(long)]
     no_reduction: bool,
@@ -104,12 +107,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     } else if arguments.graph.is_some() {
         return Err(Failure::Other("--graph takes one scenario".to_owned()));
     }
+    let keeping = &arguments.keeping;
+    if keeping.is_used() && inputs.len() > 1 {
+        return Err(Failure::Other("--checkpoint and --resume take one scenario".to_owned()));
+    }
     for (path, scenario, model) in inputs {
-        let start = Instant::now();
-        let exploration = input::with_progress(&control, &scenario.title, || {
-            explore_model(&model, scenario.expect.as_ref(), reduction, &limits, &control, None)
+        let (mut keeper, start) = Keeper::new(keeping, (&scenario, &model), reduction, &limits)?;
+        let watch = Watch { title: &scenario.title, is_wanted: false, halt_every: keeping.every() };
+        let expectations = scenario.expect.as_ref();
+        let exploration = watched(&control, watch, || {
+            let course = Course { start, keep: Some(&mut |kept| keeper.keep(kept)) };
+            explore_model_from(&model, expectations, reduction, &limits, &control, None, course)
         });
-        let seconds = start.elapsed().as_secs_f64();
+        let exploration = exploration
+            .map_err(|error| about(keeping.resume.as_deref().unwrap_or(Path::new("")), &error))?;
+        if let (Some(failure), false) = (keeper.failure(), keeper.is_begun()) {
+            return Err(failure);
+        }
+        let seconds = keeper.seconds();
         let pattern = arguments.witness.as_ref();
         let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
         let explored = Explored { path, scenario, model, exploration, seconds, witness };
@@ -123,6 +138,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
             print_json(&explored);
         } else {
             print_text(&explored, arguments.outcomes);
+        }
+        if let (Some(failure), false) = (keeper.failure(), is_answered) {
+            return Err(failure);
         }
     }
     Ok(status)
@@ -224,6 +242,7 @@ fn print_verdict(explored: &Explored<'_>) {
         Some(Stop::States) => "stopped at the limit of states".to_owned(),
         Some(Stop::Memory) => "stopped at the limit of memory".to_owned(),
         Some(Stop::Interrupted) => "interrupted".to_owned(),
+        Some(Stop::Switches) => "every schedule with so few switches".to_owned(),
         Some(Stop::Steps) => "every schedule, but some only up to the step limit".to_owned(),
     };
     let (states, transitions) = (coverage.state_count, coverage.transition_count);

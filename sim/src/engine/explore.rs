@@ -4,13 +4,15 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
+use super::frontier::{Branch, Halt, Start, jobs_of};
 use super::memo::{Change, Memo, SlotSet};
 use super::path::Path;
 use super::persistent::{Chooser, Here};
+use super::switches::Turn;
 use super::visited::{Access, Visited, scramble};
 use super::{Ending, Parts, STEP_COUNT_MAX, TransitionSystem};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What bounds an exploration.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,10 @@ pub struct Limits {
     pub memory_bytes_max: u64,
     /// The most steps of one schedule.
     pub step_count_max: u32,
+    /// The most preemptive switches of one schedule: steps of another actor than the last one,
+    /// though that could have gone on. With such a bound, a state that is reached with another
+    /// last actor or count of switches is another state.
+    pub switch_count_max: Option<u32>,
     /// The number of threads that search.
     pub worker_count: usize,
 }
@@ -31,6 +37,7 @@ impl Default for Limits {
             state_count_max: u64::MAX,
             memory_bytes_max: u64::MAX,
             step_count_max: STEP_COUNT_MAX,
+            switch_count_max: None,
             worker_count: 1,
         }
     }
@@ -47,6 +54,8 @@ pub enum Stop {
     Interrupted,
     /// Nothing ended it, but schedules that met the step limit were not followed further.
     Steps,
+    /// Nothing ended it, but schedules with more switches than wanted were not followed.
+    Switches,
 }
 
 /// What an exploration covered.
@@ -78,6 +87,8 @@ pub trait Visitor<S: TransitionSystem>: Send {
 pub struct Control {
     /// Ask the exploration to end.
     pub interrupt: AtomicBool,
+    /// Ask the exploration to halt, show what it has to whoever keeps it, and go on.
+    pub halt: AtomicBool,
     /// How many states were reached so far.
     pub state_count: AtomicU64,
 }
@@ -94,15 +105,35 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
     control: &Control,
     visitors: &mut [V],
 ) -> Coverage {
-    let mut visited = Visited::default();
-    let initial = Summary::of_initial(system);
-    visited.insert_mut(initial.fingerprint());
-    control.state_count.store(1, Ordering::Relaxed);
+    explore_from(system, limits, control, visitors, None, |_| true)
+}
+
+/// As [`explore`], from where another exploration was halted.
+///
+/// `keep` is shown what there is to go on from: before the first step, whenever
+/// [`Control::halt`] asks for it, and at the end. When it returns `false`, that is the end.
+///
+/// # Panics
+/// When a worker does.
+pub fn explore_from<S: TransitionSystem, V: Visitor<S>>(
+    system: &S,
+    limits: &Limits,
+    control: &Control,
+    visitors: &mut [V],
+    start: Option<Start<S::Transition>>,
+    keep: impl FnMut(&Halt<'_, S, V>) -> bool,
+) -> Coverage {
+    let start = start.unwrap_or_else(|| Start::of(system, limits));
+    let mut visited = start.visited;
+    let before = start.coverage;
+    control.state_count.store(before.state_count, Ordering::Relaxed);
     let shared = Shared {
         system,
         limits,
         control,
-        jobs: Mutex::new(vec![Job { summary: initial, schedule: Vec::new() }]),
+        jobs: Mutex::new(
+            start.open.into_iter().flat_map(|branch| jobs_of(system, branch)).collect(),
+        ),
         job_added: Condvar::new(),
         worker_count: visitors.len(),
         idle_count: AtomicUsize::new(0),
@@ -110,27 +141,97 @@ pub fn explore<S: TransitionSystem, V: Visitor<S>>(
         stopped: AtomicBool::new(false),
         worker_bytes: AtomicU64::new(0),
     };
-    let tallies: Vec<Tally> = if let [visitor] = visitors {
-        vec![Worker::new(&shared, &mut visited, visitor).run()]
+    if let [visitor] = visitors {
+        let mut workers = [Worker::new(&shared, &mut visited, visitor)];
+        search(&shared, &mut workers, before, keep)
     } else {
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = visitors
-                .iter_mut()
-                .map(|visitor| scope.spawn(|| Worker::new(&shared, &visited, visitor).run()))
-                .collect();
-            workers.into_iter().map(|worker| worker.join().expect("a worker panicked")).collect()
-        })
-    };
-    let cut = tallies.iter().any(|tally| tally.was_cut);
-    let stop = lock(&shared.stop).or(cut.then_some(Stop::Steps));
-    let worker_bytes = shared.worker_bytes.load(Ordering::Relaxed);
-    Coverage {
-        state_count: 1 + tallies.iter().map(|tally| tally.new_states).sum::<u64>(),
-        transition_count: tallies.iter().map(|tally| tally.transitions).sum(),
-        depth_max: tallies.iter().map(|tally| tally.depth_max).max().unwrap_or(0),
-        peak_bytes: visited.bytes() + worker_bytes,
-        stop,
+        let workers = visitors.iter_mut().map(|visitor| Worker::new(&shared, &visited, visitor));
+        search(&shared, &mut workers.collect::<Vec<_>>(), before, keep)
     }
+}
+
+impl<T> Start<T> {
+    /// Nothing but the initial state.
+    fn of<S: TransitionSystem<Transition = T>>(system: &S, limits: &Limits) -> Self {
+        let mut visited = Visited::default();
+        let summary = Summary::of_initial(system, &mut system.initial());
+        visited.insert_mut(summary.fingerprint(limits));
+        let root = Branch { schedule: Vec::new(), is_end_open: true, open: Vec::new() };
+        let coverage = Coverage {
+            state_count: 1,
+            transition_count: 0,
+            depth_max: 0,
+            peak_bytes: 0,
+            stop: None,
+        };
+        Start { visited, open: vec![root], coverage }
+    }
+}
+
+/// Lets the workers search to the end, with halts on the way.
+fn search<S: TransitionSystem, V: Visitor<S>, A: Access + Send>(
+    shared: &Shared<'_, S>,
+    workers: &mut [Worker<'_, S, V, A>],
+    before: Coverage,
+    mut keep: impl FnMut(&Halt<'_, S, V>) -> bool,
+) -> Coverage {
+    let mut now = halt(shared, workers, before);
+    let mut goes_on = true;
+    loop {
+        if !keep(&now) {
+            now.coverage.stop.get_or_insert(Stop::Interrupted);
+            return now.coverage;
+        }
+        if !goes_on {
+            return now.coverage;
+        }
+        drop(now);
+        shared.control.halt.store(false, Ordering::Relaxed);
+        shared.stopped.store(false, Ordering::Relaxed);
+        shared.idle_count.store(0, Ordering::Relaxed);
+        if let [worker] = &mut *workers {
+            worker.run();
+        } else {
+            std::thread::scope(|scope| {
+                let running: Vec<_> =
+                    workers.iter_mut().map(|worker| scope.spawn(|| worker.run())).collect();
+                running.into_iter().for_each(|worker| worker.join().expect("a worker panicked"));
+            });
+        }
+        now = halt(shared, workers, before);
+        goes_on = shared.control.halt.load(Ordering::Relaxed)
+            && lock(&shared.stop).is_none()
+            && !now.open.is_empty();
+    }
+}
+
+/// What workers that have stopped leave.
+fn halt<'w, S: TransitionSystem, V: Visitor<S>, A: Access>(
+    shared: &Shared<'_, S>,
+    workers: &'w [Worker<'_, S, V, A>],
+    before: Coverage,
+) -> Halt<'w, S, V> {
+    let visited = workers[0].visited.set();
+    let jobs = lock(&shared.jobs);
+    let open = jobs.iter().map(Job::branch).chain(workers.iter().filter_map(Worker::branch));
+    let sum = |of: fn(&Tally) -> u64| workers.iter().map(|worker| of(&worker.tally)).sum::<u64>();
+    let any = |of: fn(&Tally) -> bool| workers.iter().any(|worker| of(&worker.tally));
+    let cut = if before.stop == Some(Stop::Switches) || any(|tally| tally.was_bounded) {
+        Some(Stop::Switches)
+    } else {
+        before.stop.or(any(|tally| tally.was_cut).then_some(Stop::Steps))
+    };
+    let deepest = workers.iter().map(|worker| worker.tally.depth_max).max().unwrap_or(0);
+    let bytes = visited.bytes() + shared.worker_bytes.load(Ordering::Relaxed);
+    let coverage = Coverage {
+        state_count: before.state_count + sum(|tally| tally.new_states),
+        transition_count: before.transition_count + sum(|tally| tally.transitions),
+        depth_max: deepest.max(before.depth_max),
+        peak_bytes: bytes.max(before.peak_bytes),
+        stop: lock(&shared.stop).or(cut),
+    };
+    let visitors = workers.iter().map(|worker| &*worker.visitor).collect();
+    Halt { visited, open: open.collect(), coverage, cut, visitors }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -139,33 +240,52 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What the search keeps of a state.
 #[derive(Clone)]
-struct Summary {
+pub(super) struct Summary {
     /// The digests of its slots.
-    digests: Vec<u64>,
+    pub(super) digests: Vec<u64>,
     /// The sum of all digests.
-    sum: u64,
+    pub(super) sum: u64,
     /// In which slots it differs from the state that it was made from.
-    changed: SlotSet,
+    pub(super) changed: SlotSet,
+    /// Whose turn it was when it was reached.
+    pub(super) turn: Turn,
 }
 
 impl Summary {
-    fn of_initial<S: TransitionSystem>(system: &S) -> Self {
+    pub(super) fn of_initial<S: TransitionSystem>(system: &S, initial: &mut S::State) -> Self {
         let mut digests = vec![0; system.slot_count()];
-        let mut initial = system.initial();
-        let (_, rest) = system.update_digests(None, &mut initial, S::Parts::ALL, &mut digests);
+        let (_, rest) = system.update_digests(None, initial, S::Parts::ALL, &mut digests);
         let sum = digests.iter().fold(rest, |sum, digest| sum.wrapping_add(*digest));
-        Summary { digests, sum, changed: SlotSet::MAX }
+        system.take_looked_at(initial);
+        Summary { digests, sum, changed: SlotSet::MAX, turn: Turn::default() }
     }
 
-    fn fingerprint(&self) -> u64 {
-        scramble(self.sum)
+    fn fingerprint(&self, limits: &Limits) -> u64 {
+        let of_state = scramble(self.sum);
+        match limits.switch_count_max {
+            None => of_state,
+            Some(_) => self.turn.fingerprint(of_state),
+        }
     }
 }
 
-/// A state that is to be searched from, and how it was reached.
-struct Job<S: TransitionSystem> {
-    summary: Summary,
-    schedule: Vec<S::Transition>,
+/// A state that is to be searched from, and how it was reached: by so many steps of a stem that
+/// it may share with others, and one more.
+pub(super) struct Job<S: TransitionSystem> {
+    pub(super) summary: Summary,
+    pub(super) stem: Arc<Vec<S::Transition>>,
+    pub(super) stem_len: usize,
+    pub(super) last: Option<S::Transition>,
+}
+
+impl<S: TransitionSystem> Job<S> {
+    fn schedule(&self) -> impl Iterator<Item = S::Transition> {
+        self.stem[..self.stem_len].iter().copied().chain(self.last)
+    }
+
+    fn branch(&self) -> Branch<S::Transition> {
+        Branch { schedule: self.schedule().collect(), is_end_open: true, open: Vec::new() }
+    }
 }
 
 /// What the workers share.
@@ -186,6 +306,12 @@ struct Shared<'a, S: TransitionSystem> {
 impl<S: TransitionSystem> Shared<'_, S> {
     fn end(&self, why: Stop) {
         lock(&self.stop).get_or_insert(why);
+        self.halt();
+    }
+
+    fn halt(&self) {
+        // Under the lock, so that nobody is between looking and waiting.
+        let _jobs = lock(&self.jobs);
         self.stopped.store(true, Ordering::Relaxed);
         self.job_added.notify_all();
     }
@@ -223,6 +349,8 @@ struct Tally {
     depth_max: u32,
     /// A schedule met the step limit.
     was_cut: bool,
+    /// A step was not followed because it would have been a switch too many.
+    was_bounded: bool,
     /// New states that the shared counter does not know of yet.
     unreported: u64,
     /// The memory that the shared counter knows of, in bytes.
@@ -238,6 +366,8 @@ struct Level<S: TransitionSystem> {
     /// The memo's answers about what is possible, by source.
     answers: Vec<u32>,
     transitions: Vec<S::Transition>,
+    /// The last actor could go on.
+    is_held: bool,
     /// The state after each transition; what lies beyond is memory to be used again.
     successors: Vec<Summary>,
     changes: Vec<Change>,
@@ -254,6 +384,7 @@ impl<S: TransitionSystem> Level<S> {
             summary,
             answers: Vec::new(),
             transitions: Vec::new(),
+            is_held: false,
             successors: Vec::new(),
             changes: Vec::new(),
             fingerprints: Vec::new(),
@@ -271,6 +402,8 @@ struct Worker<'a, S: TransitionSystem, V, A> {
     levels: Vec<Level<S>>,
     /// How the job's state was reached, and the transitions followed from there.
     schedule: Vec<S::Transition>,
+    /// The level that is being followed, if a job is.
+    depth: Option<usize>,
     /// The states themselves along the schedule.
     path: Path<'a, S>,
     memo: Memo<S::Transition>,
@@ -293,6 +426,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             visitor,
             levels: Vec::new(),
             schedule: Vec::new(),
+            depth: None,
             path: Path::new(shared.system),
             memo: Memo::new(),
             chooser: Chooser::new(),
@@ -304,46 +438,67 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
     }
 
-    fn run(mut self) -> Tally {
+    /// Searches until nothing is left or somebody stops it.
+    fn run(&mut self) {
+        self.follow();
         while let Some(job) = self.shared.next_job() {
-            self.follow(job);
+            self.begin(job);
+            self.follow();
             self.compare_with_limits();
         }
         self.report();
-        self.tally
     }
 
-    /// Searches everything below a job.
-    fn follow(&mut self, job: Job<S>) {
-        let job_depth = job.schedule.len();
-        self.schedule = job.schedule;
-        self.path.forget_beyond(0);
+    fn begin(&mut self, job: Job<S>) {
+        let is_same = |(old, new): &(S::Transition, S::Transition)| old == new;
+        let common = self.schedule.iter().copied().zip(job.schedule()).take_while(is_same).count();
+        self.path.forget_beyond(common);
+        self.schedule.clear();
+        self.schedule.extend(job.schedule());
+        self.tally.depth_max = self.tally.depth_max.max(self.schedule.len() as u32);
         match self.levels.first_mut() {
             Some(level) => level.summary = job.summary,
             None => self.levels.push(Level::new(job.summary)),
         }
         self.levels[0].summary.changed = SlotSet::MAX;
         self.expand(0);
-        let mut depth = 0;
-        loop {
-            let Some(next) = self.levels[depth].fresh.pop() else {
-                if depth == 0 {
-                    return;
-                }
-                depth -= 1;
-                self.schedule.pop();
-                continue;
-            };
-            self.descend(depth, next);
-            depth += 1;
-            self.expand(depth);
-            if self.tally.unreported >= self.states_between_looks {
-                self.look_around(depth, job_depth);
-            }
+        self.depth = Some(0);
+    }
+
+    /// Searches everything below a job that was begun.
+    fn follow(&mut self) {
+        while let Some(depth) = self.depth {
             if self.shared.stopped.load(Ordering::Relaxed) {
                 return;
             }
+            let Some(next) = self.levels[depth].fresh.pop() else {
+                self.depth = depth.checked_sub(1);
+                if depth > 0 {
+                    self.schedule.pop();
+                }
+                continue;
+            };
+            self.descend(depth, next);
+            self.expand(depth + 1);
+            self.depth = Some(depth + 1);
+            if self.tally.unreported >= self.states_between_looks {
+                self.look_around(depth + 1);
+            }
         }
+    }
+
+    /// What is left of the job that is being followed.
+    fn branch(&self) -> Option<Branch<S::Transition>> {
+        let depth = self.depth?;
+        let job_depth = self.schedule.len() - depth;
+        let open = self.levels[..=depth].iter().enumerate().filter_map(|(at, level)| {
+            let steps: Vec<_> = level.fresh.iter().map(|next| level.transitions[*next]).collect();
+            (!steps.is_empty()).then_some((job_depth + at, steps))
+        });
+        let open: Vec<_> = open.collect();
+        let (length, _) = open.last()?;
+        let schedule = self.schedule[..*length].to_vec();
+        Some(Branch { schedule, is_end_open: false, open })
     }
 
     /// Makes a successor of the level at `depth` the level below it.
@@ -365,6 +520,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         self.find_transitions(depth);
         let steps = self.schedule.len();
         let is_over = self.levels[depth].transitions.is_empty();
+        self.levels[depth].fresh.clear();
         if is_over || steps as u32 >= self.shared.limits.step_count_max {
             self.tally.was_cut |= !is_over;
             let ending = if is_over { Ending::Rest } else { Ending::StepLimit };
@@ -375,7 +531,6 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
         self.levels[depth].fingerprints.clear();
         self.levels[depth].changes.clear();
-        self.levels[depth].fresh.clear();
         for index in 0..self.levels[depth].transitions.len() {
             self.make_successor(depth, index);
         }
@@ -400,7 +555,15 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
 
     /// Chooses which of the steps that are possible at a level are followed.
     fn choose(&mut self, depth: usize) {
-        let Level { summary, answers, transitions, changes, chosen, .. } = &mut self.levels[depth];
+        let Level { summary, answers, transitions, successors, changes, chosen, .. } =
+            &mut self.levels[depth];
+        if let Some(max) = self.shared.limits.switch_count_max {
+            chosen.clear();
+            chosen.extend(successors.iter().map(|after| after.turn.switch_count <= max));
+            chosen.truncate(transitions.len());
+            self.tally.was_bounded |= chosen.contains(&false);
+            return;
+        }
         if !self.shared.system.has_futures() {
             chosen.clear();
             chosen.resize(transitions.len(), true);
@@ -435,6 +598,8 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             &mut level.answers,
             &mut level.transitions,
         );
+        level.is_held = self.shared.limits.switch_count_max.is_some()
+            && level.summary.turn.is_held(self.shared.system, &level.transitions);
         // What can still be done never grows.
         #[cfg(debug_assertions)]
         if let Some(above) = above.last()
@@ -471,9 +636,14 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         );
         after.changed = change.slots;
         after.sum = here.sum.wrapping_add(change.sum);
+        if self.shared.limits.switch_count_max.is_some() {
+            let is_switch = level.is_held && here.turn.is_left(self.shared.system, transition);
+            after.turn = here.turn.then(self.shared.system, transition, is_switch);
+        }
         level.changes.push(change);
-        level.fingerprints.push(after.fingerprint());
-        self.look_ahead = self.look_ahead.wrapping_add(self.visited.peek(after.fingerprint()));
+        let fingerprint = after.fingerprint(self.shared.limits);
+        level.fingerprints.push(fingerprint);
+        self.look_ahead = self.look_ahead.wrapping_add(self.visited.peek(fingerprint));
         if !self.violations.is_empty() {
             self.schedule.push(transition);
             for violation in self.violations.drain(..) {
@@ -489,10 +659,10 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     }
 
     /// Compares with the limits, and hands work over when another worker has none.
-    fn look_around(&mut self, depth: usize, job_depth: usize) {
+    fn look_around(&mut self, depth: usize) {
         self.compare_with_limits();
         if self.shared.idle_count.load(Ordering::Relaxed) > 0 {
-            self.hand_over(depth, job_depth);
+            self.hand_over(depth);
         }
     }
 
@@ -505,6 +675,8 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.shared.end(Stop::States);
         } else if self.visited.bytes() + self.worker_bytes() > limits.memory_bytes_max {
             self.shared.end(Stop::Memory);
+        } else if self.shared.control.halt.load(Ordering::Relaxed) {
+            self.shared.halt();
         }
     }
 
@@ -521,17 +693,19 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     }
 
     /// Gives away what is left of the first level that has something left.
-    fn hand_over(&mut self, depth: usize, job_depth: usize) {
+    fn hand_over(&mut self, depth: usize) {
+        let job_depth = self.schedule.len() - depth;
         let mut jobs = lock(&self.shared.jobs);
         if !jobs.is_empty() {
             return;
         }
         if let Some(at) = (0..=depth).find(|at| !self.levels[*at].fresh.is_empty()) {
             let level = &mut self.levels[at];
+            let stem_len = job_depth + at;
+            let stem = Arc::new(self.schedule[..stem_len].to_vec());
             for next in level.fresh.drain(..) {
-                let mut schedule = self.schedule[..job_depth + at].to_vec();
-                schedule.push(level.transitions[next]);
-                jobs.push(Job { summary: level.successors[next].clone(), schedule });
+                let (summary, last) = (level.successors[next].clone(), level.transitions[next]);
+                jobs.push(Job { summary, stem: Arc::clone(&stem), stem_len, last: Some(last) });
             }
             self.shared.job_added.notify_all();
         }

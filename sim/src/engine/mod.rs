@@ -2,6 +2,7 @@
 
 pub mod cycles;
 pub mod explore;
+pub mod frontier;
 pub mod memo;
 mod path;
 mod persistent;
@@ -10,6 +11,7 @@ pub mod rng;
 pub mod sample;
 pub mod shortest;
 pub mod simulate;
+mod switches;
 #[cfg(test)]
 mod toys;
 pub mod visited;
@@ -24,7 +26,7 @@ pub trait TransitionSystem: Sync {
     /// Some parts of a state.
     type Parts: Parts;
     /// One thing that can happen next.
-    type Transition: Copy + Eq + Debug + Send;
+    type Transition: Copy + Eq + Debug + Send + Sync;
     /// Where a step leaves what it saw; cleared by [`TransitionSystem::step`].
     type Monitor: Default + Send;
     /// What can be wrong with a step.
@@ -168,6 +170,13 @@ pub trait TransitionSystem: Sync {
 
     /// Who makes a transition: a small number, the same for all transitions of one thread.
     fn actor(&self, transition: Self::Transition) -> usize;
+
+    /// Whether an actor that could go on is preempted when another one goes: the world around the
+    /// threads is not.
+    fn can_be_preempted(&self, actor: usize) -> bool {
+        let _ = actor;
+        true
+    }
 }
 
 /// What steps can look at and change: an upper bound.

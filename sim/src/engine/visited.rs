@@ -118,6 +118,26 @@ impl Visited {
         shard.get_mut().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
     }
 
+    /// How many fingerprints there are.
+    pub fn count(&self) -> u64 {
+        let count = |shard: &Mutex<Table>| {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).count as u64
+        };
+        self.shards.iter().map(count).sum()
+    }
+
+    /// Shows every fingerprint, in no order.
+    ///
+    /// # Errors
+    /// The first error that `show` returns.
+    pub fn each<E>(&self, mut show: impl FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        for shard in &self.shards {
+            let table = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            table.slots.iter().filter(|slot| **slot != 0).try_for_each(|slot| show(*slot))?;
+        }
+        Ok(())
+    }
+
     /// The memory that the set takes, in bytes.
     pub fn bytes(&self) -> u64 {
         let bytes = |shard: &Mutex<Table>| {
@@ -137,6 +157,9 @@ pub(super) trait Access {
 
     /// The memory that the set takes, in bytes.
     fn bytes(&self) -> u64;
+
+    /// The set.
+    fn set(&self) -> &Visited;
 }
 
 impl Access for &Visited {
@@ -153,6 +176,10 @@ impl Access for &Visited {
     fn bytes(&self) -> u64 {
         Visited::bytes(self)
     }
+
+    fn set(&self) -> &Visited {
+        self
+    }
 }
 
 impl Access for &mut Visited {
@@ -167,6 +194,10 @@ impl Access for &mut Visited {
 
     fn bytes(&self) -> u64 {
         Visited::bytes(self)
+    }
+
+    fn set(&self) -> &Visited {
+        self
     }
 }
 
