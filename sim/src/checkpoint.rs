@@ -1,6 +1,6 @@
 //! Explorations in files, to go on with later: what was covered and found, what is left.
 //!
-//! `docs/checkpoints.md` has the form of the file.
+//! `docs/exploring.md` has the form of the file.
 
 use crate::engine::TransitionSystem;
 use crate::engine::explore::{Coverage, Limits, Stop};
@@ -171,6 +171,8 @@ struct Head {
     states: u64,
     transitions: u64,
     depth: u32,
+    /// The states by the length of the schedules that first led there.
+    depths: Vec<u64>,
     peak_bytes: u64,
     cut: Option<Cut>,
     open: Vec<Open>,
@@ -252,6 +254,7 @@ impl Kept<'_, '_> {
             states: halt.coverage.state_count,
             transitions: halt.coverage.transition_count,
             depth: halt.coverage.depth_max,
+            depths: halt.by_depth.clone(),
             peak_bytes: halt.coverage.peak_bytes,
             cut: match halt.cut {
                 Some(Stop::Steps) => Some(Cut::Steps),
@@ -344,10 +347,11 @@ impl Checkpoint {
         let branches = head.open.into_iter().map(|Open { schedule, end, steps }| {
             branch_of(system, &Branch { schedule, is_end_open: end, open: steps })
         });
-        let open: Result<Vec<_>, NoSuchSchedule> = branches.collect();
+        let open = branches.collect::<Result<Vec<_>, NoSuchSchedule>>()?;
         let coverage = Coverage {
             state_count: head.states,
             transition_count: head.transitions,
+            open_count: open.iter().map(Branch::open_count).sum(),
             depth_max: head.depth,
             peak_bytes: head.peak_bytes,
             stop: head.cut.map(|cut| match cut {
@@ -367,7 +371,7 @@ impl Checkpoint {
             let violation = last_violation(system, &schedule, &id).ok_or(Error::Damaged)?;
             collector.keep(violation, &schedule);
         }
-        Ok((Start { visited, open: open?, coverage }, collector))
+        Ok((Start { visited, by_depth: head.depths, open, coverage }, collector))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore_f
 use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
+use crate::rounds::{Found, Round, explore_in_rounds};
 use crate::system::{RuleHits, System};
 use alertable_models::future::Futures;
 use alertable_models::invariant::{Invariant, Violation};
@@ -16,6 +17,7 @@ use alertable_models::outcome::outcome_of;
 use alertable_traces::expectation::{Clause, Expectations, Failure};
 use alertable_traces::outcome::{End, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// The most states that the search for a shortest schedule looks at.
 const SHORTEST_STATE_COUNT_MAX: u64 = 2_000_000;
@@ -37,6 +39,8 @@ pub struct Exploration {
     pub verdict: Verdict,
     /// What is wrong with the expectations.
     pub failures: Vec<FailedExpectation>,
+    /// What each bound on switches came to, if several were tried.
+    pub rounds: Vec<Round>,
     /// What tells the states at rest apart that come to each outcome.
     keys: Vec<Vec<u64>>,
 }
@@ -83,7 +87,7 @@ pub struct Finding {
     /// How, in one sentence.
     pub message: String,
     /// The schedule that ends with the step; the shortest one, unless the space is too large to
-    /// search for it.
+    /// search for it. With a bound on switches, the shortest that was met with the lowest bound.
     pub schedule: Vec<Transition>,
     /// The scenario is there to break it.
     pub expected: bool,
@@ -117,6 +121,9 @@ pub struct Course<'a> {
     /// Is shown what there is to go on from: at the beginning, whenever [`Control::halt`] asks for
     /// it, and at the end of the search. When it returns `false`, the search ends.
     pub keep: Option<&'a mut dyn FnMut(&Kept<'_, '_>) -> bool>,
+    /// Explore with these bounds on switches, one after the other, each from the beginning, and
+    /// keep nothing. Takes the place of the bound among the limits.
+    pub rounds: Option<RangeInclusive<u32>>,
 }
 
 impl std::fmt::Debug for Course<'_> {
@@ -162,26 +169,14 @@ pub fn explore_model_from(
     let is_reduced = reduction == Reduction::Persistent
         && hits.is_none()
         && limits.switch_count_max.is_none()
+        && course.rounds.is_none()
         && !model.program.may_run_for_ever();
     let futures =
         if is_reduced { Futures::new(&model.program, model.settings.deviations) } else { None };
     let plain = System { model, checked: true, hits, futures: None };
     let system = System { futures: futures.as_ref(), ..plain };
-    let mut visitors: Vec<Collector<'_>> =
-        (1..limits.worker_count.max(1)).map(|_| Collector::new(model)).collect();
-    let (start, found_before) = match course.start {
-        Some(checkpoint) => {
-            let (start, found) = checkpoint.start(&plain)?;
-            (Some(start), found)
-        }
-        None => (None, Collector::new(model)),
-    };
-    visitors.push(found_before);
-    let mut keep = course.keep;
-    let mut coverage = explore_from(&system, limits, control, &mut visitors, start, |halt| {
-        keep.as_mut().is_none_or(|keep| keep(&Kept { system: plain, halt }))
-    });
-    let mut found = visitors.into_iter().fold(Collector::new(model), Collector::join);
+    let (mut coverage, rounds, mut found) = search(&system, plain, limits, control, course)?;
+    let is_bounded = limits.switch_count_max.is_some() || !rounds.is_empty();
     if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
         let unchecked = System { checked: false, ..plain };
         cycles(&unchecked, limits.step_count_max, |state, schedule| {
@@ -198,7 +193,12 @@ pub fn explore_model_from(
         .into_values()
         .map(|(violation, schedule)| {
             let expected = expects_violation(violation.invariant.id);
-            Finding { expected, ..shortest_finding(&plain, &violation, schedule) }
+            let finding = if is_bounded {
+                Finding::of(&violation, schedule)
+            } else {
+                shortest_finding(&plain, &violation, schedule)
+            };
+            Finding { expected, ..finding }
         })
         .collect();
     let distinct: Vec<Outcome> =
@@ -209,6 +209,12 @@ pub fn explore_model_from(
             keys[at].push(*key);
         }
     }
+    let rounds = rounds.into_iter().map(|Found { round, keys: new }| {
+        let outcomes: BTreeSet<usize> =
+            new.iter().filter_map(|key| distinct.binary_search(&outcomes[key]).ok()).collect();
+        Round { outcomes: outcomes.into_iter().collect(), ..round }
+    });
+    let rounds = rounds.collect();
     let deadlocks = deadlocks
         .into_iter()
         .filter_map(|(key, cycle)| Some((distinct.binary_search(&outcomes[&key]).ok()?, cycle)))
@@ -254,8 +260,37 @@ pub fn explore_model_from(
         findings,
         verdict,
         failures,
+        rounds,
         keys,
     })
+}
+
+/// Searches a system. `plain` is the same without reduction. Returns what was covered, by each bound
+/// on switches as well if there are several, and what was found.
+fn search<'m>(
+    system: &System<'m>,
+    plain: System<'m>,
+    limits: &Limits,
+    control: &Control,
+    course: Course<'_>,
+) -> Result<(Coverage, Vec<Found>, Collector<'m>), checkpoint::Error> {
+    let model = system.model;
+    let mut visitors: Vec<Collector<'_>> =
+        (1..limits.worker_count.max(1)).map(|_| Collector::new(model)).collect();
+    let Course { start, mut keep, rounds } = course;
+    let start = start.map(|checkpoint| checkpoint.start(&plain)).transpose()?;
+    let (start, found_before) = start.unzip();
+    visitors.push(found_before.unwrap_or_else(|| Collector::new(model)));
+    let (coverage, rounds) = if let Some(bounds) = rounds {
+        explore_in_rounds(system, limits, control, &mut visitors, bounds)
+    } else {
+        let coverage = explore_from(system, limits, control, &mut visitors, start, |halt| {
+            keep.as_mut().is_none_or(|keep| keep(&Kept { system: plain, halt }))
+        });
+        (coverage, Vec::new())
+    };
+    let found = visitors.into_iter().fold(Collector::new(model), Collector::join);
+    Ok((coverage, rounds, found))
 }
 
 /// What the failures that are certain say about all.
@@ -270,7 +305,7 @@ fn verdict(expected: bool, stop: Option<Stop>, failed: bool) -> Verdict {
 
 /// Whether more outcomes could not make an expectation hold: it fails for an outcome that must
 /// never be, or is none of those that must always be.
-fn is_settled(failure: &Failure) -> bool {
+pub(crate) fn is_settled(failure: &Failure) -> bool {
     match failure.clause {
         Clause::Always | Clause::Never => true,
         Clause::Sometimes => false,
@@ -349,6 +384,13 @@ impl Visitor<System<'_>> for Collector<'_> {
 
     fn violation(&mut self, violation: Violation, schedule: &[Transition]) {
         self.keep(violation, schedule);
+    }
+}
+
+impl Finding {
+    fn of(violation: &Violation, schedule: Vec<Transition>) -> Self {
+        let message = violation.broken.to_string();
+        Finding { invariant: violation.invariant, message, schedule, expected: false }
     }
 }
 

@@ -42,6 +42,11 @@ impl RuleHits {
         self.counts[rule.index()].load(Ordering::Relaxed)
     }
 
+    /// How many rules took effect.
+    pub fn count(&self) -> usize {
+        self.counts.iter().filter(|hit| hit.load(Ordering::Relaxed)).count()
+    }
+
     fn note(&self, rule: RuleId) {
         self.counts[rule.index()].store(true, Ordering::Relaxed);
     }

@@ -15,6 +15,7 @@ mod progress;
 mod replay;
 mod rules;
 mod run;
+mod sample;
 mod schema;
 mod wine;
 

@@ -17,8 +17,11 @@ pub(super) struct Watch<'a> {
     pub(super) halt_every: Option<Duration>,
 }
 
-/// Nothing is shown of a search that takes less.
-const QUIET: Duration = Duration::from_millis(1_000);
+/// Nothing is shown of a search that takes less, unless it is wanted.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// From one estimate to the next: at first, and at most. They take a moment of the search.
+const ESTIMATES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Between two looks at a search.
 const LOOK: Duration = Duration::from_millis(20);
@@ -36,10 +39,14 @@ pub(super) fn watched<T: Send>(
     if !is_shown && watch.halt_every.is_none() {
         return work();
     }
+    // There is an estimate before the first step where somebody waits for it.
+    control.estimates.now.store(watch.is_wanted, Ordering::Relaxed);
     std::thread::scope(|scope| {
         let worker = scope.spawn(work);
         let start = Instant::now();
-        let mut line_due = start + QUIET;
+        let quiet = if watch.is_wanted { Duration::ZERO } else { QUIET };
+        let mut line_due = start + quiet;
+        let (mut estimate_due, mut estimate_every) = (start + QUIET, ESTIMATES.0);
         let mut halted = start;
         while !worker.is_finished() {
             std::thread::sleep(LOOK.min(watch.halt_every.unwrap_or(LOOK)));
@@ -48,13 +55,18 @@ pub(super) fn watched<T: Send>(
                 show(&line(control, watch.title, now - start));
                 line_due = now + LINE;
             }
+            if is_shown && now >= estimate_due {
+                control.estimates.now.store(true, Ordering::Relaxed);
+                estimate_due = now + estimate_every;
+                estimate_every = (estimate_every * 3 / 2).min(ESTIMATES.1);
+            }
             if control.halt.load(Ordering::Relaxed) {
                 halted = now;
             } else if watch.halt_every.is_some_and(|every| now - halted >= every) {
                 control.halt.store(true, Ordering::Relaxed);
             }
         }
-        if is_shown && line_due > start + QUIET {
+        if is_shown && line_due > start + quiet {
             show("");
         }
         worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -64,7 +76,30 @@ pub(super) fn watched<T: Send>(
 fn line(control: &Control, title: &str, elapsed: Duration) -> String {
     let states = control.state_count.load(Ordering::Relaxed);
     let rate = states as f64 / elapsed.as_secs_f64() / 1e6;
-    format!("{title}: {states} states, {rate:.2} million a second")
+    let depth = control.depth_max.load(Ordering::Relaxed);
+    let mebibytes = control.bytes.load(Ordering::Relaxed) >> 20;
+    let whole = match control.estimates.states.load(Ordering::Relaxed) {
+        0 => String::new(),
+        whole => {
+            let percent = (states as f64 / whole as f64 * 100.0).min(99.0);
+            format!(", {percent:.0} % of an estimated {}", rounded(whole))
+        }
+    };
+    format!(
+        "{states} states{whole}, {rate:.2} million a second, {depth} steps deep, {mebibytes} MiB: \
+         {title}"
+    )
+}
+
+/// A number that is not exact, with the digits that say something.
+pub(super) fn rounded(number: u64) -> String {
+    let number = number as f64;
+    match number {
+        1e9.. => format!("{:.1} billion", number / 1e9),
+        1e6.. => format!("{:.1} million", number / 1e6),
+        1e4.. => format!("{:.0} thousand", number / 1e3),
+        _ => format!("{number}"),
+    }
 }
 
 /// Writes a line over the last one.

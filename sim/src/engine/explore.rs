@@ -4,14 +4,17 @@
 //! on the order of the search, and so not on the number of workers. Only when a limit is met does
 //! it: what was covered until then.
 
+use super::estimate::Estimates;
 use super::frontier::{Branch, Halt, Start, jobs_of};
+use super::halting::search;
 use super::memo::{Change, Memo, SlotSet};
 use super::path::Path;
 use super::persistent::{Chooser, Here};
+use super::rng::Rng;
 use super::switches::Turn;
 use super::visited::{Access, Visited, scramble};
 use super::{Ending, Parts, STEP_COUNT_MAX, TransitionSystem};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What bounds an exploration.
@@ -65,6 +68,8 @@ pub struct Coverage {
     pub state_count: u64,
     /// The pairs of a state and a transition possible in it.
     pub transition_count: u64,
+    /// The states that were reached and not searched from.
+    pub open_count: u64,
     /// The longest schedule that was followed, in steps.
     pub depth_max: u32,
     /// The memory of the visited states and of those on the paths of the search, in bytes.
@@ -91,6 +96,12 @@ pub struct Control {
     pub halt: AtomicBool,
     /// How many states were reached so far.
     pub state_count: AtomicU64,
+    /// How much memory the search has taken, in bytes.
+    pub bytes: AtomicU64,
+    /// The longest schedule that was followed so far, in steps.
+    pub depth_max: AtomicU32,
+    /// How many states there may be.
+    pub estimates: Estimates,
 }
 
 /// Explores every schedule of a system; each of `visitors` belongs to one worker.
@@ -125,8 +136,10 @@ pub fn explore_from<S: TransitionSystem, V: Visitor<S>>(
 ) -> Coverage {
     let start = start.unwrap_or_else(|| Start::of(system, limits));
     let mut visited = start.visited;
-    let before = start.coverage;
-    control.state_count.store(before.state_count, Ordering::Relaxed);
+    let before = (start.coverage, start.by_depth);
+    control.state_count.store(start.coverage.state_count, Ordering::Relaxed);
+    control.depth_max.store(start.coverage.depth_max, Ordering::Relaxed);
+    control.estimates.states.store(0, Ordering::Relaxed);
     let shared = Shared {
         system,
         limits,
@@ -143,10 +156,10 @@ pub fn explore_from<S: TransitionSystem, V: Visitor<S>>(
     };
     if let [visitor] = visitors {
         let mut workers = [Worker::new(&shared, &mut visited, visitor)];
-        search(&shared, &mut workers, before, keep)
+        search(&shared, &mut workers, &before, keep)
     } else {
         let workers = visitors.iter_mut().map(|visitor| Worker::new(&shared, &visited, visitor));
-        search(&shared, &mut workers.collect::<Vec<_>>(), before, keep)
+        search(&shared, &mut workers.collect::<Vec<_>>(), &before, keep)
     }
 }
 
@@ -156,85 +169,19 @@ impl<T> Start<T> {
         let mut visited = Visited::default();
         let summary = Summary::of_initial(system, &mut system.initial());
         visited.insert_mut(summary.fingerprint(limits));
-        let root = Branch { schedule: Vec::new(), is_end_open: true, open: Vec::new() };
         let coverage = Coverage {
             state_count: 1,
             transition_count: 0,
+            open_count: 1,
             depth_max: 0,
             peak_bytes: 0,
             stop: None,
         };
-        Start { visited, open: vec![root], coverage }
+        Start { visited, by_depth: vec![1], open: vec![Branch::root()], coverage }
     }
 }
 
-/// Lets the workers search to the end, with halts on the way.
-fn search<S: TransitionSystem, V: Visitor<S>, A: Access + Send>(
-    shared: &Shared<'_, S>,
-    workers: &mut [Worker<'_, S, V, A>],
-    before: Coverage,
-    mut keep: impl FnMut(&Halt<'_, S, V>) -> bool,
-) -> Coverage {
-    let mut now = halt(shared, workers, before);
-    let mut goes_on = true;
-    loop {
-        if !keep(&now) {
-            now.coverage.stop.get_or_insert(Stop::Interrupted);
-            return now.coverage;
-        }
-        if !goes_on {
-            return now.coverage;
-        }
-        drop(now);
-        shared.control.halt.store(false, Ordering::Relaxed);
-        shared.stopped.store(false, Ordering::Relaxed);
-        shared.idle_count.store(0, Ordering::Relaxed);
-        if let [worker] = &mut *workers {
-            worker.run();
-        } else {
-            std::thread::scope(|scope| {
-                let running: Vec<_> =
-                    workers.iter_mut().map(|worker| scope.spawn(|| worker.run())).collect();
-                running.into_iter().for_each(|worker| worker.join().expect("a worker panicked"));
-            });
-        }
-        now = halt(shared, workers, before);
-        goes_on = shared.control.halt.load(Ordering::Relaxed)
-            && lock(&shared.stop).is_none()
-            && !now.open.is_empty();
-    }
-}
-
-/// What workers that have stopped leave.
-fn halt<'w, S: TransitionSystem, V: Visitor<S>, A: Access>(
-    shared: &Shared<'_, S>,
-    workers: &'w [Worker<'_, S, V, A>],
-    before: Coverage,
-) -> Halt<'w, S, V> {
-    let visited = workers[0].visited.set();
-    let jobs = lock(&shared.jobs);
-    let open = jobs.iter().map(Job::branch).chain(workers.iter().filter_map(Worker::branch));
-    let sum = |of: fn(&Tally) -> u64| workers.iter().map(|worker| of(&worker.tally)).sum::<u64>();
-    let any = |of: fn(&Tally) -> bool| workers.iter().any(|worker| of(&worker.tally));
-    let cut = if before.stop == Some(Stop::Switches) || any(|tally| tally.was_bounded) {
-        Some(Stop::Switches)
-    } else {
-        before.stop.or(any(|tally| tally.was_cut).then_some(Stop::Steps))
-    };
-    let deepest = workers.iter().map(|worker| worker.tally.depth_max).max().unwrap_or(0);
-    let bytes = visited.bytes() + shared.worker_bytes.load(Ordering::Relaxed);
-    let coverage = Coverage {
-        state_count: before.state_count + sum(|tally| tally.new_states),
-        transition_count: before.transition_count + sum(|tally| tally.transitions),
-        depth_max: deepest.max(before.depth_max),
-        peak_bytes: bytes.max(before.peak_bytes),
-        stop: lock(&shared.stop).or(cut),
-    };
-    let visitors = workers.iter().map(|worker| &*worker.visitor).collect();
-    Halt { visited, open: open.collect(), coverage, cut, visitors }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -283,24 +230,24 @@ impl<S: TransitionSystem> Job<S> {
         self.stem[..self.stem_len].iter().copied().chain(self.last)
     }
 
-    fn branch(&self) -> Branch<S::Transition> {
+    pub(super) fn branch(&self) -> Branch<S::Transition> {
         Branch { schedule: self.schedule().collect(), is_end_open: true, open: Vec::new() }
     }
 }
 
 /// What the workers share.
-struct Shared<'a, S: TransitionSystem> {
+pub(super) struct Shared<'a, S: TransitionSystem> {
     system: &'a S,
-    limits: &'a Limits,
-    control: &'a Control,
-    jobs: Mutex<Vec<Job<S>>>,
+    pub(super) limits: &'a Limits,
+    pub(super) control: &'a Control,
+    pub(super) jobs: Mutex<Vec<Job<S>>>,
     job_added: Condvar,
     worker_count: usize,
-    idle_count: AtomicUsize,
-    stop: Mutex<Option<Stop>>,
-    stopped: AtomicBool,
+    pub(super) idle_count: AtomicUsize,
+    pub(super) stop: Mutex<Option<Stop>>,
+    pub(super) stopped: AtomicBool,
     /// The memory of all workers; it is used again and never shrinks.
-    worker_bytes: AtomicU64,
+    pub(super) worker_bytes: AtomicU64,
 }
 
 impl<S: TransitionSystem> Shared<'_, S> {
@@ -343,14 +290,16 @@ impl<S: TransitionSystem> Shared<'_, S> {
 
 /// What one worker did.
 #[derive(Default)]
-struct Tally {
-    new_states: u64,
-    transitions: u64,
-    depth_max: u32,
+pub(super) struct Tally {
+    pub(super) new_states: u64,
+    pub(super) transitions: u64,
+    pub(super) depth_max: u32,
+    /// New states by the length of the schedules that first led there.
+    pub(super) by_depth: Vec<u64>,
     /// A schedule met the step limit.
-    was_cut: bool,
+    pub(super) was_cut: bool,
     /// A step was not followed because it would have been a switch too many.
-    was_bounded: bool,
+    pub(super) was_bounded: bool,
     /// New states that the shared counter does not know of yet.
     unreported: u64,
     /// The memory that the shared counter knows of, in bytes.
@@ -394,10 +343,10 @@ impl<S: TransitionSystem> Level<S> {
     }
 }
 
-struct Worker<'a, S: TransitionSystem, V, A> {
+pub(super) struct Worker<'a, S: TransitionSystem, V, A> {
     shared: &'a Shared<'a, S>,
-    visited: A,
-    visitor: &'a mut V,
+    pub(super) visited: A,
+    pub(super) visitor: &'a mut V,
     /// The path from the job's state down; kept when it gets shorter, to reuse the memory.
     levels: Vec<Level<S>>,
     /// How the job's state was reached, and the transitions followed from there.
@@ -406,11 +355,11 @@ struct Worker<'a, S: TransitionSystem, V, A> {
     depth: Option<usize>,
     /// The states themselves along the schedule.
     path: Path<'a, S>,
-    memo: Memo<S::Transition>,
+    pub(super) memo: Memo<S::Transition>,
     chooser: Chooser<S>,
     look_ahead: u64,
     violations: Vec<S::Violation>,
-    tally: Tally,
+    pub(super) tally: Tally,
     states_between_looks: u64,
 }
 
@@ -419,7 +368,7 @@ struct Worker<'a, S: TransitionSystem, V, A> {
 const STATES_BETWEEN_LOOKS_MAX: u64 = 256;
 
 impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
-    fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
+    pub(super) fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
         Worker {
             shared,
             visited,
@@ -439,7 +388,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     }
 
     /// Searches until nothing is left or somebody stops it.
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         self.follow();
         while let Some(job) = self.shared.next_job() {
             self.begin(job);
@@ -487,8 +436,46 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
     }
 
+    /// Goes one way at random from the initial state to an end, and notes the states.
+    pub(super) fn walk(&mut self, rng: &mut Rng, states: &mut Vec<(u32, u64)>) {
+        for job in jobs_of(self.shared.system, Branch::root()) {
+            self.begin(job);
+        }
+        let mut depth = 0;
+        while let Some((next, fingerprint)) = self.draw(depth, rng) {
+            self.descend(depth, next);
+            depth += 1;
+            states.push((depth as u32, fingerprint));
+        }
+    }
+
+    /// Draws one of the steps that a search would follow; tells as well what it leads to.
+    fn draw(&mut self, depth: usize, rng: &mut Rng) -> Option<(usize, u64)> {
+        let Shared { system, limits, .. } = self.shared;
+        if system.has_futures() || limits.switch_count_max.is_some() {
+            self.expand(depth);
+            let Level { fresh, fingerprints, .. } = &self.levels[depth];
+            let next = *fresh.get(rng.below(fresh.len().max(1)))?;
+            return Some((next, fingerprints[next]));
+        }
+        self.find_transitions(depth);
+        let level = &mut self.levels[depth];
+        if level.transitions.is_empty() || self.schedule.len() as u32 >= limits.step_count_max {
+            return None;
+        }
+        // No other step need be made.
+        let next = rng.below(level.transitions.len());
+        while level.successors.len() <= next {
+            level.successors.push(level.summary.clone());
+        }
+        level.fingerprints.clear();
+        level.changes.clear();
+        self.make_successor(depth, next);
+        Some((next, self.levels[depth].fingerprints[0]))
+    }
+
     /// What is left of the job that is being followed.
-    fn branch(&self) -> Option<Branch<S::Transition>> {
+    pub(super) fn branch(&self) -> Option<Branch<S::Transition>> {
         let depth = self.depth?;
         let job_depth = self.schedule.len() - depth;
         let open = self.levels[..=depth].iter().enumerate().filter_map(|(at, level)| {
@@ -550,6 +537,10 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
         level.fresh.reverse();
         self.tally.new_states += level.fresh.len() as u64;
+        if self.tally.by_depth.len() <= steps + 1 {
+            self.tally.by_depth.resize(steps + 2, 0);
+        }
+        self.tally.by_depth[steps + 1] += level.fresh.len() as u64;
         self.tally.unreported += level.fresh.len() as u64;
     }
 
@@ -636,9 +627,12 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         );
         after.changed = change.slots;
         after.sum = here.sum.wrapping_add(change.sum);
-        if self.shared.limits.switch_count_max.is_some() {
+        if let Some(max) = self.shared.limits.switch_count_max {
             let is_switch = level.is_held && here.turn.is_left(self.shared.system, transition);
             after.turn = here.turn.then(self.shared.system, transition, is_switch);
+            if after.turn.switch_count > max {
+                self.violations.clear();
+            }
         }
         level.changes.push(change);
         let fingerprint = after.fingerprint(self.shared.limits);
@@ -671,11 +665,22 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         let limits = self.shared.limits;
         if self.shared.control.interrupt.load(Ordering::Relaxed) {
             self.shared.end(Stop::Interrupted);
-        } else if state_count > limits.state_count_max {
+            return;
+        }
+        if state_count > limits.state_count_max {
             self.shared.end(Stop::States);
-        } else if self.visited.bytes() + self.worker_bytes() > limits.memory_bytes_max {
+            return;
+        }
+        let bytes = self.visited.bytes() + self.worker_bytes();
+        let control = self.shared.control;
+        control.bytes.store(bytes, Ordering::Relaxed);
+        control.depth_max.fetch_max(self.tally.depth_max, Ordering::Relaxed);
+        let is_halt_asked = [&control.halt, &control.estimates.now]
+            .iter()
+            .any(|asked| asked.load(Ordering::Relaxed));
+        if bytes > limits.memory_bytes_max {
             self.shared.end(Stop::Memory);
-        } else if self.shared.control.halt.load(Ordering::Relaxed) {
+        } else if is_halt_asked {
             self.shared.halt();
         }
     }

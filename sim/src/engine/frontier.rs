@@ -29,6 +29,8 @@ pub struct Halt<'a, S: TransitionSystem, V> {
     pub coverage: Coverage,
     /// Which bound has cut schedules off: [`Stop::Steps`], [`Stop::Switches`] or none.
     pub cut: Option<Stop>,
+    /// How many of the states were first reached after so many steps.
+    pub by_depth: Vec<u64>,
     /// What the visitors were shown so far.
     pub visitors: Vec<&'a V>,
 }
@@ -38,6 +40,8 @@ pub struct Halt<'a, S: TransitionSystem, V> {
 pub struct Start<T> {
     /// The states that were visited.
     pub visited: Visited,
+    /// How many of them were first reached after so many steps.
+    pub by_depth: Vec<u64>,
     /// What is left to be done.
     pub open: Vec<Branch<T>>,
     /// What was covered before; it stopped for no other reason than schedules that were cut off.
@@ -104,6 +108,19 @@ pub fn numbers_of<S: TransitionSystem>(system: &S, branch: &Branch<S::Transition
         schedule: numbers(&branch.schedule),
         is_end_open: branch.is_end_open,
         open: branch.open.iter().map(|(depth, steps)| (*depth, numbers(steps))).collect(),
+    }
+}
+
+impl<T> Branch<T> {
+    /// The initial state.
+    pub(super) fn root() -> Self {
+        Branch { schedule: Vec::new(), is_end_open: true, open: Vec::new() }
+    }
+
+    /// How many states are to be searched from.
+    pub fn open_count(&self) -> u64 {
+        let steps = self.open.iter().map(|(_, steps)| steps.len() as u64);
+        steps.sum::<u64>() + u64::from(self.is_end_open)
     }
 }
 
@@ -203,5 +220,155 @@ impl<'a, S: TransitionSystem> Walk<'a, S> {
         });
         summary.turn = turn;
         (parts.union(S::Parts::NONE), summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Branch, NoSuchSchedule, Start, branch_of, numbers_of, transitions_of};
+    use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore, explore_from};
+    use crate::engine::toys::{Counters, Increments};
+    use crate::engine::visited::Visited;
+    use crate::engine::{Ending, TransitionSystem};
+    use std::sync::atomic::Ordering;
+
+    /// Counts the schedules' ends and notes their lengths.
+    #[derive(Clone, Default, PartialEq, Eq, Debug)]
+    struct Ends(Vec<usize>);
+
+    impl<S: TransitionSystem> Visitor<S> for Ends {
+        fn end(&mut self, _: &S::State, schedule: &[S::Transition], _: Ending) {
+            self.0.push(schedule.len());
+        }
+
+        fn violation(&mut self, _: S::Violation, _: &[S::Transition]) {}
+    }
+
+    /// Explores with a halt after every few states, each time in a new set of workers.
+    fn in_goes<S: TransitionSystem>(
+        system: &S,
+        limits: Limits,
+        worker_counts: &[usize],
+        states: u64,
+    ) -> (Coverage, usize, usize) {
+        let mut start: Option<Start<S::Transition>> = None;
+        let (mut end_count, mut goes) = (0, 0);
+        loop {
+            let reached = start.as_ref().map_or(0, |start| start.coverage.state_count);
+            let worker_count = worker_counts[goes % worker_counts.len()];
+            let limits = Limits { state_count_max: reached + states, worker_count, ..limits };
+            let mut visitors = vec![Ends::default(); worker_count];
+            let mut kept = None;
+            let control = Control::default();
+            let from = start.take();
+            let coverage = explore_from(system, &limits, &control, &mut visitors, from, |halt| {
+                let mut visited = Visited::default();
+                let copied = halt.visited.each(|fingerprint| {
+                    visited.insert_mut(fingerprint).then_some(()).ok_or("it is there twice")
+                });
+                assert_eq!(copied, Ok(()));
+                assert_eq!(visited.count(), halt.coverage.state_count);
+                // As they are in a file.
+                let open = halt.open.iter().map(|branch| {
+                    let numbers = numbers_of(system, branch);
+                    let same = branch_of(system, &numbers).expect("it is possible");
+                    assert_eq!(&same, branch);
+                    same
+                });
+                let coverage = Coverage { stop: halt.cut, ..halt.coverage };
+                assert_eq!(halt.by_depth.iter().sum::<u64>(), halt.coverage.state_count);
+                let (by_depth, open) = (halt.by_depth.clone(), open.collect());
+                kept = Some(Start { visited, by_depth, open, coverage });
+                true
+            });
+            end_count += visitors.iter().map(|ends| ends.0.len()).sum::<usize>();
+            goes += 1;
+            if coverage.stop != Some(Stop::States) {
+                return (coverage, end_count, goes);
+            }
+            start = kept;
+        }
+    }
+
+    #[test]
+    fn goes_of_any_workers_add_up_to_one_search() {
+        let system = Counters { count: 4, max: 6 };
+        let mut whole = vec![Ends::default()];
+        let expected = explore(&system, &Limits::default(), &Control::default(), &mut whole);
+        for worker_counts in [&[1][..], &[2], &[1, 3, 2]] {
+            let (coverage, ends, goes) = in_goes(&system, Limits::default(), worker_counts, 100);
+            assert_eq!(coverage.state_count, expected.state_count);
+            assert_eq!(coverage.transition_count, expected.transition_count);
+            assert_eq!((coverage.depth_max, coverage.stop, ends), (24, None, 1));
+            assert!(goes > 5, "{goes}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_is_cut_off_says_so_after_every_go() {
+        let limits = Limits { step_count_max: 6, ..Limits::default() };
+        let system = Counters { count: 3, max: 4 };
+        let (coverage, ..) = in_goes(&system, limits, &[1], 10);
+        let whole = explore(&system, &limits, &Control::default(), &mut [Ends::default()]);
+        assert_eq!(Coverage { peak_bytes: 0, ..coverage }, Coverage { peak_bytes: 0, ..whole });
+        assert_eq!(coverage.stop, Some(Stop::Steps));
+    }
+
+    #[test]
+    fn whose_turn_it_is_outlives_a_halt() {
+        let system = Increments { thread_count: 3, times: 2 };
+        for switch_count_max in 0..4 {
+            let limits = Limits { switch_count_max: Some(switch_count_max), ..Limits::default() };
+            let whole = explore(&system, &limits, &Control::default(), &mut [Ends::default()]);
+            for worker_counts in [&[1][..], &[2, 1]] {
+                let (coverage, ..) = in_goes(&system, limits, worker_counts, 7);
+                assert_eq!(coverage.state_count, whole.state_count);
+                assert_eq!(coverage.transition_count, whole.transition_count);
+                assert_eq!(coverage.stop, whole.stop);
+            }
+        }
+    }
+
+    #[test]
+    fn workers_go_on_after_a_halt() {
+        let system = Counters { count: 4, max: 9 };
+        for worker_count in [1, 2] {
+            let control = Control::default();
+            let limits = Limits { worker_count, ..Limits::default() };
+            let mut visitors = vec![Ends::default(); worker_count];
+            let mut halts = Vec::new();
+            let coverage = explore_from(&system, &limits, &control, &mut visitors, None, |halt| {
+                halts.push((halt.coverage.state_count, halt.open.len()));
+                true
+            });
+            // Nobody asked for one.
+            assert_eq!(halts, [(1, 1), (10_000, 0)]);
+            halts.clear();
+            control.halt.store(true, Ordering::Relaxed);
+            let again = explore_from(&system, &limits, &control, &mut visitors, None, |halt| {
+                let is_new =
+                    halts.last().is_none_or(|(states, _)| halt.coverage.state_count > *states);
+                assert!(is_new, "{halts:?}");
+                halts.push((halt.coverage.state_count, halt.open.len()));
+                true
+            });
+            assert_eq!(again.state_count, coverage.state_count);
+            assert_eq!(halts.len(), 3, "{halts:?}");
+        }
+    }
+
+    #[test]
+    fn schedules_that_are_not_possible_are_refused() {
+        let system = Counters { count: 2, max: 1 };
+        assert_eq!(transitions_of(&system, &[0, 1]), Ok(vec![0, 1]));
+        assert_eq!(transitions_of(&system, &[0, 0]), Err(NoSuchSchedule));
+        let branch = |schedule: &[u64], open: &[(usize, Vec<u64>)]| {
+            let schedule = schedule.to_vec();
+            branch_of(&system, &Branch { schedule, is_end_open: false, open: open.to_vec() })
+        };
+        assert!(branch(&[0], &[(0, vec![1]), (1, vec![1])]).is_ok());
+        assert_eq!(branch(&[0], &[(1, vec![0])]), Err(NoSuchSchedule));
+        assert_eq!(branch(&[0], &[(2, vec![1])]), Err(NoSuchSchedule));
+        assert_eq!(branch(&[0], &[(1, vec![1]), (0, vec![1])]), Err(NoSuchSchedule));
     }
 }

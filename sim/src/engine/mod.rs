@@ -1,8 +1,11 @@
 //! Searching and sampling any transition system. Nothing here knows of Windows.
 
 pub mod cycles;
+pub mod estimate;
 pub mod explore;
 pub mod frontier;
+pub mod guided;
+mod halting;
 pub mod memo;
 mod path;
 mod persistent;

@@ -2,6 +2,7 @@
 
 use super::memo::{Lazy, Made, Memo, SlotSet};
 use super::policy::Policy;
+use super::visited::scramble;
 use super::{Ending, Parts, TransitionSystem};
 
 /// Runs a system along the schedules of policies, and remembers from one run to the next what
@@ -12,6 +13,8 @@ pub struct Sampler<'a, S: TransitionSystem> {
     /// The digests of the initial state's slots.
     initial: Vec<u64>,
     digests: Vec<u64>,
+    /// The sum of everything: initially, and where the last run is.
+    sums: (u64, u64),
     follower: Follower<'a, S>,
     enabled: Vec<S::Transition>,
     answers: Vec<u32>,
@@ -38,12 +41,14 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
     pub fn new(system: &'a S) -> Self {
         let mut initial = vec![0; system.slot_count()];
         let mut state = system.initial();
-        system.update_digests(None, &mut state, S::Parts::ALL, &mut initial);
+        let (_, rest) = system.update_digests(None, &mut state, S::Parts::ALL, &mut initial);
         system.take_looked_at(&state);
+        let sum = initial.iter().fold(rest, |sum, digest| sum.wrapping_add(*digest));
         Sampler {
             system,
             memo: Memo::new(),
             digests: initial.clone(),
+            sums: (sum, sum),
             follower: Follower {
                 system,
                 initial: state.clone(),
@@ -69,6 +74,17 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
         policy: &mut impl Policy<S>,
         step_count_max: u32,
     ) -> Sample<S::Violation> {
+        self.run_watched(policy, step_count_max, |_| {})
+    }
+
+    /// As [`Sampler::run`]; `on_state` sees the fingerprint of the state after each step.
+    pub fn run_watched(
+        &mut self,
+        policy: &mut impl Policy<S>,
+        step_count_max: u32,
+        mut on_state: impl FnMut(u64),
+    ) -> Sample<S::Violation> {
+        self.sums.1 = self.sums.0;
         self.digests.copy_from_slice(&self.initial);
         self.follower.restart();
         let mut changed = SlotSet::MAX;
@@ -97,6 +113,8 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
                 &mut self.violations,
             );
             self.follower.schedule.push(transition);
+            self.sums.1 = self.sums.1.wrapping_add(change.sum);
+            on_state(self.fingerprint());
             if !self.violations.is_empty() {
                 let violations = std::mem::take(&mut self.violations);
                 return Sample { ending: Ending::Rest, violations };
@@ -108,6 +126,11 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
     /// The schedule of the last run.
     pub fn schedule(&self) -> &[S::Transition] {
         &self.follower.schedule
+    }
+
+    /// A number that stands for the last state of the last run.
+    pub fn fingerprint(&self) -> u64 {
+        scramble(self.sums.1)
     }
 
     /// The last state of the last run.

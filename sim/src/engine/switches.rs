@@ -67,3 +67,128 @@ impl Turn {
 
 const KEY: u64 = 0x9FB2_1C65_1E98_DF25;
 const FACTOR: u64 = 0xE703_7ED1_A0B4_28DB;
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::explore::{Control, Limits, Stop, Visitor, explore};
+    use crate::engine::toys::{Increments, Locks};
+    use crate::engine::{Ending, TransitionSystem};
+    use std::collections::BTreeSet;
+    use std::fmt::Debug;
+
+    /// How schedules ended, and who violated something.
+    #[derive(Default, PartialEq, Eq, Debug)]
+    struct Found {
+        ends: BTreeSet<String>,
+        violations: BTreeSet<usize>,
+    }
+
+    impl<S: TransitionSystem<Violation = usize, State: Debug>> Visitor<S> for Found {
+        fn end(&mut self, state: &S::State, _: &[S::Transition], _: Ending) {
+            self.ends.insert(format!("{state:?}"));
+        }
+
+        fn violation(&mut self, violation: usize, _: &[S::Transition]) {
+            self.violations.insert(violation);
+        }
+    }
+
+    type Toy = dyn Fn(u32) -> (Found, Found, Option<Stop>);
+
+    /// What the search finds with a bound, what going through every schedule finds with it, and
+    /// why the search stopped.
+    fn toy<S>(system: S, worker_count: usize) -> Box<Toy>
+    where
+        S: TransitionSystem<Violation = usize, Transition = usize, State: Debug> + 'static,
+    {
+        Box::new(move |bound| {
+            let limits =
+                Limits { switch_count_max: Some(bound), worker_count, ..Limits::default() };
+            let mut found: Vec<Found> = (0..worker_count).map(|_| Found::default()).collect();
+            let coverage = explore(&system, &limits, &Control::default(), &mut found);
+            let joined = found.into_iter().fold(Found::default(), |mut all, one| {
+                all.ends.extend(one.ends);
+                all.violations.extend(one.violations);
+                all
+            });
+            let mut every = Found::default();
+            go_through(&system, &system.initial(), &mut Vec::new(), bound, &mut every);
+            (joined, every, coverage.stop)
+        })
+    }
+
+    /// Every schedule, each by itself. The transitions of these toys are their threads.
+    fn go_through<S>(
+        system: &S,
+        state: &S::State,
+        schedule: &mut Vec<usize>,
+        left: u32,
+        found: &mut Found,
+    ) where
+        S: TransitionSystem<Violation = usize, Transition = usize, State: Debug>,
+    {
+        let mut enabled = Vec::new();
+        system.enabled(state, &mut enabled);
+        if enabled.is_empty() {
+            found.ends.insert(format!("{state:?}"));
+        }
+        for thread in &enabled {
+            let is_switch =
+                schedule.last().is_some_and(|last| last != thread && enabled.contains(last));
+            // A step that is not followed is looked at all the same.
+            let mut after = state.clone();
+            let mut monitor = S::Monitor::default();
+            system.step(&mut after, *thread, &mut monitor);
+            let mut violations = Vec::new();
+            system.check(state, *thread, &after, &monitor, &mut violations);
+            if is_switch && left == 0 {
+                continue;
+            }
+            found.violations.extend(violations);
+            schedule.push(*thread);
+            go_through(system, &after, schedule, left - u32::from(is_switch), found);
+            schedule.pop();
+        }
+    }
+
+    fn toys(worker_count: usize) -> Vec<Box<Toy>> {
+        vec![
+            toy(Locks { ordered: false }, worker_count),
+            toy(Locks { ordered: true }, worker_count),
+            toy(Increments { thread_count: 2, times: 3 }, worker_count),
+            toy(Increments { thread_count: 3, times: 2 }, worker_count),
+        ]
+    }
+
+    #[test]
+    fn the_search_finds_what_going_through_every_schedule_finds() {
+        for worker_count in [1, 2] {
+            for (number, toy) in toys(worker_count).into_iter().enumerate() {
+                for bound in 0..7 {
+                    let (found, every, _) = toy(bound);
+                    assert_eq!(found, every, "toy {number} with {bound} switches");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_search_is_complete_when_nothing_was_cut_off() {
+        // Two threads of six steps switch at most ten times.
+        let toy = toy(Increments { thread_count: 2, times: 3 }, 1);
+        for bound in [0, 1, 9, 10, 11] {
+            let expected = (bound < 10).then_some(Stop::Switches);
+            assert_eq!(toy(bound).2, expected, "{bound} switches");
+        }
+    }
+
+    #[test]
+    fn a_switch_at_the_wrong_moment_is_found_with_one() {
+        let locks = toy(Locks { ordered: false }, 1);
+        let ends = |bound| locks(bound).0.ends.len();
+        assert_eq!((ends(0), ends(1)), (1, 2), "each holds what the other wants");
+        let increments = toy(Increments { thread_count: 3, times: 2 }, 1);
+        assert!(increments(0).0.violations.is_empty());
+        assert_eq!(increments(1).0.violations.len(), 3);
+    }
+}

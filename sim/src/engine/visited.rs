@@ -118,6 +118,13 @@ impl Visited {
         shard.get_mut().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
     }
 
+    /// Whether a fingerprint was added.
+    pub fn contains(&self, fingerprint: u64) -> bool {
+        let fingerprint = fingerprint.max(1);
+        let shard = &self.shards[Self::shard(fingerprint)];
+        shard.lock().unwrap_or_else(PoisonError::into_inner).contains(fingerprint)
+    }
+
     /// How many fingerprints there are.
     pub fn count(&self) -> u64 {
         let count = |shard: &Mutex<Table>| {
@@ -201,6 +208,28 @@ impl Access for &mut Visited {
     }
 }
 
+/// A set that is looked at and not added to: to whoever adds to it, everything is new.
+#[derive(Clone, Copy)]
+pub(super) struct Untouched<'a>(pub(super) &'a Visited);
+
+impl Access for Untouched<'_> {
+    fn insert(&mut self, _: u64) -> bool {
+        true
+    }
+
+    fn peek(&mut self, _: u64) -> u64 {
+        0
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    fn set(&self) -> &Visited {
+        self.0
+    }
+}
+
 /// Open addressing with linear probing; an empty slot is 0.
 #[derive(Debug, Default)]
 struct Table {
@@ -212,6 +241,18 @@ impl Table {
     /// What is where a fingerprint is looked for first.
     fn place(&self, fingerprint: u64) -> Option<u64> {
         self.slots.get(fingerprint as usize & self.slots.len().wrapping_sub(1)).copied()
+    }
+
+    fn contains(&self, fingerprint: u64) -> bool {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = fingerprint as usize & mask;
+        while let Some(here) = self.slots.get(at).filter(|here| **here != 0) {
+            if *here == fingerprint {
+                return true;
+            }
+            at = (at + 1) & mask;
+        }
+        false
     }
 
     fn insert(&mut self, fingerprint: u64) -> bool {
@@ -257,6 +298,8 @@ mod tests {
         }
         assert!(!visited.insert(fingerprint(&5_u64)) && visited.insert(fingerprint(&"new")));
         assert!(visited.bytes() >= 10_000 * 8);
+        assert!(visited.contains(fingerprint(&7_u64)) && !visited.contains(fingerprint(&"newer")));
+        assert!(!Visited::default().contains(fingerprint(&7_u64)));
     }
 
     #[test]
