@@ -6,7 +6,7 @@ use super::output::{self, BAD, DIM, GOOD, STRONG, counted, say, styled, wrapped}
 use super::run::print_outcome;
 use super::{Failure, Status};
 use alertable::describe::{picks, schedule_names};
-use alertable::sampling::{Met, Sampling, SamplingOptions, sample_model};
+use alertable::sampling::{Met, Sampling, SamplingOptions, Walk, sample_model};
 use alertable_models::machine::Model;
 use alertable_traces::expectation::Expectations;
 use alertable_traces::scenario::Scenario;
@@ -129,7 +129,7 @@ impl Sampled<'_> {
             "{interrupted}{} ({}) from seed {} on: {}{}, {}, {:.3} s, {rate:.0} runs a second; \
              there may be more outcomes",
             counted(*run_count, "run"),
-            self.options.walk.name(),
+            self.drawn(),
             self.options.seed,
             counted(*step_count, "step"),
             states.unwrap_or_default(),
@@ -153,6 +153,17 @@ impl Sampled<'_> {
         }
         if outcomes.len() > OUTCOMES_SHOWN {
             say!("  … and {} more: --json has all", outcomes.len() - OUTCOMES_SHOWN);
+        }
+    }
+
+    /// How the runs are drawn.
+    fn drawn(&self) -> String {
+        let name = self.options.walk.name();
+        let (from, to) = (self.options.depths.start(), self.options.depths.end());
+        match self.options.walk {
+            Walk::Pct if from == to => format!("{name}, depth {from}"),
+            Walk::Pct => format!("{name}, depths from {from} to {to}"),
+            _ => name.to_owned(),
         }
     }
 

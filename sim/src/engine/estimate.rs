@@ -26,7 +26,7 @@ pub struct Estimates {
 /// Steps of the first walks, and of those before each later estimate. Debug builds make every step
 /// although it is known.
 const STEP_COUNTS: (usize, usize) =
-    if cfg!(debug_assertions) { (2_000, 1_000) } else { (40_000, 10_000) };
+    if cfg!(debug_assertions) { (1_000, 500) } else { (40_000, 10_000) };
 
 /// The most samples that are kept.
 const SAMPLE_COUNT_MAX: usize = 400_000;

@@ -1,5 +1,6 @@
 //! Searching and sampling any transition system. Nothing here knows of Windows.
 
+mod chart;
 pub mod cycles;
 pub mod estimate;
 pub mod explore;

@@ -1,5 +1,9 @@
 //! Many random runs of one system.
+//!
+//! Where a run comes to a state that runs came to before, and goes on as one of them did, nothing
+//! is found out anew.
 
+use super::chart::{Chart, Place};
 use super::memo::{Lazy, Made, Memo, SlotSet};
 use super::policy::Policy;
 use super::visited::scramble;
@@ -16,6 +20,14 @@ pub struct Sampler<'a, S: TransitionSystem> {
     /// The sum of everything: initially, and where the last run is.
     sums: (u64, u64),
     follower: Follower<'a, S>,
+    chart: Chart<S::Transition>,
+    /// Where the run is on the chart, if it is.
+    place: Option<Place>,
+    /// The digests are those of where the run is.
+    has_digests: bool,
+    /// In which slots the state differs from the one that the answers are of, if they are of any
+    /// use.
+    changed: Option<SlotSet>,
     enabled: Vec<S::Transition>,
     answers: Vec<u32>,
     violations: Vec<S::Violation>,
@@ -61,6 +73,10 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
                 digests: initial.clone(),
             },
             initial,
+            chart: Chart::new(system.slot_count()),
+            place: None,
+            has_digests: true,
+            changed: None,
             enabled: Vec::new(),
             answers: Vec::new(),
             violations: Vec::new(),
@@ -84,42 +100,96 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
         step_count_max: u32,
         mut on_state: impl FnMut(u64),
     ) -> Sample<S::Violation> {
-        self.sums.1 = self.sums.0;
-        self.digests.copy_from_slice(&self.initial);
-        self.follower.restart();
-        let mut changed = SlotSet::MAX;
+        self.restart();
         loop {
-            self.enabled.clear();
-            self.memo.transitions(
-                self.system,
-                &mut self.follower,
-                &self.digests,
-                changed,
-                &mut self.answers,
-                &mut self.enabled,
-            );
+            self.find_transitions();
             if self.enabled.is_empty() {
                 return Sample { ending: Ending::Rest, violations: Vec::new() };
             }
             if self.follower.schedule.len() as u32 >= step_count_max {
                 return Sample { ending: Ending::StepLimit, violations: Vec::new() };
             }
-            let transition = self.enabled[policy.pick(self.system, &self.enabled)];
-            let change = self.memo.step(
-                self.system,
-                &mut self.follower,
-                transition,
-                &mut self.digests,
-                &mut self.violations,
-            );
-            self.follower.schedule.push(transition);
-            self.sums.1 = self.sums.1.wrapping_add(change.sum);
+            let pick = policy.pick(self.system, &self.enabled);
+            self.step(pick);
             on_state(self.fingerprint());
             if !self.violations.is_empty() {
                 let violations = std::mem::take(&mut self.violations);
                 return Sample { ending: Ending::Rest, violations };
             }
-            changed = change.slots;
+        }
+    }
+
+    fn restart(&mut self) {
+        self.sums.1 = self.sums.0;
+        self.digests.copy_from_slice(&self.initial);
+        self.has_digests = true;
+        self.changed = None;
+        self.place = self.chart.place(self.sums.0, &self.initial);
+        self.follower.restart();
+    }
+
+    /// Finds out what is possible where the run is.
+    fn find_transitions(&mut self) {
+        self.enabled.clear();
+        if let Some(known) = self.place.and_then(|place| self.chart.transitions(place)) {
+            self.enabled.extend_from_slice(known);
+            self.changed = None;
+            return;
+        }
+        self.find_digests();
+        let changed = self.changed.unwrap_or_else(|| {
+            self.answers.clear();
+            SlotSet::MAX
+        });
+        self.memo.transitions(
+            self.system,
+            &mut self.follower,
+            &self.digests,
+            changed,
+            &mut self.answers,
+            &mut self.enabled,
+        );
+        if let Some(place) = self.place {
+            self.chart.note(place, &self.enabled);
+        }
+        self.changed = Some(0);
+    }
+
+    /// Makes a step, of those that are possible.
+    fn step(&mut self, pick: usize) {
+        let transition = self.enabled[pick];
+        if let Some(target) = self.place.and_then(|place| self.chart.target(place, pick)) {
+            self.follower.schedule.push(transition);
+            self.sums.1 = self.chart.sum(target);
+            self.place = Some(target);
+            self.has_digests = false;
+            return;
+        }
+        self.find_digests();
+        let change = self.memo.step(
+            self.system,
+            &mut self.follower,
+            transition,
+            &mut self.digests,
+            &mut self.violations,
+        );
+        self.follower.schedule.push(transition);
+        self.sums.1 = self.sums.1.wrapping_add(change.sum);
+        self.changed = self.changed.map(|_| change.slots);
+        // A step that violates something is made, and reported, each time.
+        let target = self.chart.place(self.sums.1, &self.digests);
+        if let (Some(place), Some(target), true) = (self.place, target, self.violations.is_empty())
+        {
+            self.chart.link(place, pick, target);
+        }
+        self.place = target;
+    }
+
+    /// Brings the digests up to date.
+    fn find_digests(&mut self) {
+        if let (Some(place), false) = (self.place, self.has_digests) {
+            self.digests.copy_from_slice(self.chart.digests(place));
+            self.has_digests = true;
         }
     }
 
