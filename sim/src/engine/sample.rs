@@ -177,12 +177,13 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
         self.sums.1 = self.sums.1.wrapping_add(change.sum);
         self.changed = self.changed.map(|_| change.slots);
         // A step that violates something is made, and reported, each time.
-        let target = self.chart.place(self.sums.1, &self.digests);
-        if let (Some(place), Some(target), true) = (self.place, target, self.violations.is_empty())
-        {
+        // Whoever has left the chart, because it is full, does not look for the way back: the chart
+        // is large, and each look at it waits for memory.
+        let Some(place) = self.place else { return };
+        self.place = self.chart.place(self.sums.1, &self.digests);
+        if let (Some(target), true) = (self.place, self.violations.is_empty()) {
             self.chart.link(place, pick, target);
         }
-        self.place = target;
     }
 
     /// Brings the digests up to date.
