@@ -164,7 +164,7 @@ pub struct Kept<'m, 'h> {
 
 /// What a checkpoint says beside the fingerprints.
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct Head<O> {
     identity: Map<String, Value>,
     /// How long the search took so far.
     seconds: f64,
@@ -177,7 +177,7 @@ struct Head {
     cut: Option<Cut>,
     open: Vec<Open>,
     /// By what tells the states apart that have them.
-    outcomes: Vec<(u64, Value)>,
+    outcomes: Vec<(u64, O)>,
     deadlocks: Vec<(u64, String)>,
     /// By the invariant: the schedule that ends with the step.
     violations: Vec<(String, Vec<u64>)>,
@@ -198,7 +198,7 @@ struct Open {
     steps: Vec<(usize, Vec<u64>)>,
 }
 
-impl Kept<'_, '_> {
+impl<'h> Kept<'_, 'h> {
     /// Writes a checkpoint, whole or not at all.
     ///
     /// # Errors
@@ -225,7 +225,7 @@ impl Kept<'_, '_> {
         sync_folder(path)
     }
 
-    fn head(&self, identity: &Identity, seconds: f64) -> Head {
+    fn head(&self, identity: &Identity, seconds: f64) -> Head<&'h Outcome> {
         let halt = self.halt;
         let collectors = &halt.visitors;
         let outcomes: BTreeMap<u64, &Outcome> = collectors
@@ -262,7 +262,7 @@ impl Kept<'_, '_> {
                 Some(Stop::States | Stop::Memory | Stop::Interrupted) | None => None,
             },
             open: open.collect(),
-            outcomes: outcomes.into_iter().map(|(key, outcome)| (key, json!(outcome))).collect(),
+            outcomes: outcomes.into_iter().collect(),
             deadlocks: deadlocks.into_iter().cloned().collect(),
             violations: violations
                 .into_iter()
@@ -275,7 +275,7 @@ impl Kept<'_, '_> {
 
 /// An exploration that was written down.
 pub struct Checkpoint {
-    head: Head,
+    head: Head<Value>,
     visited: Visited,
 }
 
@@ -326,7 +326,7 @@ impl Checkpoint {
         if reader.word()? != sum || visited.count() != count {
             return Err(Error::Damaged);
         }
-        let head: Head = serde_json::from_slice(&head).map_err(|_| Error::Damaged)?;
+        let head: Head<Value> = serde_json::from_slice(&head).map_err(|_| Error::Damaged)?;
         match identity.difference(&head.identity) {
             Some(what) => Err(Error::Different(what)),
             None => Ok(Checkpoint { head, visited }),
@@ -362,7 +362,7 @@ impl Checkpoint {
         let mut collector = Collector::new(system.model);
         for (key, outcome) in head.outcomes {
             let outcome = alertable_traces::read_outcome(&outcome.to_string(), None);
-            collector.outcomes.insert(key, outcome.map_err(|_| Error::Damaged)?);
+            collector.keep_outcome(key, outcome.map_err(|_| Error::Damaged)?);
         }
         collector.deadlocks.extend(head.deadlocks);
         collector.met_full_stack = head.full_stack;

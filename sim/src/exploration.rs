@@ -340,6 +340,31 @@ pub(crate) struct Collector<'a> {
     pub(crate) violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
     /// Some schedule ended because a thread's routines were nested too deep.
     pub(crate) met_full_stack: bool,
+    /// About how much memory the outcomes take.
+    bytes: u64,
+}
+
+/// About how much memory an outcome takes: the places of its maps are in nodes of eleven, and each
+/// text is a piece of memory of its own.
+fn outcome_bytes(outcome: &Outcome) -> u64 {
+    const TEXT: usize = 32;
+    fn map<K, V>(map: &BTreeMap<K, V>) -> usize {
+        map.len().next_multiple_of(11) * (size_of::<K>() + size_of::<V>()) + map.len() * TEXT
+    }
+    fn lists<T>(lists: &BTreeMap<String, Vec<T>>) -> usize {
+        lists.values().map(|list| list.capacity() * (size_of::<T>() + TEXT)).sum()
+    }
+    let Outcome { end: _, labels, apcs, blocked, overlapped, exits } = outcome;
+    let all = size_of::<(u64, Outcome)>() * 2
+        + map(labels)
+        + lists(labels)
+        + map(apcs)
+        + lists(apcs)
+        + blocked.len() * (size_of::<String>() + TEXT)
+        + map(overlapped)
+        + overlapped.len() * TEXT
+        + map(exits);
+    all as u64
 }
 
 impl<'a> Collector<'a> {
@@ -350,6 +375,7 @@ impl<'a> Collector<'a> {
             deadlocks: BTreeSet::new(),
             violations: BTreeMap::new(),
             met_full_stack: false,
+            bytes: 0,
         }
     }
 
@@ -361,6 +387,12 @@ impl<'a> Collector<'a> {
             self.keep(violation, &schedule);
         }
         self
+    }
+
+    /// Keeps an outcome that has a new key.
+    pub(crate) fn keep_outcome(&mut self, key: u64, outcome: Outcome) {
+        self.bytes += outcome_bytes(&outcome);
+        self.outcomes.insert(key, outcome);
     }
 
     pub(crate) fn keep(&mut self, violation: Violation, schedule: &[Transition]) {
@@ -379,7 +411,13 @@ impl Visitor<System<'_>> for Collector<'_> {
         self.met_full_stack |= state.has_full_stack();
         let cycles = deadlock_texts(&self.model.program, state);
         self.deadlocks.extend(cycles.into_iter().map(|cycle| (key, cycle)));
-        self.outcomes.entry(key).or_insert_with(|| outcome_of(self.model, schedule, at_step_limit));
+        if !self.outcomes.contains_key(&key) {
+            self.keep_outcome(key, outcome_of(self.model, schedule, at_step_limit));
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     fn violation(&mut self, violation: Violation, schedule: &[Transition]) {

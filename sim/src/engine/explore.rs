@@ -22,7 +22,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub struct Limits {
     /// The most states.
     pub state_count_max: u64,
-    /// The most memory for the visited states and those on the paths of the search, in bytes.
+    /// The most memory for the visited states, those on the paths of the search and what the
+    /// visitors keep, in bytes.
     pub memory_bytes_max: u64,
     /// The most steps of one schedule.
     pub step_count_max: u32,
@@ -85,6 +86,11 @@ pub trait Visitor<S: TransitionSystem>: Send {
 
     /// What is wrong with the last step of a schedule.
     fn violation(&mut self, violation: S::Violation, schedule: &[S::Transition]);
+
+    /// About how much memory it takes to keep what it was shown, in bytes.
+    fn bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// What somebody outside can see of an exploration, and ask of it.
@@ -691,6 +697,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         let widest = self.levels.first().map_or(0, |level| level.successors.len()) as u64 + 1;
         let bytes = self.memo.bytes()
             + self.path.bytes()
+            + self.visitor.bytes()
             + self.levels.len() as u64 * widest * summary_bytes;
         let added = bytes.saturating_sub(self.tally.reported_bytes);
         self.tally.reported_bytes += added;

@@ -1,8 +1,8 @@
 //! What is left of a search that has stopped, so that it can go on: here, or in another process.
 
+use super::TransitionSystem;
 use super::explore::{Coverage, Job, Stop, Summary};
 use super::visited::Visited;
-use super::{Parts, TransitionSystem};
 use std::fmt;
 use std::sync::Arc;
 
@@ -219,7 +219,7 @@ impl<'a, S: TransitionSystem> Walk<'a, S> {
             sum.wrapping_add(after.wrapping_sub(*before))
         });
         summary.turn = turn;
-        (parts.union(S::Parts::NONE), summary)
+        (parts, summary)
     }
 }
 
