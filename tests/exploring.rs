@@ -187,7 +187,8 @@ fn memory_is_respected() {
         assert!((limit..limit * 3 / 2).contains(&peak_bytes), "{peak_bytes}");
         assert!(found["open"].as_u64().unwrap() > 0);
         let states = found["states"].as_u64().unwrap();
-        assert!(found["estimated_states"].as_u64().unwrap() >= states);
+        // Where no memory is left, there is none for an estimate.
+        assert!(found["estimated_states"].as_u64().is_none_or(|estimated| estimated >= states));
     }
     assert!(document(&small)["states"].as_u64() < document(&large)["states"].as_u64());
 }

@@ -205,7 +205,8 @@ fn explore<'a>(
     }
     let seconds = keeper.seconds();
     let estimate = control.estimates.states.load(Ordering::Relaxed);
-    let estimated_states = (exploration.coverage.open_count > 0).then_some(estimate);
+    let estimated_states =
+        (exploration.coverage.open_count > 0 && estimate > 0).then_some(estimate);
     let pattern = arguments.witness.as_ref();
     let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
     let explored = Explored {

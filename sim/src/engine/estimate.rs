@@ -54,8 +54,12 @@ impl Samples {
         self.states.sort_unstable();
     }
 
-    /// About how many states there are, when so many were visited at each depth.
+    /// About how many states there are, when so many were visited at each depth; 0 if nothing is
+    /// known of those that were not.
     pub(super) fn estimate(&self, visited: &Visited, visited_by_depth: &[u64]) -> u64 {
+        if self.states.is_empty() {
+            return 0;
+        }
         let known: u64 = visited_by_depth.iter().sum();
         #[allow(clippy::cast_sign_loss, reason = "no summand is less than 0")]
         let missing = self

@@ -442,8 +442,14 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
     }
 
-    /// Goes one way at random from the initial state to an end, and notes the states.
-    pub(super) fn walk(&mut self, rng: &mut Rng, states: &mut Vec<(u32, u64)>) {
+    /// Goes one way at random from the initial state to an end, or to where it has taken so much
+    /// memory, and notes the states. Returns whether it came to the end.
+    pub(super) fn walk(
+        &mut self,
+        rng: &mut Rng,
+        bytes_max: u64,
+        states: &mut Vec<(u32, u64)>,
+    ) -> bool {
         for job in jobs_of(self.shared.system, Branch::root()) {
             self.begin(job);
         }
@@ -452,7 +458,11 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.descend(depth, next);
             depth += 1;
             states.push((depth as u32, fingerprint));
+            if self.own_bytes() > bytes_max {
+                return false;
+            }
         }
+        true
     }
 
     /// Draws one of the steps that a search would follow; tells as well what it leads to.
@@ -469,15 +479,13 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         if level.transitions.is_empty() || self.schedule.len() as u32 >= limits.step_count_max {
             return None;
         }
-        // No other step need be made.
+        // No other step need be made, and no order of steps be kept.
         let next = rng.below(level.transitions.len());
-        while level.successors.len() <= next {
-            level.successors.push(level.summary.clone());
-        }
+        level.transitions.swap(0, next);
         level.fingerprints.clear();
         level.changes.clear();
-        self.make_successor(depth, next);
-        Some((next, self.levels[depth].fingerprints[0]))
+        self.make_successor(depth, 0);
+        Some((0, self.levels[depth].fingerprints[0]))
     }
 
     /// What is left of the job that is being followed.
@@ -693,15 +701,19 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
 
     /// The memory of all workers, this worker's share brought up to date.
     fn worker_bytes(&mut self) -> u64 {
-        let summary_bytes = (self.shared.system.slot_count() * 8 + size_of::<Summary>()) as u64;
-        let widest = self.levels.first().map_or(0, |level| level.successors.len()) as u64 + 1;
-        let bytes = self.memo.bytes()
-            + self.path.bytes()
-            + self.visitor.bytes()
-            + self.levels.len() as u64 * widest * summary_bytes;
+        let bytes = self.own_bytes();
         let added = bytes.saturating_sub(self.tally.reported_bytes);
         self.tally.reported_bytes += added;
         self.shared.worker_bytes.fetch_add(added, Ordering::Relaxed) + added
+    }
+
+    fn own_bytes(&self) -> u64 {
+        let summary_bytes = (self.shared.system.slot_count() * 8 + size_of::<Summary>()) as u64;
+        let widest = self.levels.first().map_or(0, |level| level.successors.len()) as u64 + 1;
+        self.memo.bytes()
+            + self.path.bytes()
+            + self.visitor.bytes()
+            + self.levels.len() as u64 * widest * summary_bytes
     }
 
     /// Gives away what is left of the first level that has something left.

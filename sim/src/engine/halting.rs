@@ -119,13 +119,15 @@ impl<S: TransitionSystem> Scout<S> {
         let mut walker = Worker::new(shared, Untouched(visited), &mut nobody);
         std::mem::swap(&mut walker.memo, &mut self.memo);
         let wanted = self.samples.step_count_wanted();
+        let taken = visited.bytes() + shared.worker_bytes.load(Ordering::Relaxed);
+        let bytes_max = shared.limits.memory_bytes_max.saturating_sub(taken);
         let mut states = Vec::new();
         // Each walk comes to at least one step, or there is none.
         for _ in 0..wanted {
-            if states.len() >= wanted {
+            let is_enough = states.len() >= wanted || bytes_max == 0;
+            if is_enough || !walker.walk(&mut self.rng, bytes_max, &mut states) {
                 break;
             }
-            walker.walk(&mut self.rng, &mut states);
         }
         std::mem::swap(&mut walker.memo, &mut self.memo);
         self.samples.add(states);
