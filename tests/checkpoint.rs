@@ -90,7 +90,7 @@ fn a_search_that_is_killed_twenty_times_comes_to_the_same_report() {
             options.extend(["--resume", text(&file)]);
         }
         let lifetime = undisturbed.duration.as_millis() as usize / 10;
-        let moment = Duration::from_millis(1 + moments.below(lifetime.max(100)) as u64);
+        let moment = Duration::from_millis(1 + moments.below(lifetime.clamp(100, 400)) as u64);
         let start = Instant::now();
         let mut child = explore(&scenario, &options)
             .stdin(Stdio::null())
