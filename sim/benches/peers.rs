@@ -3,12 +3,16 @@
 //!
 //! `peers ring N K`, `peers port W M C`, `peers cancel R`. With `--checked` every invariant is checked
 //! after each step; the expectation (every thread ends) always is. With `--reduced` schedules that
-//! come to the same as others are left out.
+//! come to the same as others are left out. With `--random` it makes random runs for some seconds
+//! instead, and prints how many it made in a second;
+//! `peers locks N K` is for that.
 
 mod workloads;
 
 use alertable::engine::explore::{Control, Coverage, Limits, Visitor, explore};
-use alertable::engine::{Ending, TransitionSystem};
+use alertable::engine::policy::Uniform;
+use alertable::engine::sample::Sampler;
+use alertable::engine::{Ending, STEP_COUNT_MAX, TransitionSystem};
 use alertable::models::deviation::Deviations;
 use alertable::models::future::Futures;
 use alertable::models::machine::{Machine, Model, Settings, Transition};
@@ -17,6 +21,7 @@ use alertable::models::program::compile;
 use alertable::models::symmetry::Symmetry;
 use alertable::system::System;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// Counts the schedules' ends that are not as they should be.
 struct Watcher {
@@ -43,11 +48,44 @@ impl<'a> Visitor<System<'a>> for Watcher {
     }
 }
 
+/// How long random runs are made.
+const SAMPLING: Duration = Duration::from_secs(3);
+
+/// Makes random runs with some threads, and prints what came of them.
+fn sample(system: &System<'_>, worker_count: usize) -> ExitCode {
+    let start = Instant::now();
+    let worker = |number: u64| {
+        let mut sampler = Sampler::new(system);
+        let (mut runs, mut steps, mut bad) = (0_u64, 0_u64, 0_u64);
+        while runs % 64 != 0 || start.elapsed() < SAMPLING {
+            let sample = sampler.run(&mut Uniform::new(number << 32 | runs), STEP_COUNT_MAX);
+            runs += 1;
+            steps += sampler.schedule().len() as u64;
+            bad += u64::from(!sample.violations.is_empty() || sample.ending != Ending::Rest);
+        }
+        (runs, steps, bad)
+    };
+    let (runs, steps, bad) = std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..worker_count as u64).map(|number| scope.spawn(move || worker(number))).collect();
+        let done = workers.into_iter().map(|worker| worker.join().expect("it ends"));
+        done.fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2))
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "runs={runs} steps={steps} runs_per_second={:.0} result={}",
+        runs as f64 / seconds,
+        if bad == 0 { "ok" } else { "failed" }
+    );
+    ExitCode::from(u8::from(bad > 0))
+}
+
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let checked = arguments.iter().any(|argument| argument == "--checked");
     let reduced = arguments.iter().any(|argument| argument == "--reduced");
     let two_threads = arguments.iter().any(|argument| argument == "--two-threads");
+    let random = arguments.iter().any(|argument| argument == "--random");
     arguments.retain(|argument| !argument.starts_with("--"));
     let numbers: Vec<usize> = arguments.iter().skip(1).flat_map(|number| number.parse()).collect();
     let scenario = match (arguments.first().map(String::as_str), &numbers[..]) {
@@ -56,11 +94,13 @@ fn main() -> ExitCode {
             workloads::port(*workers, *packets, *concurrency)
         }
         (Some("cancel"), [requests]) => workloads::cancel(*requests),
+        (Some("locks"), [threads, rounds]) => workloads::locks(*threads, *rounds),
         _ => {
             eprintln!(
                 "usage: peers ring THREADS APCS | port WORKERS PACKETS CONCURRENCY | cancel REQUESTS"
             );
-            eprintln!("       [--checked] [--reduced] [--two-threads]");
+            eprintln!("       | locks THREADS ROUNDS");
+            eprintln!("       [--checked] [--reduced] [--two-threads] [--random]");
             return ExitCode::from(2);
         }
     };
@@ -79,6 +119,9 @@ fn main() -> ExitCode {
         symmetry: symmetry.as_ref(),
     };
     let worker_count = if two_threads { 2 } else { 1 };
+    if random {
+        return sample(&system, worker_count);
+    }
     let mut watchers: Vec<Watcher> =
         (0..worker_count).map(|_| Watcher { ends_waiting, bad_ends: 0, violations: 0 }).collect();
     let limits = Limits { worker_count, ..Limits::default() };

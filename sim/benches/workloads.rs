@@ -112,6 +112,25 @@ pub(crate) fn cancel(request_count: usize) -> Scenario {
     }))
 }
 
+/// Threads that each take one lock so many times.
+#[allow(dead_code, reason = "only one of the programs that share this file needs it")]
+pub(crate) fn locks(thread_count: usize, round_count: usize) -> Scenario {
+    let steps = json!([
+        { "call": "WaitForSingleObject", "object": "lock", "ms": "INFINITE" },
+        { "call": "ReleaseMutex", "mutex": "lock" },
+    ]);
+    let thread = |at: usize| (format!("t{at}"), json!([{ "repeat": round_count, "steps": steps }]));
+    let threads: serde_json::Map<String, Value> = (0..thread_count).map(thread).collect();
+    scenario(&json!({
+        "alertable": 1,
+        "kind": "scenario",
+        "title": format!("{thread_count} threads that take a lock {round_count} times"),
+        "objects": { "lock": { "type": "mutex" } },
+        "threads": threads,
+        "expect": { "always": { "end": "finished" } },
+    }))
+}
+
 fn scenario(document: &Value) -> Scenario {
     read_scenario(&document.to_string(), None).expect("workloads are well formed")
 }

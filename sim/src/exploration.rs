@@ -1,24 +1,25 @@
 //! Every schedule of a scenario: its outcomes, what breaks an invariant, its expectations.
 
+use crate::checkpoint::{self, Checkpoint, Kept};
 use crate::describe::deadlock_texts;
 use crate::engine::cycles::cycles;
-use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore};
+use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore_from};
 use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
 use crate::exchange::{exchanged, exchanges};
+use crate::reduction::Knowledge;
+use crate::rounds::{Found, Round, explore_in_rounds};
 use crate::system::{RuleHits, StepEvents, System};
-use alertable_models::deviation::Deviations;
-use alertable_models::future::Futures;
 use alertable_models::ids::ThreadId;
 use alertable_models::invariant::{Invariant, Violation};
 use alertable_models::ke::Kernel;
 use alertable_models::machine::{Machine, Model, Transition};
 use alertable_models::outcome::outcome_of;
-use alertable_models::symmetry::Symmetry;
 use alertable_traces::expectation::{Clause, Expectations, Failure};
 use alertable_traces::outcome::{End, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// The most states that the search for a shortest schedule looks at.
 const SHORTEST_STATE_COUNT_MAX: u64 = 2_000_000;
@@ -40,6 +41,8 @@ pub struct Exploration {
     pub verdict: Verdict,
     /// What is wrong with the expectations.
     pub failures: Vec<FailedExpectation>,
+    /// What each bound on switches came to, if several were tried.
+    pub rounds: Vec<Round>,
     /// What tells the states at rest apart that come to each outcome.
     keys: Vec<Vec<u64>>,
 }
@@ -93,7 +96,8 @@ pub struct Finding {
     /// How, in one sentence.
     pub message: String,
     /// The schedule that ends with the step; a shortest one with the fewest switches between
-    /// threads, unless the space is too large to search for it.
+    /// threads, unless the space is too large to search for it. With a bound on switches, the
+    /// shortest that was met with the lowest bound.
     pub schedule: Vec<Transition>,
     /// The scenario is there to break it.
     pub expected: bool,
@@ -122,6 +126,25 @@ pub enum Reduction {
     Persistent,
 }
 
+/// Where an exploration begins, and what becomes of it at its halts.
+#[derive(Default)]
+pub struct Course<'a> {
+    /// From where it goes on; from the beginning if there is nothing.
+    pub start: Option<Checkpoint>,
+    /// Is shown what there is to go on from: at the beginning, whenever [`Control::halt`] asks for
+    /// it, and at the end of the search. When it returns `false`, the search ends.
+    pub keep: Option<&'a mut dyn FnMut(&Kept<'_, '_>) -> bool>,
+    /// Explore with these bounds on switches, one after the other, each from the beginning, and
+    /// keep nothing. Takes the place of the bound among the limits.
+    pub rounds: Option<RangeInclusive<u32>>,
+}
+
+impl std::fmt::Debug for Course<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Course").field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
 /// Explores every schedule of a model within limits and compares with expectations.
 ///
 /// `hits` collects the rules that took effect, if it is wanted; then every schedule is followed.
@@ -136,35 +159,35 @@ pub fn explore_model(
     control: &Control,
     hits: Option<&RuleHits>,
 ) -> Exploration {
-    let is_reduced =
-        reduction == Reduction::Persistent && hits.is_none() && !model.program.may_run_for_ever();
-    let futures =
-        if is_reduced { Futures::new(&model.program, model.settings.deviations) } else { None };
-    let symmetry = if reduction == Reduction::Persistent && hits.is_none() {
-        Symmetry::new(&model.program, model.settings.deviations)
-    } else {
-        None
-    };
-    let joins = reduction == Reduction::Persistent
+    explore_model_from(model, expectations, reduction, limits, control, hits, Course::default())
+        .expect("there is no checkpoint that could be wrong")
+}
+
+/// As [`explore_model`], in several goes.
+///
+/// # Errors
+/// When the checkpoint to go on from does not fit the model.
+///
+/// # Panics
+/// When the search breaks a promise of its own.
+pub fn explore_model_from(
+    model: &Model,
+    expectations: Option<&Expectations>,
+    reduction: Reduction,
+    limits: &Limits,
+    control: &Control,
+    hits: Option<&RuleHits>,
+    course: Course<'_>,
+) -> Result<Exploration, checkpoint::Error> {
+    let is_reduced = reduction == Reduction::Persistent
         && hits.is_none()
-        && model.settings.deviations == Deviations::NONE
-        && model.program.has_private_requests();
-    let joined = joins.then(|| Model {
-        program: model.program.clone().with_joined_completions(),
-        settings: model.settings.clone(),
-    });
+        && limits.switch_count_max.is_none()
+        && course.rounds.is_none();
+    let knowledge = if is_reduced { Knowledge::of(model) } else { Knowledge::default() };
     let plain = System { model, checked: true, hits, futures: None, symmetry: None };
-    let system = System {
-        model: joined.as_ref().unwrap_or(model),
-        futures: futures.as_ref(),
-        symmetry: symmetry.as_ref(),
-        ..plain
-    };
-    let mut visitors: Vec<Collector<'_>> =
-        (1..limits.worker_count.max(1)).map(|_| Collector::new(&system)).collect();
-    visitors.push(Collector::new(&system));
-    let mut coverage = explore(&system, limits, control, &mut visitors);
-    let mut found = visitors.into_iter().fold(Collector::new(&system), Collector::join);
+    let system = knowledge.system(plain);
+    let (mut coverage, rounds, mut found) = search(&system, limits, control, course)?;
+    let is_bounded = limits.switch_count_max.is_some() || !rounds.is_empty();
     if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
         let unchecked = System { checked: false, ..plain };
         cycles(&unchecked, limits.step_count_max, |state, schedule| {
@@ -181,11 +204,13 @@ pub fn explore_model(
         .into_values()
         .map(|(violation, schedule)| {
             let expected = expects_violation(violation.invariant.id);
-            let schedule = match &joined {
-                Some(joined) => unjoined(model, joined, &schedule),
-                None => schedule,
+            let schedule = knowledge.whole(model, schedule);
+            let finding = if is_bounded {
+                Finding::of(&violation, schedule)
+            } else {
+                shortest_finding(&plain, &violation, schedule)
             };
-            Finding { expected, ..shortest_finding(&plain, &violation, schedule) }
+            Finding { expected, ..finding }
         })
         .collect();
     let distinct: Vec<Outcome> =
@@ -196,6 +221,12 @@ pub fn explore_model(
             keys[at].push(*key);
         }
     }
+    let rounds = rounds.into_iter().map(|Found { round, keys: new }| {
+        let outcomes: BTreeSet<usize> =
+            new.iter().filter_map(|key| distinct.binary_search(&outcomes[key]).ok()).collect();
+        Round { outcomes: outcomes.into_iter().collect(), ..round }
+    });
+    let rounds = rounds.collect();
     let deadlocks = deadlocks
         .into_iter()
         .filter_map(|(key, cycle)| Some((distinct.binary_search(&outcomes[&key]).ok()?, cycle)))
@@ -234,8 +265,8 @@ pub fn explore_model(
         })
         .chain(unbroken)
         .collect();
-    let is_reduced = futures.is_some() || symmetry.is_some() || joined.is_some();
-    Exploration {
+    let is_reduced = knowledge.is_any();
+    Ok(Exploration {
         coverage,
         is_reduced,
         outcomes: distinct,
@@ -243,8 +274,35 @@ pub fn explore_model(
         findings,
         verdict,
         failures,
+        rounds,
         keys,
-    }
+    })
+}
+
+/// Searches a system. Returns what was covered, by each bound
+/// on switches as well if there are several, and what was found.
+fn search<'m>(
+    system: &System<'m>,
+    limits: &Limits,
+    control: &Control,
+    course: Course<'_>,
+) -> Result<(Coverage, Vec<Found>, Collector<'m>), checkpoint::Error> {
+    let mut visitors: Vec<Collector<'_>> =
+        (1..limits.worker_count.max(1)).map(|_| Collector::new(system)).collect();
+    let Course { start, mut keep, rounds } = course;
+    let start = start.map(|checkpoint| checkpoint.start(system)).transpose()?;
+    let (start, found_before) = start.unzip();
+    visitors.push(found_before.unwrap_or_else(|| Collector::new(system)));
+    let (coverage, rounds) = if let Some(bounds) = rounds {
+        explore_in_rounds(system, limits, control, &mut visitors, bounds)
+    } else {
+        let coverage = explore_from(system, limits, control, &mut visitors, start, |halt| {
+            keep.as_mut().is_none_or(|keep| keep(&Kept { system: *system, halt }))
+        });
+        (coverage, Vec::new())
+    };
+    let found = visitors.into_iter().fold(Collector::new(system), Collector::join);
+    Ok((coverage, rounds, found))
 }
 
 /// What the failures that are certain say about all.
@@ -259,7 +317,7 @@ fn verdict(expected: bool, stop: Option<Stop>, failed: bool) -> Verdict {
 
 /// Whether more outcomes could not make an expectation hold: it fails for an outcome that must
 /// never be, or is none of those that must always be.
-fn is_settled(failure: &Failure) -> bool {
+pub(crate) fn is_settled(failure: &Failure) -> bool {
     match failure.clause {
         Clause::Always | Clause::Never => true,
         Clause::Sometimes => false,
@@ -294,22 +352,48 @@ fn key_of(machine: &Machine, ends: &[ThreadEnd], ending: Ending) -> u64 {
 }
 
 /// Collects outcomes and violations.
-struct Collector<'a> {
+#[derive(Debug)]
+pub(crate) struct Collector<'a> {
     model: &'a Model,
     /// Threads that can be exchanged for each other.
     groups: Vec<Vec<ThreadId>>,
-    outcomes: BTreeMap<u64, Outcome>,
+    pub(crate) outcomes: BTreeMap<u64, Outcome>,
     /// By the same keys: the cycles of threads that wait for each other.
-    deadlocks: BTreeSet<(u64, String)>,
+    pub(crate) deadlocks: BTreeSet<(u64, String)>,
     /// By the invariant's name: the first violation that this worker met with the shortest
     /// schedule.
-    violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
+    pub(crate) violations: BTreeMap<&'static str, (Violation, Vec<Transition>)>,
     /// Some schedule ended because a thread's routines were nested too deep.
-    met_full_stack: bool,
+    pub(crate) met_full_stack: bool,
+    /// About how much memory the outcomes take.
+    bytes: u64,
+}
+
+/// About how much memory an outcome takes: the places of its maps are in nodes of eleven, and each
+/// text is a piece of memory of its own.
+fn outcome_bytes(outcome: &Outcome) -> u64 {
+    const TEXT: usize = 32;
+    fn map<K, V>(map: &BTreeMap<K, V>) -> usize {
+        map.len().next_multiple_of(11) * (size_of::<K>() + size_of::<V>()) + map.len() * TEXT
+    }
+    fn lists<T>(lists: &BTreeMap<String, Vec<T>>) -> usize {
+        lists.values().map(|list| list.capacity() * (size_of::<T>() + TEXT)).sum()
+    }
+    let Outcome { end: _, labels, apcs, blocked, overlapped, exits } = outcome;
+    let all = size_of::<(u64, Outcome)>() * 2
+        + map(labels)
+        + lists(labels)
+        + map(apcs)
+        + lists(apcs)
+        + blocked.len() * (size_of::<String>() + TEXT)
+        + map(overlapped)
+        + overlapped.len() * TEXT
+        + map(exits);
+    all as u64
 }
 
 impl<'a> Collector<'a> {
-    fn new(system: &System<'a>) -> Self {
+    pub(crate) fn new(system: &System<'a>) -> Self {
         let groups = system.symmetry.map(|symmetry| symmetry.groups().map(<[_]>::to_vec).collect());
         Collector {
             model: system.model,
@@ -318,6 +402,7 @@ impl<'a> Collector<'a> {
             deadlocks: BTreeSet::new(),
             violations: BTreeMap::new(),
             met_full_stack: false,
+            bytes: 0,
         }
     }
 
@@ -331,7 +416,13 @@ impl<'a> Collector<'a> {
         self
     }
 
-    fn keep(&mut self, violation: Violation, schedule: &[Transition]) {
+    /// Keeps an outcome that has a new key.
+    pub(crate) fn keep_outcome(&mut self, key: u64, outcome: Outcome) {
+        self.bytes += outcome_bytes(&outcome);
+        self.outcomes.insert(key, outcome);
+    }
+
+    pub(crate) fn keep(&mut self, violation: Violation, schedule: &[Transition]) {
         let id = violation.invariant.id;
         let shorter = |kept: &[Transition]| (schedule.len(), schedule) < (kept.len(), kept);
         if self.violations.get(id).is_none_or(|(_, kept)| shorter(kept)) {
@@ -350,15 +441,26 @@ impl Visitor<System<'_>> for Collector<'_> {
             let exchanged_ends: Vec<ThreadEnd> = way.iter().map(|from| ends[*from]).collect();
             let key = key_of(state, &exchanged_ends, ending);
             self.deadlocks.extend(cycles.iter().map(|cycle| (key, cycle.clone())));
-            self.outcomes.entry(key).or_insert_with(|| {
+            if !self.outcomes.contains_key(&key) {
                 let outcome = outcome_of(self.model, schedule, at_step_limit);
-                exchanged(&self.model.program, &outcome, &way)
-            });
+                self.keep_outcome(key, exchanged(&self.model.program, &outcome, &way));
+            }
         }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     fn violation(&mut self, violation: Violation, schedule: &[Transition]) {
         self.keep(violation, schedule);
+    }
+}
+
+impl Finding {
+    fn of(violation: &Violation, schedule: Vec<Transition>) -> Self {
+        let message = violation.broken.to_string();
+        Finding { invariant: violation.invariant, message, schedule, expected: false }
     }
 }
 
@@ -377,27 +479,6 @@ fn shortest_finding(
     let same = violations.iter().find(is_same).unwrap_or(violation);
     let message = same.broken.to_string();
     Finding { invariant: violation.invariant, message, schedule, expected: false }
-}
-
-/// The schedule of a model whose completions are not joined that does the same as one of the
-/// model where they are: each second stage is a step of its own that its thread takes at once.
-fn unjoined(model: &Model, joined: &Model, schedule: &[Transition]) -> Vec<Transition> {
-    let (mut machine, mut joined_machine) = (model.initial(), joined.initial());
-    let mut whole = Vec::new();
-    for transition in schedule {
-        joined.step(&mut joined_machine, *transition, &mut ());
-        model.step(&mut machine, *transition, &mut ());
-        whole.push(*transition);
-        for thread in model.program.thread_ids() {
-            let left = |machine: &Machine| machine.kernel().second_stage_count(thread);
-            while left(&machine) > left(&joined_machine) {
-                let second_stage = Transition::Interrupt(thread);
-                model.step(&mut machine, second_stage, &mut ());
-                whole.push(second_stage);
-            }
-        }
-    }
-    whole
 }
 
 /// What is wrong with the last step of a schedule.

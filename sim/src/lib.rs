@@ -8,6 +8,7 @@
 //! - [`models`] and [`traces`] are the crates below, for whoever writes properties of their own.
 
 pub mod api;
+pub mod checkpoint;
 pub mod deadlock;
 pub mod describe;
 pub mod engine;
@@ -23,8 +24,11 @@ pub mod minimise;
 pub mod nearest;
 pub mod nt;
 pub mod object;
+mod reduction;
 pub mod replay;
+pub mod rounds;
 pub mod run;
+pub mod sampling;
 pub mod state_text;
 pub mod system;
 pub mod trace;

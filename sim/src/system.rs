@@ -45,6 +45,11 @@ impl RuleHits {
         self.counts[rule.index()].load(Ordering::Relaxed)
     }
 
+    /// How many rules took effect.
+    pub fn count(&self) -> usize {
+        self.counts.iter().filter(|hit| hit.load(Ordering::Relaxed)).count()
+    }
+
     fn note(&self, rule: RuleId) {
         self.counts[rule.index()].store(true, Ordering::Relaxed);
     }
@@ -234,6 +239,10 @@ impl TransitionSystem for System<'_> {
             let step = invariant::Step::new(self.model, before, transition, &monitor.events, after);
             invariant::check(&step, out);
         }
+    }
+
+    fn can_be_preempted(&self, actor: usize) -> bool {
+        actor < self.model.program.thread_ids().count()
     }
 
     fn actor(&self, transition: Transition) -> usize {

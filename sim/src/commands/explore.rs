@@ -1,26 +1,30 @@
 //! `alertable explore`.
 
 use super::input::{self, BehaviourArguments, LimitArguments};
+use super::keeping::{Keeper, KeepingArguments, about};
 use super::liveness::Endless;
 use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
+use super::progress::{Watch, rounded, watched};
 use super::run::{print_outcome, shortened};
 use super::save::{self, SaveFolder, Saved};
 use super::witness::{self, Witness};
 use super::{Failure, Status};
 use alertable::describe::{picks, schedule_names};
 use alertable::engine::STEP_COUNT_MAX;
-use alertable::engine::explore::Stop;
+use alertable::engine::explore::{Control, Limits, Stop};
 use alertable::engine::visited::collision_chance;
-use alertable::exploration::{Exploration, Reduction, Verdict, explore_model};
+use alertable::exploration::{Course, Exploration, Reduction, Verdict, explore_model_from};
 use alertable::graph::state_graph_dot;
 use alertable::minimise::keepsakes;
+use alertable::rounds::Round;
 use alertable_models::deviation::{DIALECTS, Deviations};
 use alertable_models::machine::{Model, Time, Transition};
 use alertable_traces::pattern::Pattern;
 use alertable_traces::scenario::Scenario;
 use serde_json::json;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -31,6 +35,15 @@ pub(super) struct Arguments {
     behaviour: BehaviourArguments,
     #[command(flatten)]
     limits: LimitArguments,
+    /// Follow only schedules with at most so many preemptive switches: another thread goes on
+    /// though the last one could have. With 0..N, for each bound up to N, and say what each adds
+    #[arg(long, value_name = "N", value_parser = switches)]
+    switches: Option<Switches>,
+    #[command(flatten)]
+    keeping: KeepingArguments,
+    /// Show on standard error how far the search is, also where that is no terminal
+    #[arg(long)]
+    progress: bool,
     /// Follow every schedule, also those that come to the same as others
     #[arg(long)]
     no_reduction: bool,
@@ -63,6 +76,10 @@ struct Explored<'a> {
     scenario: Scenario,
     model: Model,
     exploration: Exploration,
+    /// How many states there may be, where not all were searched from.
+    estimated_states: Option<u64>,
+    /// The bound on switches, if there is one.
+    switch_count_max: Option<u32>,
     seconds: f64,
     /// What was asked for an outcome that matches a pattern, if it was.
     witness: Option<Witness>,
@@ -72,10 +89,30 @@ struct Explored<'a> {
     saved: Vec<Saved>,
 }
 
+/// Bounds on switches.
+#[derive(Clone, Debug)]
+enum Switches {
+    AtMost(u32),
+    Rising(RangeInclusive<u32>),
+}
+
+fn switches(text: &str) -> Result<Switches, String> {
+    let number = |text: &str| {
+        let wanted = "a number is wanted, as 2, or two that rise, as 0..2";
+        text.parse::<u32>().map_err(|_| wanted.to_owned())
+    };
+    let Some((from, to)) = text.split_once("..") else {
+        return number(text).map(Switches::AtMost);
+    };
+    let range = number(from)?..=number(to)?;
+    if range.is_empty() {
+        return Err(format!("there is no number in {text}"));
+    }
+    Ok(Switches::Rising(range))
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let control = input::interruptible();
-    let limits = arguments.limits.limits();
-    let reduction = if arguments.no_reduction { Reduction::None } else { Reduction::Persistent };
     let mut status = Status::Good;
     let inputs = arguments
         .scenarios
@@ -83,7 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         .map(|path| {
             let scenario = input::read_scenario(path)?;
             let model = input::model(&scenario, path, &arguments.behaviour)?;
-            Ok((path, scenario, model))
+            Ok((path.as_path(), scenario, model))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     if let (Some(path), [(_, _, model)]) = (&arguments.graph, &inputs[..]) {
@@ -94,31 +131,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         return Err(Failure::Other("--graph takes one scenario".to_owned()));
     }
     let mut folder = arguments.save.as_deref().map(SaveFolder::new).transpose()?;
+    let keeping = &arguments.keeping;
+    if keeping.is_used() && inputs.len() > 1 {
+        return Err(Failure::Other("--checkpoint and --resume take one scenario".to_owned()));
+    }
+    if let (true, Some(Switches::Rising(_))) = (keeping.is_used(), &arguments.switches) {
+        let message = "--checkpoint and --resume take one bound on switches";
+        return Err(Failure::Other(message.to_owned()));
+    }
+    control.estimates.at_end.store(true, Ordering::Relaxed);
     for (path, scenario, model) in inputs {
-        let start = Instant::now();
-        let exploration = input::with_progress(&control, &scenario.title, || {
-            explore_model(&model, scenario.expect.as_ref(), reduction, &limits, &control, None)
-        });
-        let seconds = start.elapsed().as_secs_f64();
-        let pattern = arguments.witness.as_ref();
-        let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
-        let endless = arguments.liveness.then(|| {
-            input::with_progress(&control, &scenario.title, || {
-                Endless::new(&scenario, &model, limits.state_count_max)
-            })
-        });
-        let saved = match &mut folder {
-            Some(folder) => {
-                let found = input::with_progress(&control, &scenario.title, || {
-                    let count_max = arguments.outcomes;
-                    keepsakes(&scenario, &model, &exploration, count_max, &limits, &control)
-                });
-                folder.save(path, &found)?
-            }
-            None => Vec::new(),
-        };
-        let explored =
-            Explored { path, scenario, model, exploration, seconds, witness, endless, saved };
+        let (explored, failure) =
+            explore(arguments, &control, folder.as_mut(), (path, scenario, model))?;
+        let is_answered = explored.exploration.coverage.stop.is_none();
         if let Some(endless) = &explored.endless {
             status = status.max(endless.status());
         }
@@ -135,8 +160,80 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
             }
             save::print_saved(&explored.saved);
         }
+        if let (Some(failure), false) = (failure, is_answered) {
+            return Err(failure);
+        }
     }
     Ok(status)
+}
+
+/// Explores a scenario. Returns as well what is wrong if it could not be kept in the end.
+fn explore<'a>(
+    arguments: &Arguments,
+    control: &Control,
+    folder: Option<&mut SaveFolder>,
+    (path, scenario, model): (&'a Path, Scenario, Model),
+) -> Result<(Explored<'a>, Option<Failure>), Failure> {
+    let (switch_count_max, rounds) = match &arguments.switches {
+        None => (None, None),
+        Some(Switches::AtMost(count)) => (Some(*count), None),
+        Some(Switches::Rising(counts)) => (Some(*counts.end()), Some(counts.clone())),
+    };
+    let limits = Limits { switch_count_max, ..arguments.limits.limits() };
+    let reduction = if arguments.no_reduction { Reduction::None } else { Reduction::Persistent };
+    let keeping = &arguments.keeping;
+    let (mut keeper, start) = Keeper::new(keeping, (&scenario, &model), reduction, &limits)?;
+    let watch = Watch {
+        title: &scenario.title,
+        is_wanted: arguments.progress,
+        halt_every: keeping.every(),
+    };
+    let expectations = scenario.expect.as_ref();
+    let exploration = watched(control, watch, || {
+        let course = Course { start, keep: Some(&mut |kept| keeper.keep(kept)), rounds };
+        explore_model_from(&model, expectations, reduction, &limits, control, None, course)
+    });
+    let resumed = keeping.resume.as_deref().unwrap_or(Path::new(""));
+    let exploration = exploration.map_err(|error| about(resumed, &error))?;
+    let failure = keeper.failure();
+    if !keeper.is_begun()
+        && let Some(failure) = failure
+    {
+        return Err(failure);
+    }
+    let seconds = keeper.seconds();
+    let estimate = control.estimates.states.load(Ordering::Relaxed);
+    let estimated_states =
+        (exploration.coverage.open_count > 0 && estimate > 0).then_some(estimate);
+    let pattern = arguments.witness.as_ref();
+    let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
+    let quietly = || Watch { title: &scenario.title, is_wanted: false, halt_every: None };
+    let endless = arguments.liveness.then(|| {
+        watched(control, quietly(), || Endless::new(&scenario, &model, limits.state_count_max))
+    });
+    let saved = match folder {
+        Some(folder) => {
+            let count_max = arguments.outcomes;
+            let found = watched(control, quietly(), || {
+                keepsakes(&scenario, &model, &exploration, count_max, &limits, control)
+            });
+            folder.save(path, &found)?
+        }
+        None => Vec::new(),
+    };
+    let explored = Explored {
+        path,
+        scenario,
+        model,
+        exploration,
+        estimated_states,
+        switch_count_max,
+        seconds,
+        witness,
+        endless,
+        saved,
+    };
+    Ok((explored, failure))
 }
 
 /// What an exploration says about its scenario.
@@ -150,8 +247,18 @@ pub(super) fn status_of(exploration: &Exploration) -> Status {
 }
 
 fn print_json(explored: &Explored<'_>) {
-    let Explored { path, scenario, model, exploration, seconds, witness, endless, saved } =
-        explored;
+    let Explored {
+        path,
+        scenario,
+        model,
+        exploration,
+        estimated_states,
+        switch_count_max,
+        seconds,
+        witness,
+        endless,
+        saved,
+    } = explored;
     let names = |schedule: &[Transition]| schedule_names(&model.program, schedule);
     let violations: Vec<_> = exploration
         .findings
@@ -187,6 +294,26 @@ fn print_json(explored: &Explored<'_>) {
         "peak_bytes": exploration.coverage.peak_bytes,
         "deadlocks": deadlocks,
     });
+    if exploration.coverage.open_count > 0 {
+        document["open"] = json!(exploration.coverage.open_count);
+        document["estimated_states"] = json!(estimated_states);
+    }
+    if let Some(count) = switch_count_max {
+        document["switches"] = json!(count);
+    }
+    if !exploration.rounds.is_empty() {
+        let round = |round: &Round| {
+            json!({
+                "switches": round.switch_count_max,
+                "states": round.coverage.state_count,
+                "transitions": round.coverage.transition_count,
+                "complete": round.coverage.stop.is_none(),
+                "outcomes": round.outcomes,
+                "violations": round.violations,
+            })
+        };
+        document["rounds"] = exploration.rounds.iter().map(round).collect();
+    }
     if let Some(witness) = witness {
         document["witness"] = witness.json(model);
     }
@@ -205,6 +332,7 @@ fn print_text(explored: &Explored<'_>, outcome_count_max: usize) {
     if let Some(witness) = &explored.witness {
         witness.print(explored.path, &explored.model, &explored.exploration);
     }
+    print_rounds(&explored.exploration);
     let outcomes = &explored.exploration.outcomes;
     for (index, outcome) in outcomes.iter().take(outcome_count_max).enumerate() {
         say!("  {}", styled(STRONG, format_args!("outcome {} of {}", index + 1, outcomes.len())));
@@ -222,7 +350,8 @@ fn print_text(explored: &Explored<'_>, outcome_count_max: usize) {
 
 /// The first lines: the verdict, and what was covered.
 fn print_verdict(explored: &Explored<'_>) {
-    let Explored { scenario, exploration, seconds, .. } = explored;
+    let Explored { scenario, exploration, estimated_states, switch_count_max, seconds, .. } =
+        explored;
     let word = match status_of(exploration) {
         Status::Good if exploration.verdict == Verdict::None => styled(GOOD, "explored"),
         Status::Good => styled(GOOD, "met"),
@@ -233,23 +362,61 @@ fn print_verdict(explored: &Explored<'_>) {
     let coverage = &exploration.coverage;
     let stop = match coverage.stop {
         None if exploration.is_reduced => "every schedule, reduced".to_owned(),
-        None => "every schedule".to_owned(),
+        None => match switch_count_max {
+            Some(count) => format!("every schedule; none has more than {}", switches_text(*count)),
+            None => "every schedule".to_owned(),
+        },
         Some(Stop::States) => "stopped at the limit of states".to_owned(),
         Some(Stop::Memory) => "stopped at the limit of memory".to_owned(),
         Some(Stop::Interrupted) => "interrupted".to_owned(),
+        Some(Stop::Switches) => {
+            let count = switch_count_max.unwrap_or_default();
+            format!("every schedule with at most {}, and no other", switches_text(count))
+        }
         Some(Stop::Steps) => "every schedule, but some only up to the step limit".to_owned(),
     };
     let (states, transitions) = (coverage.state_count, coverage.transition_count);
+    let left = match (coverage.open_count, estimated_states) {
+        (0, _) => String::new(),
+        (open, Some(whole)) => {
+            let whole = rounded(*whole);
+            format!(" ({open} of them not searched from, and by an estimate {whole} in all)")
+        }
+        (open, None) => format!(" ({open} of them not searched from)"),
+    };
     let chance = collision_chance(states);
     let chance =
         if chance < 1e-9 { String::new() } else { format!(", chance of a miss {chance:.0e}") };
     let text = format!(
-        "{stop}: {}, {}, {}, {seconds:.3} s{chance}",
+        "{stop}: {}{left}, {}, {}, {seconds:.3} s{chance}",
         counted(states, "state"),
         counted(transitions, "transition"),
         counted(exploration.outcomes.len() as u64, "outcome"),
     );
     say!("{}", styled(DIM, wrapped(&text, 2)));
+}
+
+/// What each bound on switches adds.
+fn print_rounds(exploration: &Exploration) {
+    for round in &exploration.rounds {
+        let Round { switch_count_max, coverage, outcomes, violations } = round;
+        let bound = switches_text(*switch_count_max);
+        let states = counted(coverage.state_count, "state");
+        let numbers: Vec<String> =
+            outcomes.iter().map(|outcome| (outcome + 1).to_string()).collect();
+        let outcomes = match &numbers[..] {
+            [] => "no new outcome".to_owned(),
+            [one] => format!("outcome {one} is new"),
+            _ => format!("outcomes {} are new", shortened(&numbers).replace(';', ",")),
+        };
+        let broken = violations.iter().map(|id| format!(", {id} is broken"));
+        let text = outcomes + &broken.collect::<String>();
+        say!("{}", wrapped(&format!("at most {bound}: {states}, {text}"), 2));
+    }
+}
+
+fn switches_text(count: u32) -> String {
+    if count == 1 { "1 switch".to_owned() } else { format!("{count} switches") }
 }
 
 /// What is wrong: the shortest evidence, then how to see it happen.

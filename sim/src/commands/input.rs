@@ -1,7 +1,6 @@
 //! Scenarios, settings and limits from arguments.
 
 use super::Failure;
-use crate::commands::output;
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::{Control, Limits};
 use alertable_models::deviation::{self, Deviation, Deviations, Dialect};
@@ -10,11 +9,9 @@ use alertable_models::machine::{Model, Settings, Time};
 use alertable_models::program::compile;
 use alertable_traces::scenario::{Scenario, TimeMode};
 use clap::ValueEnum;
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 /// When time passes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -63,6 +60,7 @@ impl LimitArguments {
             state_count_max: self.limit_states,
             memory_bytes_max: self.memory.saturating_mul(1024 * 1024),
             step_count_max: self.limit_steps,
+            switch_count_max: None,
             worker_count: self.worker_count(),
         }
     }
@@ -163,39 +161,4 @@ pub(super) fn interruptible() -> Arc<Control> {
         }
     });
     control
-}
-
-/// Runs some work and shows on a terminal how many states it has reached.
-pub(super) fn with_progress<T: Send>(
-    control: &Control,
-    what: &str,
-    work: impl FnOnce() -> T + Send,
-) -> T {
-    if !std::io::stderr().is_terminal() {
-        return work();
-    }
-    std::thread::scope(|scope| {
-        let worker = scope.spawn(work);
-        let start = Instant::now();
-        let mut shown = false;
-        while !worker.is_finished() {
-            std::thread::sleep(Duration::from_millis(20));
-            let elapsed = start.elapsed();
-            if elapsed > Duration::from_millis(500) {
-                let states = control.state_count.load(Ordering::Relaxed);
-                let rate = states as f64 / elapsed.as_secs_f64() / 1e6;
-                let text = format!("{what}: {states} states, {rate:.2} million a second");
-                let room = output::width().saturating_sub(1);
-                let text: String = text.chars().take(room).collect();
-                // Progress is for whoever looks; nobody need.
-                let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
-                shown = true;
-                std::thread::sleep(Duration::from_millis(180));
-            }
-        }
-        if shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }

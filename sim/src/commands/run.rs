@@ -2,6 +2,7 @@
 
 use super::input::{self, BehaviourArguments};
 use super::output::{self, BAD, DIM, NAME, STRONG, say, styled};
+use super::sample::sample;
 use super::{Failure, Status};
 use alertable::api::{Spread, project};
 use alertable::describe::{
@@ -9,6 +10,7 @@ use alertable::describe::{
 };
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::run::{PolicyName, Run, RunOptions, Schedule, run_model};
+use alertable::sampling::{SamplingOptions, Walk};
 use alertable::trace::TraceSettings;
 use alertable_models::event::{Event, IrpChange, KapcChange, ObjectChange, ThreadChange};
 use alertable_models::io::port::Packet;
@@ -18,6 +20,7 @@ use alertable_traces::scenario::Scenario;
 use clap::ValueEnum;
 use serde_json::json;
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -30,6 +33,14 @@ pub(super) struct Arguments {
     /// Who goes next
     #[arg(long, value_enum, default_value_t = PolicyArgument::Random)]
     policy: PolicyArgument,
+    /// Run so often, each time with the next seed, and tell what came of it (random, pct, guided)
+    #[arg(long, value_name = "N", conflicts_with_all = ["schedule", "trace"])]
+    runs: Option<u64>,
+    /// With --runs --policy pct: how deep the races are that are looked for. Each run draws its
+    /// depth from A..B, B included
+    #[arg(long, value_name = "D|A..B", default_value = "1..5", value_parser = depths,
+          requires = "runs")]
+    depth: RangeInclusive<u32>,
     /// Follow these picks, separated by commas, as `explore` prints them
     #[arg(long, value_name = "PICKS", value_delimiter = ',', num_args = 0..)]
     schedule: Option<Vec<usize>>,
@@ -60,6 +71,8 @@ enum PolicyArgument {
     Random,
     /// Random priorities that change a few times: finds deep races
     Pct,
+    /// With --runs: as a run before that came to a new state or rule, for a while, then at random
+    Guided,
     /// The threads take turns
     RoundRobin,
     /// As the system's own scheduler decides: priorities, quanta, boosts; nothing is random
@@ -74,10 +87,37 @@ enum LevelArgument {
     Api,
 }
 
+fn depths(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let number = |text: &str| {
+        let wanted = "a number is wanted, as 3, or two that rise, as 1..5";
+        text.parse::<u32>().map_err(|_| wanted.to_owned())
+    };
+    match text.split_once("..") {
+        Some((from, to)) => Ok(number(from)?..=number(to)?),
+        None => number(text).map(|depth| depth..=depth),
+    }
+}
+
+/// How many runs are drawn.
+fn walk(policy: PolicyArgument) -> Result<Walk, Failure> {
+    match policy {
+        PolicyArgument::Random => Ok(Walk::Uniform),
+        PolicyArgument::Pct => Ok(Walk::Pct),
+        PolicyArgument::Guided => Ok(Walk::Guided),
+        PolicyArgument::RoundRobin | PolicyArgument::Nt => {
+            Err(Failure::Other("with this policy every run is the same: --runs is for random, pct                                 and guided".to_owned()))
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let policy = match arguments.policy {
-        PolicyArgument::Random => PolicyName::Random,
         PolicyArgument::Pct => PolicyName::Pct,
+        PolicyArgument::Guided if arguments.runs.is_none() => {
+            return Err(Failure::Other("--policy guided needs several runs: --runs N".to_owned()));
+        }
+        // Many runs are drawn otherwise.
+        PolicyArgument::Random | PolicyArgument::Guided => PolicyName::Random,
         PolicyArgument::RoundRobin => PolicyName::RoundRobin,
         PolicyArgument::Nt => PolicyName::Nt,
     };
@@ -87,6 +127,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     };
     let scenario = input::read_scenario(&arguments.scenario)?;
     let model = input::model(&scenario, &arguments.scenario, &arguments.behaviour)?;
+    if let Some(run_count) = arguments.runs {
+        let options = SamplingOptions {
+            walk: walk(arguments.policy)?,
+            seed: arguments.seed,
+            run_count,
+            depths: arguments.depth.clone(),
+            step_count_max: arguments.limit_steps,
+        };
+        return sample(&arguments.scenario, (&scenario, &model), &options, arguments.json);
+    }
     let options = RunOptions {
         schedule,
         step_count_max: arguments.limit_steps,

@@ -3,7 +3,10 @@
 //! A level has states as many steps from the first one. They are reached from a few states of the
 //! level above, and stay until all that lies below them was searched.
 
+use super::explore::Summary;
 use super::memo::{Memo, SlotSet};
+use super::switches::Turn;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -18,6 +21,8 @@ struct Node<T> {
     transition: Option<T>,
     /// The sum of all digests.
     sum: u64,
+    /// Whose turn it was when it was reached.
+    turn: Turn,
     /// In which slots it differs from its parent.
     changed: SlotSet,
     /// Where in the level the numbers of its steps begin.
@@ -76,9 +81,10 @@ impl<T: Copy + Eq + Debug> Levels<T> {
     }
 
     /// Begins anew, with one node.
-    pub(super) fn begin(&mut self, digests: &[u64], sum: u64) {
+    pub(super) fn begin(&mut self, summary: &Summary) {
+        let Summary { digests, sum, turn } = summary;
         self.clear(0);
-        self.push(0, 0, None, sum, SlotSet::MAX);
+        self.push(0, 0, None, (*sum, *turn), SlotSet::MAX);
         self.levels[0].digests.extend_from_slice(digests);
     }
 
@@ -91,11 +97,17 @@ impl<T: Copy + Eq + Debug> Levels<T> {
     }
 
     /// Adds the node that a step from another one leads to.
-    pub(super) fn add(&mut self, from: (usize, usize), transition: T, step: u32, memo: &Memo<T>) {
-        let (depth, parent) = from;
+    pub(super) fn add(
+        &mut self,
+        (depth, parent): (usize, usize),
+        transition: T,
+        step: u32,
+        turn: Turn,
+        memo: &Memo<T>,
+    ) {
         let change = memo.change(step);
         let sum = self.levels[depth].nodes[parent].sum.wrapping_add(change.sum);
-        self.push(depth + 1, parent as u32, Some(transition), sum, change.slots);
+        self.push(depth + 1, parent as u32, Some(transition), (sum, turn), change.slots);
         let (above, below) = self.levels.split_at_mut(depth + 1);
         let to = &mut below[0].digests;
         let first = to.len();
@@ -109,13 +121,67 @@ impl<T: Copy + Eq + Debug> Levels<T> {
         depth: usize,
         parent: u32,
         transition: Option<T>,
-        sum: u64,
+        (sum, turn): (u64, Turn),
         changed: SlotSet,
     ) {
         let id = self.next_id;
         self.next_id += 1;
-        let node = Node { id, parent, transition, sum, changed, first_step: 0 };
+        let node = Node { id, parent, transition, sum, turn, changed, first_step: 0 };
         self.levels[depth].nodes.push(node);
+    }
+
+    /// Leaves only one node of the last level.
+    pub(super) fn keep_one(&mut self, depth: usize, node: usize) {
+        let slot_count = self.slot_count;
+        let level = &mut self.levels[depth];
+        level.nodes.swap(0, node);
+        level.nodes.truncate(1);
+        level.digests.copy_within(node * slot_count..(node + 1) * slot_count, 0);
+        level.digests.truncate(slot_count);
+    }
+
+    /// What is kept of a node.
+    pub(super) fn summary(&self, depth: usize, node: usize) -> Summary {
+        let Node { sum, turn, .. } = self.levels[depth].nodes[node];
+        Summary { digests: self.digests(depth, node).to_vec(), sum, turn }
+    }
+
+    /// Whose turn it was when a node was reached.
+    pub(super) fn turn(&self, depth: usize, node: usize) -> Turn {
+        self.levels[depth].nodes[node].turn
+    }
+
+    /// What is left of the search, down to a level: schedules from the first level on, and after
+    /// how many steps of each which others are still to be followed, the last one first; the first
+    /// node is left if the second is true.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub(super) fn branches(&self, depth: usize) -> (Vec<(Vec<T>, Vec<(usize, Vec<T>)>)>, bool) {
+        let mut open: BTreeMap<(usize, usize), Vec<T>> = BTreeMap::new();
+        for at in 1..=depth {
+            for node in self.left(at) {
+                let Node { parent, transition, .. } = self.levels[at].nodes[node];
+                open.entry((at - 1, parent as usize)).or_default().extend(transition);
+            }
+        }
+        let mut branches = Vec::new();
+        while let Some((at, node)) = open.keys().next_back().copied() {
+            let mut schedule = Vec::new();
+            self.trail(at, node).append_to(&mut schedule);
+            let mut along = Vec::new();
+            let (mut at, mut node) = (at, node);
+            loop {
+                if let Some(mut steps) = open.remove(&(at, node)) {
+                    steps.reverse();
+                    along.push((at, steps));
+                }
+                let Some(above) = at.checked_sub(1) else { break };
+                node = self.levels[at].nodes[node].parent as usize;
+                at = above;
+            }
+            along.reverse();
+            branches.push((schedule, along));
+        }
+        (branches, !self.left(0).is_empty())
     }
 
     /// The next nodes of a level to go on from, at most so many; none are left if it is empty.

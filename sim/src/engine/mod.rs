@@ -1,7 +1,12 @@
 //! Searching and sampling any transition system. Nothing here knows of Windows.
 
+mod chart;
 pub mod cycles;
+pub mod estimate;
 pub mod explore;
+pub mod frontier;
+pub mod guided;
+mod halting;
 mod levels;
 pub mod liveness;
 pub mod memo;
@@ -13,6 +18,7 @@ pub mod sample;
 pub mod shortest;
 pub mod simulate;
 pub mod state_graph;
+mod switches;
 #[cfg(test)]
 mod toys;
 pub mod visited;
@@ -28,7 +34,7 @@ pub trait TransitionSystem: Sync {
     /// Some parts of a state.
     type Parts: Parts;
     /// One thing that can happen next.
-    type Transition: Copy + Eq + Debug + Send;
+    type Transition: Copy + Eq + Debug + Send + Sync;
     /// Where a step leaves what it saw; cleared by [`TransitionSystem::step`].
     type Monitor: Default + Send;
     /// What can be wrong with a step.
@@ -178,6 +184,13 @@ pub trait TransitionSystem: Sync {
     /// The thread that makes a transition: its actor, unless that is none, as a clock or a device.
     fn thread(&self, transition: Self::Transition) -> Option<usize> {
         Some(self.actor(transition))
+    }
+
+    /// Whether an actor that could go on is preempted when another one goes: the world around the
+    /// threads is not.
+    fn can_be_preempted(&self, actor: usize) -> bool {
+        let _ = actor;
+        true
     }
 }
 

@@ -1,7 +1,12 @@
 //! Many random runs of one system.
+//!
+//! Where a run comes to a state that runs came to before, and goes on as one of them did, nothing
+//! is found out anew.
 
+use super::chart::{Chart, Place};
 use super::memo::{Lazy, Made, Memo, SlotSet};
 use super::policy::Policy;
+use super::visited::scramble;
 use super::{Ending, Parts, TransitionSystem};
 
 /// Runs a system along the schedules of policies, and remembers from one run to the next what
@@ -12,7 +17,17 @@ pub struct Sampler<'a, S: TransitionSystem> {
     /// The digests of the initial state's slots.
     initial: Vec<u64>,
     digests: Vec<u64>,
+    /// The sum of everything: initially, and where the last run is.
+    sums: (u64, u64),
     follower: Follower<'a, S>,
+    chart: Chart<S::Transition>,
+    /// Where the run is on the chart, if it is.
+    place: Option<Place>,
+    /// The digests are those of where the run is.
+    has_digests: bool,
+    /// In which slots the state differs from the one that the answers are of, if they are of any
+    /// use.
+    changed: Option<SlotSet>,
     enabled: Vec<S::Transition>,
     answers: Vec<u32>,
     violations: Vec<S::Violation>,
@@ -38,12 +53,14 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
     pub fn new(system: &'a S) -> Self {
         let mut initial = vec![0; system.slot_count()];
         let mut state = system.initial();
-        system.update_digests(None, &mut state, S::Parts::ALL, &mut initial);
+        let (_, rest) = system.update_digests(None, &mut state, S::Parts::ALL, &mut initial);
         system.take_looked_at(&state);
+        let sum = initial.iter().fold(rest, |sum, digest| sum.wrapping_add(*digest));
         Sampler {
             system,
             memo: Memo::new(),
             digests: initial.clone(),
+            sums: (sum, sum),
             follower: Follower {
                 system,
                 initial: state.clone(),
@@ -56,6 +73,10 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
                 digests: initial.clone(),
             },
             initial,
+            chart: Chart::new(system.slot_count()),
+            place: None,
+            has_digests: true,
+            changed: None,
             enabled: Vec::new(),
             answers: Vec::new(),
             violations: Vec::new(),
@@ -69,47 +90,120 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
         policy: &mut impl Policy<S>,
         step_count_max: u32,
     ) -> Sample<S::Violation> {
-        self.digests.copy_from_slice(&self.initial);
-        self.follower.restart();
-        let mut changed = SlotSet::MAX;
+        self.run_watched(policy, step_count_max, |_| {})
+    }
+
+    /// As [`Sampler::run`]; `on_state` sees the fingerprint of the state after each step.
+    pub fn run_watched(
+        &mut self,
+        policy: &mut impl Policy<S>,
+        step_count_max: u32,
+        mut on_state: impl FnMut(u64),
+    ) -> Sample<S::Violation> {
+        self.restart();
         loop {
-            self.enabled.clear();
-            let (digests, enabled) = (&self.digests, &mut self.enabled);
-            self.memo.possible(
-                self.system,
-                &mut self.follower,
-                digests,
-                changed,
-                &mut self.answers,
-                &[],
-                |transition, _| enabled.push(transition),
-            );
+            self.find_transitions();
             if self.enabled.is_empty() {
                 return Sample { ending: Ending::Rest, violations: Vec::new() };
             }
             if self.follower.schedule.len() as u32 >= step_count_max {
                 return Sample { ending: Ending::StepLimit, violations: Vec::new() };
             }
-            let transition = self.enabled[policy.pick(self.system, &self.enabled)];
-            let change = self.memo.step(
-                self.system,
-                &mut self.follower,
-                transition,
-                &mut self.digests,
-                &mut self.violations,
-            );
-            self.follower.schedule.push(transition);
+            let pick = policy.pick(self.system, &self.enabled);
+            self.step(pick);
+            on_state(self.fingerprint());
             if !self.violations.is_empty() {
                 let violations = std::mem::take(&mut self.violations);
                 return Sample { ending: Ending::Rest, violations };
             }
-            changed = change.slots;
+        }
+    }
+
+    fn restart(&mut self) {
+        self.sums.1 = self.sums.0;
+        self.digests.copy_from_slice(&self.initial);
+        self.has_digests = true;
+        self.changed = None;
+        self.place = self.chart.place(self.sums.0, &self.initial);
+        self.follower.restart();
+    }
+
+    /// Finds out what is possible where the run is.
+    fn find_transitions(&mut self) {
+        self.enabled.clear();
+        if let Some(known) = self.place.and_then(|place| self.chart.transitions(place)) {
+            self.enabled.extend_from_slice(known);
+            self.changed = None;
+            return;
+        }
+        self.find_digests();
+        let changed = self.changed.unwrap_or_else(|| {
+            self.answers.clear();
+            SlotSet::MAX
+        });
+        let (digests, enabled) = (&self.digests, &mut self.enabled);
+        self.memo.possible(
+            self.system,
+            &mut self.follower,
+            digests,
+            changed,
+            &mut self.answers,
+            &[],
+            |transition, _| enabled.push(transition),
+        );
+        if let Some(place) = self.place {
+            self.chart.note(place, &self.enabled);
+        }
+        self.changed = Some(0);
+    }
+
+    /// Makes a step, of those that are possible.
+    fn step(&mut self, pick: usize) {
+        let transition = self.enabled[pick];
+        if let Some(target) = self.place.and_then(|place| self.chart.target(place, pick)) {
+            self.follower.schedule.push(transition);
+            self.sums.1 = self.chart.sum(target);
+            self.place = Some(target);
+            self.has_digests = false;
+            return;
+        }
+        self.find_digests();
+        let change = self.memo.step(
+            self.system,
+            &mut self.follower,
+            transition,
+            &mut self.digests,
+            &mut self.violations,
+        );
+        self.follower.schedule.push(transition);
+        self.sums.1 = self.sums.1.wrapping_add(change.sum);
+        self.changed = self.changed.map(|_| change.slots);
+        // A step that violates something is made, and reported, each time.
+        // Whoever has left the chart, because it is full, does not look for the way back: the chart
+        // is large, and each look at it waits for memory.
+        let Some(place) = self.place else { return };
+        self.place = self.chart.place(self.sums.1, &self.digests);
+        if let (Some(target), true) = (self.place, self.violations.is_empty()) {
+            self.chart.link(place, pick, target);
+        }
+    }
+
+    /// Brings the digests up to date.
+    fn find_digests(&mut self) {
+        if let (Some(place), false) = (self.place, self.has_digests) {
+            self.digests.copy_from_slice(self.chart.digests(place));
+            self.has_digests = true;
         }
     }
 
     /// The schedule of the last run.
     pub fn schedule(&self) -> &[S::Transition] {
         &self.follower.schedule
+    }
+
+    /// A number that stands for the last state of the last run.
+    pub fn fingerprint(&self) -> u64 {
+        scramble(self.sums.1)
     }
 
     /// The last state of the last run.

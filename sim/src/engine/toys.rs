@@ -458,3 +458,76 @@ impl Progress for Turnstile {
         ThreadSet::from(*ended) << 1
     }
 }
+
+/// Threads that each add one to a shared number so many times, by reading it and writing it back.
+///
+/// A violation is reported whenever an addition of another thread is lost.
+pub(super) struct Increments {
+    pub(super) thread_count: usize,
+    pub(super) times: u8,
+}
+
+/// The number, and of each thread how far it is and what it read.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct IncrementsState {
+    number: u8,
+    threads: Vec<(u8, u8)>,
+}
+
+impl TransitionSystem for Increments {
+    type State = IncrementsState;
+    type Parts = ();
+    type Transition = usize;
+    type Monitor = ();
+    type Violation = usize;
+
+    fn initial(&self) -> IncrementsState {
+        IncrementsState { number: 0, threads: vec![(0, 0); self.thread_count] }
+    }
+
+    fn enabled(&self, state: &IncrementsState, out: &mut Vec<usize>) {
+        let is_over = |thread: &usize| state.threads[*thread].0 == 2 * self.times;
+        out.extend((0..self.thread_count).filter(|thread| !is_over(thread)));
+    }
+
+    fn step(&self, state: &mut IncrementsState, thread: usize, (): &mut ()) {
+        let (step, read) = &mut state.threads[thread];
+        if *step % 2 == 0 {
+            *read = state.number;
+        } else {
+            state.number = *read + 1;
+            *read = 0;
+        }
+        *step += 1;
+    }
+
+    fn copy(&self, state: &mut IncrementsState, source: &IncrementsState, (): ()) {
+        state.clone_from(source);
+    }
+
+    fn fingerprint(&self, state: &mut IncrementsState, (): ()) -> u64 {
+        fingerprint(state)
+    }
+
+    fn check(
+        &self,
+        before: &IncrementsState,
+        thread: usize,
+        after: &IncrementsState,
+        (): &(),
+        out: &mut Vec<usize>,
+    ) {
+        let has_written = after.threads[thread].0.is_multiple_of(2);
+        if has_written && after.number <= before.number {
+            out.push(thread);
+        }
+    }
+
+    fn actor(&self, thread: usize) -> usize {
+        thread
+    }
+
+    fn number(&self, thread: usize) -> usize {
+        thread
+    }
+}

@@ -100,6 +100,15 @@ impl Default for Visited {
 }
 
 impl Visited {
+    /// An empty set with room for so many. Whoever adds fingerprints in the order in which
+    /// [`Visited::each`] shows them needs it: a table that grows meanwhile would be full at its
+    /// front and empty behind.
+    pub fn with_room_for(count: u64) -> Self {
+        let slots = (count / SHARD_COUNT as u64 * 3 / 2) as usize + 16;
+        let table = || Mutex::new(Table { slots: vec![0; slots], count: 0 });
+        Visited { shards: (0..SHARD_COUNT).map(|_| table()).collect() }
+    }
+
     fn shard(fingerprint: u64) -> usize {
         (fingerprint >> 58) as usize
     }
@@ -116,6 +125,33 @@ impl Visited {
         let fingerprint = fingerprint.max(1);
         let shard = &mut self.shards[Self::shard(fingerprint)];
         shard.get_mut().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
+    }
+
+    /// Whether a fingerprint was added.
+    pub fn contains(&self, fingerprint: u64) -> bool {
+        let fingerprint = fingerprint.max(1);
+        let shard = &self.shards[Self::shard(fingerprint)];
+        shard.lock().unwrap_or_else(PoisonError::into_inner).contains(fingerprint)
+    }
+
+    /// How many fingerprints there are.
+    pub fn count(&self) -> u64 {
+        let count = |shard: &Mutex<Table>| {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).count as u64
+        };
+        self.shards.iter().map(count).sum()
+    }
+
+    /// Shows every fingerprint, in no order.
+    ///
+    /// # Errors
+    /// The first error that `show` returns.
+    pub fn each<E>(&self, mut show: impl FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        for shard in &self.shards {
+            let table = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            table.slots.iter().filter(|slot| **slot != 0).try_for_each(|slot| show(*slot))?;
+        }
+        Ok(())
     }
 
     /// The memory that the set takes, in bytes.
@@ -137,6 +173,9 @@ pub(super) trait Access {
 
     /// The memory that the set takes, in bytes.
     fn bytes(&self) -> u64;
+
+    /// The set.
+    fn set(&self) -> &Visited;
 }
 
 impl Access for &Visited {
@@ -153,6 +192,10 @@ impl Access for &Visited {
     fn bytes(&self) -> u64 {
         Visited::bytes(self)
     }
+
+    fn set(&self) -> &Visited {
+        self
+    }
 }
 
 impl Access for &mut Visited {
@@ -167,6 +210,32 @@ impl Access for &mut Visited {
 
     fn bytes(&self) -> u64 {
         Visited::bytes(self)
+    }
+
+    fn set(&self) -> &Visited {
+        self
+    }
+}
+
+/// A set that is looked at and not added to: to whoever adds to it, everything is new.
+#[derive(Clone, Copy)]
+pub(super) struct Untouched<'a>(pub(super) &'a Visited);
+
+impl Access for Untouched<'_> {
+    fn insert(&mut self, _: u64) -> bool {
+        true
+    }
+
+    fn peek(&mut self, _: u64) -> u64 {
+        0
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    fn set(&self) -> &Visited {
+        self.0
     }
 }
 
@@ -190,6 +259,15 @@ impl Table {
     /// What is where a fingerprint is looked for first.
     fn place(&self, fingerprint: u64) -> Option<u64> {
         self.slots.get(self.home(fingerprint)).copied()
+    }
+
+    fn contains(&self, fingerprint: u64) -> bool {
+        let (after, before) = self
+            .slots
+            .split_at_checked(self.home(fingerprint))
+            .map_or((&[][..], &[][..]), |(before, after)| (after, before));
+        let mut cluster = after.iter().chain(before).take_while(|slot| **slot != 0);
+        cluster.any(|slot| *slot == fingerprint)
     }
 
     fn insert(&mut self, fingerprint: u64) -> bool {
@@ -238,6 +316,8 @@ mod tests {
         }
         assert!(!visited.insert(fingerprint(&5_u64)) && visited.insert(fingerprint(&"new")));
         assert!(visited.bytes() >= 10_000 * 8);
+        assert!(visited.contains(fingerprint(&7_u64)) && !visited.contains(fingerprint(&"newer")));
+        assert!(!Visited::default().contains(fingerprint(&7_u64)));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! One of the threads that explore every schedule.
 
-use super::explore::{Job, Limits, Shared, Stop, Visitor};
+use super::explore::{Job, Limits, Shared, Stop, Visitor, fingerprint_of};
+use super::frontier::{Branch, jobs_of};
 use super::levels::Levels;
 use super::memo::{Change, Lazy, Memo, Wanted};
 use super::path::Path;
 use super::persistent::{Chooser, Here};
-use super::visited::{Access, scramble};
+use super::rng::Rng;
+use super::switches::Turn;
+use super::visited::Access;
 use super::{Ending, TransitionSystem};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What one worker did.
@@ -15,8 +19,12 @@ pub(super) struct Tally {
     pub(super) new_states: u64,
     pub(super) transitions: u64,
     pub(super) depth_max: u32,
+    /// New states by the length of the schedules that first led there.
+    pub(super) by_depth: Vec<u64>,
     /// A schedule met the step limit.
     pub(super) was_cut: bool,
+    /// A step was not followed because it would have been a switch too many.
+    pub(super) was_bounded: bool,
     /// New states that the shared counter does not know of yet.
     unreported: u64,
     /// The memory that the shared counter knows of, in bytes.
@@ -26,12 +34,14 @@ pub(super) struct Tally {
 /// Goes on from one node of a level after the other, depth first.
 pub(super) struct Worker<'a, S: TransitionSystem, V, A> {
     shared: &'a Shared<'a, S>,
-    visited: A,
-    visitor: &'a mut V,
+    pub(super) visited: A,
+    pub(super) visitor: &'a mut V,
     levels: Levels<S::Transition>,
+    /// The level that is being followed, if a job is.
+    depth: Option<usize>,
     /// The states themselves.
     path: Path<'a, S>,
-    memo: Memo<S::Transition>,
+    pub(super) memo: Memo<S::Transition>,
     chooser: Chooser<S>,
     /// Of the node that is gone on from: the memo's answers about what is possible, by source,
     /// and what is possible.
@@ -40,12 +50,14 @@ pub(super) struct Worker<'a, S: TransitionSystem, V, A> {
     /// The steps of all nodes that are gone on from together, and which are followed.
     steps: Vec<Wanted<S::Transition>>,
     chosen: Vec<bool>,
+    /// Whose turn it is after each step, if switches are bounded.
+    turns: Vec<Turn>,
     fingerprints: Vec<u64>,
     changes: Vec<Change>,
     look_ahead: u64,
     schedule: Vec<S::Transition>,
     violations: Vec<S::Violation>,
-    tally: Tally,
+    pub(super) tally: Tally,
     states_between_looks: u64,
 }
 
@@ -67,6 +79,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             visited,
             visitor,
             levels: Levels::new(system.slot_count(), system.source_count()),
+            depth: None,
             path: Path::new(system),
             memo: Memo::new(),
             chooser: Chooser::new(),
@@ -74,6 +87,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             transitions: Vec::new(),
             steps: Vec::new(),
             chosen: Vec::new(),
+            turns: Vec::new(),
             fingerprints: Vec::new(),
             changes: Vec::new(),
             look_ahead: 0,
@@ -85,35 +99,81 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
     }
 
-    pub(super) fn run(mut self) -> Tally {
+    /// Searches until nothing is left or somebody stops it.
+    pub(super) fn run(&mut self) {
+        self.follow();
         while let Some(job) = self.shared.next_job() {
-            self.follow(job);
+            self.begin(&job);
+            self.follow();
             self.compare_with_limits();
         }
         self.report();
-        self.tally
     }
 
-    /// Searches everything below a job.
-    fn follow(&mut self, job: Job<S>) {
-        self.levels.begin(&job.digests, job.sum);
-        self.path.begin(job.schedule);
-        let mut depth = 0;
-        loop {
-            if self.expand(depth) {
-                depth += 1;
-            } else if depth == 0 {
-                return;
-            } else {
-                depth -= 1;
-            }
-            if self.tally.unreported >= self.states_between_looks {
-                self.look_around(depth);
-            }
+    fn begin(&mut self, job: &Job<S>) {
+        self.levels.begin(&job.summary);
+        self.path.begin(job.schedule().collect());
+        self.tally.depth_max = self.tally.depth_max.max(self.path.job().len() as u32);
+        self.depth = Some(0);
+    }
+
+    /// Searches everything below a job that was begun.
+    fn follow(&mut self) {
+        while let Some(depth) = self.depth {
             if self.shared.is_stopped() {
                 return;
             }
+            self.depth = if self.expand(depth) { Some(depth + 1) } else { depth.checked_sub(1) };
+            if self.tally.unreported >= self.states_between_looks {
+                self.look_around(self.depth.unwrap_or(0));
+            }
         }
+    }
+
+    /// Goes one way at random from the initial state to an end, or to where it has taken so much
+    /// memory, and notes the states. Returns whether it came to the end.
+    pub(super) fn walk(
+        &mut self,
+        rng: &mut Rng,
+        bytes_max: u64,
+        states: &mut Vec<(u32, u64)>,
+    ) -> bool {
+        for job in jobs_of(self.shared.system, Branch::root()) {
+            self.begin(&job);
+        }
+        let mut depth = 0;
+        loop {
+            self.expand(depth);
+            depth += 1;
+            let next = self.levels.left(depth);
+            if next.is_empty() {
+                return true;
+            }
+            self.levels.keep_one(depth, rng.below(next.len()));
+            let (sum, turn) = (self.levels.sum(depth, 0), self.levels.turn(depth, 0));
+            states.push((depth as u32, fingerprint_of(sum, turn, self.shared.limits)));
+            if self.own_bytes() > bytes_max {
+                return false;
+            }
+        }
+    }
+
+    /// What is left of the job that is being followed.
+    pub(super) fn branches(&self) -> Vec<Branch<S::Transition>> {
+        let Some(depth) = self.depth else { return Vec::new() };
+        let job = self.path.job();
+        let (below, is_first_left) = self.levels.branches(depth);
+        let mut branches = Vec::new();
+        if is_first_left {
+            let schedule = job.to_vec();
+            branches.push(Branch { schedule, is_end_open: true, open: Vec::new() });
+        }
+        branches.extend(below.into_iter().map(|(steps, open)| Branch {
+            schedule: job.iter().chain(&steps).copied().collect(),
+            is_end_open: false,
+            open: open.into_iter().map(|(at, steps)| (job.len() + at, steps)).collect(),
+        }));
+        branches
     }
 
     /// Goes on from the next nodes of a level; `false` if there are none.
@@ -126,6 +186,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         for node in batch {
             self.find_steps(depth, node);
         }
+        self.find_turns(depth);
         let levels = &self.levels;
         let digests_of = |node| levels.digests(depth, node);
         self.memo.find_steps(self.shared.system, &mut self.steps, digests_of);
@@ -136,20 +197,58 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             }
         }
         self.levels.note_steps(depth, self.steps.iter().filter_map(|step| step.step));
-        if self.shared.system.has_futures() {
+        if self.shared.limits.switch_count_max.is_some() {
+            self.bound();
+        } else if self.shared.system.has_futures() {
             self.choose(depth);
         }
         self.enter(depth);
         true
     }
 
+    /// Finds whose turn it is after each step, if anybody asks.
+    fn find_turns(&mut self, depth: usize) {
+        self.turns.clear();
+        if self.shared.limits.switch_count_max.is_none() {
+            return;
+        }
+        let system = self.shared.system;
+        for steps in self.steps.chunk_by(|one, other| one.node == other.node) {
+            let turn = self.levels.turn(depth, steps[0].node);
+            self.transitions.clear();
+            self.transitions.extend(steps.iter().map(|step| step.transition));
+            let is_held = turn.is_held(system, &self.transitions);
+            self.turns.extend(self.transitions.iter().map(|transition| {
+                turn.then(system, *transition, is_held && turn.is_left(system, *transition))
+            }));
+        }
+    }
+
+    /// Whether a step is one switch too many.
+    fn is_beyond(&self, index: usize) -> bool {
+        let max = self.shared.limits.switch_count_max.unwrap_or(u32::MAX);
+        self.turns.get(index).is_some_and(|turn| turn.switch_count > max)
+    }
+
+    /// Forgets the steps that are one switch too many.
+    fn bound(&mut self) {
+        let within: Vec<bool> = (0..self.steps.len()).map(|index| !self.is_beyond(index)).collect();
+        self.tally.was_bounded |= within.contains(&false);
+        let mut is_within = within.iter();
+        self.steps.retain(|_| is_within.next() == Some(&true));
+        let mut is_within = within.iter();
+        self.turns.retain(|_| is_within.next() == Some(&true));
+    }
+
     /// Adds the states that the steps lead to, as far as they are new, to the next level.
     fn enter(&mut self, depth: usize) {
         self.fingerprints.clear();
-        for step in &self.steps {
+        let limits = self.shared.limits;
+        let turn_of = |index| self.turns.get(index).copied().unwrap_or_default();
+        for (index, step) in self.steps.iter().enumerate() {
             let growth = step.step.map_or(0, |step| self.memo.growth(step));
             let sum = self.levels.sum(depth, step.node).wrapping_add(growth);
-            self.fingerprints.push(scramble(sum));
+            self.fingerprints.push(fingerprint_of(sum, turn_of(index), limits));
         }
         // The processor reads all the places at the same time; the sum keeps the compiler from
         // leaving that out.
@@ -157,11 +256,13 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         self.look_ahead = std::hint::black_box(looks.fold(self.look_ahead, u64::wrapping_add));
         self.levels.clear(depth + 1);
         let mut new_states = 0;
-        for (wanted, fingerprint) in self.steps.iter().zip(&self.fingerprints) {
+        let steps = self.steps.iter().zip(&self.fingerprints).enumerate();
+        for (index, (wanted, fingerprint)) in steps {
             if let Some(step) = wanted.step
                 && self.visited.insert(*fingerprint)
             {
-                self.levels.add((depth, wanted.node), wanted.transition, step, &self.memo);
+                let (from, turn) = ((depth, wanted.node), turn_of(index));
+                self.levels.add(from, wanted.transition, step, turn, &self.memo);
                 new_states += 1;
             }
         }
@@ -171,6 +272,10 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         if new_states > 0 {
             let depth = self.path.job().len() + depth + 1;
             self.tally.depth_max = self.tally.depth_max.max(depth as u32);
+            if self.tally.by_depth.len() <= depth {
+                self.tally.by_depth.resize(depth + 1, 0);
+            }
+            self.tally.by_depth[depth] += new_states;
         }
     }
 
@@ -228,6 +333,9 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.levels.digests(depth, node),
             &mut self.violations,
         ));
+        if self.is_beyond(index) {
+            self.violations.clear();
+        }
         if !self.violations.is_empty() {
             self.write_schedule(depth, node);
             self.schedule.push(transition);
@@ -283,32 +391,51 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     fn compare_with_limits(&mut self) {
         let state_count = self.report();
         let Limits { state_count_max, memory_bytes_max, .. } = *self.shared.limits;
-        if self.shared.control.interrupt.load(Ordering::Relaxed) {
+        let control = self.shared.control;
+        if control.interrupt.load(Ordering::Relaxed) {
             self.shared.end(Stop::Interrupted);
-        } else if state_count > state_count_max {
+            return;
+        }
+        if state_count > state_count_max {
             self.shared.end(Stop::States);
-        } else if self.visited.bytes() + self.worker_bytes() > memory_bytes_max {
+            return;
+        }
+        let bytes = self.visited.bytes() + self.worker_bytes();
+        control.bytes.store(bytes, Ordering::Relaxed);
+        control.depth_max.fetch_max(self.tally.depth_max, Ordering::Relaxed);
+        let is_halt_asked = [&control.halt, &control.estimates.now]
+            .iter()
+            .any(|asked| asked.load(Ordering::Relaxed));
+        if bytes > memory_bytes_max {
             self.shared.end(Stop::Memory);
+        } else if is_halt_asked {
+            self.shared.halt();
         }
     }
 
     /// The memory of all workers, this worker's share brought up to date.
     fn worker_bytes(&mut self) -> u64 {
-        let bytes = self.memo.bytes() + self.path.bytes() + self.levels.bytes();
+        let bytes = self.own_bytes();
         let added = bytes.saturating_sub(self.tally.reported_bytes);
         self.tally.reported_bytes += added;
         self.shared.worker_bytes.fetch_add(added, Ordering::Relaxed) + added
     }
 
+    fn own_bytes(&self) -> u64 {
+        self.memo.bytes() + self.path.bytes() + self.levels.bytes() + self.visitor.bytes()
+    }
+
     /// Gives away what is left of the first level that has something left.
     fn hand_over(&mut self, depth: usize) {
-        let Some(at) = (0..=depth).find(|at| !self.levels.left(*at).is_empty()) else { return };
+        let has_left = |at: &usize| !self.levels.left(*at).is_empty();
+        let Some(at) = (0..=depth).find(has_left) else { return };
         self.shared.hand_over(|jobs| {
             for node in self.levels.left(at) {
-                let mut schedule = self.path.job().to_vec();
-                self.levels.trail(at, node).append_to(&mut schedule);
-                let digests = self.levels.digests(at, node).to_vec();
-                jobs.push(Job { digests, sum: self.levels.sum(at, node), schedule });
+                let mut stem = self.path.job().to_vec();
+                self.levels.trail(at, node).append_to(&mut stem);
+                let stem_len = stem.len();
+                let summary = self.levels.summary(at, node);
+                jobs.push(Job { summary, stem: Arc::new(stem), stem_len, last: None });
             }
             self.levels.take(at, usize::MAX);
         });
