@@ -135,7 +135,7 @@ fn a_program_keeps_the_places_of_handles_that_its_steps_close_free() {
     {
         let scenario = format!("{SCENARIOS}/{scenario}.json");
         let source = alertable(["litmus", &scenario]).ends_with(0).stdout;
-        for place in ["    hold_low_handles();\n", "    free_low_handles();\n"] {
+        for place in ["    keep_low_handles(TRUE);\n", "    keep_low_handles(FALSE);\n"] {
             assert_eq!(source.contains(place), closes, "{source}");
         }
     }

@@ -172,7 +172,7 @@ fn at_next_alertable_point(step: &Step<'_>) -> Result<(), Broken> {
 
 /// The queue of a thread as the events of the step should have left it.
 ///
-/// `Err` with the APC that was delivered although another one was next.
+/// `Err` with the APC that was taken from its head although another one was there, or none.
 fn expected_queue(step: &Step<'_>, thread: ThreadId) -> Result<Vec<Kapc>, Kapc> {
     let mut queue = step.before.kernel.user_apcs(thread).to_vec();
     for event in step.events {
@@ -185,6 +185,7 @@ fn expected_queue(step: &Step<'_>, thread: ThreadId) -> Result<Vec<Kapc>, Kapc> 
             KapcChange::Queued if kapc.is_special() => queue.insert(specials, *kapc),
             KapcChange::Queued => queue.push(*kapc),
             KapcChange::Delivered if queue.first() != Some(kapc) => return Err(*kapc),
+            KapcChange::RunDown if queue.is_empty() => return Err(*kapc),
             KapcChange::Delivered | KapcChange::RunDown => drop(queue.remove(0)),
             KapcChange::Removed => queue.retain(|queued| queued != kapc),
         }

@@ -100,7 +100,7 @@ pub(super) fn life(scenario: &Scenario, uses: &Uses, identifiers: &Identifiers) 
         text.push_str("    pipe_round++;\n");
     }
     if uses.closes_handles {
-        text.push_str("    hold_low_handles();\n");
+        text.push_str("    keep_low_handles(TRUE);\n");
     }
     for (name, object) in &scenario.objects {
         if let Some(made) = creation(scenario, object, identifiers) {
@@ -120,7 +120,7 @@ pub(super) fn life(scenario: &Scenario, uses: &Uses, identifiers: &Identifiers) 
     }
     text.push_str(&open_handles(scenario, identifiers));
     if uses.closes_handles {
-        text.push_str("    free_low_handles();\n");
+        text.push_str("    keep_low_handles(FALSE);\n");
     }
     text.push_str("}\n\nstatic void close_objects(void)\n{\n");
     for (name, object) in &scenario.objects {

@@ -7,20 +7,14 @@
 /* Handles that are made while the steps run, the system's own too, take the first places that are
    free. Where steps close handles, there are some before all that the scenario has: a step that
    uses a handle just when another thread closes it must not meet a new one in its place. */
-static HANDLE low_handles[64];
-
-static void hold_low_handles(void)
+static void keep_low_handles(BOOL are_made)
 {
+    static HANDLE low_handles[64];
     int i;
     for (i = 0; i < 64; i++)
-        low_handles[i] = CreateEventA(NULL, FALSE, FALSE, NULL);
-}
-
-static void free_low_handles(void)
-{
-    int i;
-    for (i = 0; i < 64; i++)
-        if (low_handles[i])
+        if (are_made)
+            low_handles[i] = CreateEventA(NULL, FALSE, FALSE, NULL);
+        else if (low_handles[i])
             CloseHandle(low_handles[i]);
 }
 
