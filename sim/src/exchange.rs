@@ -72,11 +72,10 @@ mod tests {
     #[test]
     fn threads_that_came_to_the_same_are_not_exchanged() {
         let group: Vec<ThreadId> = [0, 2, 3].map(ThreadId::from_index).to_vec();
-        let ways = exchanges(&[group.clone()], &["ended", "other", "ended", "waits"]);
-        let ends = |way: &Vec<usize>| way.iter().map(|at| *at).collect::<Vec<_>>();
-        let all: Vec<_> = ways.iter().map(ends).collect();
-        assert_eq!(all, [[0, 1, 2, 3], [0, 1, 3, 2], [3, 1, 0, 2]]);
-        assert_eq!(exchanges(&[group], &["a", "b", "a", "a"]).len(), 1);
+        let groups = [group];
+        let ways = exchanges(&groups, &["ended", "other", "ended", "waits"]);
+        assert_eq!(ways, [[0, 1, 2, 3], [0, 1, 3, 2], [3, 1, 0, 2]]);
+        assert_eq!(exchanges(&groups, &["a", "b", "a", "a"]).len(), 1);
         assert_eq!(exchanges(&[], &["a", "b"]), [[0, 1]]);
     }
 }

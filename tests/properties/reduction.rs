@@ -52,7 +52,7 @@ fn forget_labels(document: &mut Value) {
 pub(crate) fn compare_ends(plain: &Model, reduced: &Model) -> Result<Option<(u64, u64)>, String> {
     let forgetful = |model: &Model| Model {
         program: model.program.clone().without_history(),
-        settings: model.settings.clone(),
+        settings: model.settings,
     };
     let ends = |found: &mut Found| {
         let bare = |outcome: &Outcome| {

@@ -68,7 +68,7 @@ impl<T> Level<T> {
 /// The levels of a search.
 #[derive(Debug)]
 pub(super) struct Levels<T> {
-    levels: Vec<Level<T>>,
+    all: Vec<Level<T>>,
     slot_count: usize,
     source_count: usize,
     next_id: u64,
@@ -77,7 +77,7 @@ pub(super) struct Levels<T> {
 impl<T: Copy + Eq + Debug> Levels<T> {
     /// No levels, of a system with so many slots and sources.
     pub(super) fn new(slot_count: usize, source_count: usize) -> Self {
-        Levels { levels: Vec::new(), slot_count, source_count, next_id: 1 }
+        Levels { all: Vec::new(), slot_count, source_count, next_id: 1 }
     }
 
     /// Begins anew, with one node.
@@ -85,14 +85,14 @@ impl<T: Copy + Eq + Debug> Levels<T> {
         let Summary { digests, sum, turn } = summary;
         self.clear(0);
         self.push(0, 0, None, (*sum, *turn), SlotSet::MAX);
-        self.levels[0].digests.extend_from_slice(digests);
+        self.all[0].digests.extend_from_slice(digests);
     }
 
     /// Empties a level.
     pub(super) fn clear(&mut self, depth: usize) {
-        match self.levels.get_mut(depth) {
+        match self.all.get_mut(depth) {
             Some(level) => level.clear(),
-            None => self.levels.push(Level::default()),
+            None => self.all.push(Level::default()),
         }
     }
 
@@ -106,9 +106,9 @@ impl<T: Copy + Eq + Debug> Levels<T> {
         memo: &Memo<T>,
     ) {
         let change = memo.change(step);
-        let sum = self.levels[depth].nodes[parent].sum.wrapping_add(change.sum);
+        let sum = self.all[depth].nodes[parent].sum.wrapping_add(change.sum);
         self.push(depth + 1, parent as u32, Some(transition), (sum, turn), change.slots);
-        let (above, below) = self.levels.split_at_mut(depth + 1);
+        let (above, below) = self.all.split_at_mut(depth + 1);
         let to = &mut below[0].digests;
         let first = to.len();
         let from = &above[depth].digests[parent * self.slot_count..][..self.slot_count];
@@ -127,13 +127,13 @@ impl<T: Copy + Eq + Debug> Levels<T> {
         let id = self.next_id;
         self.next_id += 1;
         let node = Node { id, parent, transition, sum, turn, changed, first_step: 0 };
-        self.levels[depth].nodes.push(node);
+        self.all[depth].nodes.push(node);
     }
 
     /// Leaves only one node of the last level.
     pub(super) fn keep_one(&mut self, depth: usize, node: usize) {
         let slot_count = self.slot_count;
-        let level = &mut self.levels[depth];
+        let level = &mut self.all[depth];
         level.nodes.swap(0, node);
         level.nodes.truncate(1);
         level.digests.copy_within(node * slot_count..(node + 1) * slot_count, 0);
@@ -142,13 +142,13 @@ impl<T: Copy + Eq + Debug> Levels<T> {
 
     /// What is kept of a node.
     pub(super) fn summary(&self, depth: usize, node: usize) -> Summary {
-        let Node { sum, turn, .. } = self.levels[depth].nodes[node];
+        let Node { sum, turn, .. } = self.all[depth].nodes[node];
         Summary { digests: self.digests(depth, node).to_vec(), sum, turn }
     }
 
     /// Whose turn it was when a node was reached.
     pub(super) fn turn(&self, depth: usize, node: usize) -> Turn {
-        self.levels[depth].nodes[node].turn
+        self.all[depth].nodes[node].turn
     }
 
     /// What is left of the search, down to a level: schedules from the first level on, and after
@@ -159,7 +159,7 @@ impl<T: Copy + Eq + Debug> Levels<T> {
         let mut open: BTreeMap<(usize, usize), Vec<T>> = BTreeMap::new();
         for at in 1..=depth {
             for node in self.left(at) {
-                let Node { parent, transition, .. } = self.levels[at].nodes[node];
+                let Node { parent, transition, .. } = self.all[at].nodes[node];
                 open.entry((at - 1, parent as usize)).or_default().extend(transition);
             }
         }
@@ -175,7 +175,7 @@ impl<T: Copy + Eq + Debug> Levels<T> {
                     along.push((at, steps));
                 }
                 let Some(above) = at.checked_sub(1) else { break };
-                node = self.levels[at].nodes[node].parent as usize;
+                node = self.all[at].nodes[node].parent as usize;
                 at = above;
             }
             along.reverse();
@@ -186,7 +186,7 @@ impl<T: Copy + Eq + Debug> Levels<T> {
 
     /// The next nodes of a level to go on from, at most so many; none are left if it is empty.
     pub(super) fn take(&mut self, depth: usize, count_max: usize) -> Range<usize> {
-        let level = &mut self.levels[depth];
+        let level = &mut self.all[depth];
         let first = level.expanded;
         level.expanded = level.nodes.len().min(first.saturating_add(count_max));
         first..level.expanded
@@ -194,23 +194,23 @@ impl<T: Copy + Eq + Debug> Levels<T> {
 
     /// The nodes of a level that nobody has gone on from.
     pub(super) fn left(&self, depth: usize) -> Range<usize> {
-        let level = &self.levels[depth];
+        let level = &self.all[depth];
         level.expanded..level.nodes.len()
     }
 
     /// The digests of a node.
     pub(super) fn digests(&self, depth: usize, node: usize) -> &[u64] {
-        &self.levels[depth].digests[node * self.slot_count..][..self.slot_count]
+        &self.all[depth].digests[node * self.slot_count..][..self.slot_count]
     }
 
     /// The sum of all digests of a node.
     pub(super) fn sum(&self, depth: usize, node: usize) -> u64 {
-        self.levels[depth].nodes[node].sum
+        self.all[depth].nodes[node].sum
     }
 
     /// In which slots a node differs from its parent.
     pub(super) fn changed(&self, depth: usize, node: usize) -> SlotSet {
-        self.levels[depth].nodes[node].changed
+        self.all[depth].nodes[node].changed
     }
 
     /// Notes what is possible from the next node of a level, which has `steps_before` steps of
@@ -222,7 +222,7 @@ impl<T: Copy + Eq + Debug> Levels<T> {
         answers: &[u32],
         steps_before: usize,
     ) {
-        let level = &mut self.levels[depth];
+        let level = &mut self.all[depth];
         debug_assert_eq!(level.answers.len(), node * self.source_count);
         level.nodes[node].first_step = level.steps.len() + steps_before;
         level.answers.extend_from_slice(answers);
@@ -230,26 +230,26 @@ impl<T: Copy + Eq + Debug> Levels<T> {
 
     /// Notes what the memo knows of the steps of a batch.
     pub(super) fn note_steps(&mut self, depth: usize, steps: impl Iterator<Item = u32>) {
-        self.levels[depth].steps.extend(steps);
+        self.all[depth].steps.extend(steps);
     }
 
     /// What was noted of what is possible from a node.
     pub(super) fn answers(&self, depth: usize, node: usize) -> &[u32] {
-        &self.levels[depth].answers[node * self.source_count..][..self.source_count]
+        &self.all[depth].answers[node * self.source_count..][..self.source_count]
     }
 
     /// What was noted of the parent of a node: the answers, and its steps and those of later
     /// nodes.
     pub(super) fn of_parent(&self, depth: usize, node: usize) -> Option<(&[u32], &[u32])> {
-        let level = &self.levels[depth.checked_sub(1)?];
-        let parent = self.levels[depth].nodes[node].parent as usize;
+        let level = &self.all[depth.checked_sub(1)?];
+        let parent = self.all[depth].nodes[node].parent as usize;
         let answers = &level.answers[parent * self.source_count..][..self.source_count];
         Some((answers, &level.steps[level.nodes[parent].first_step..]))
     }
 
     /// The way to a node.
     pub(super) fn trail(&self, depth: usize, node: usize) -> Trail<'_, T> {
-        Trail { levels: &self.levels, depth, node }
+        Trail { levels: &self.all, depth, node }
     }
 
     /// The memory that they take, in bytes.
@@ -259,7 +259,7 @@ impl<T: Copy + Eq + Debug> Levels<T> {
                 + level.digests.capacity() * 8
                 + (level.answers.capacity() + level.steps.capacity()) * 4
         };
-        self.levels.iter().map(bytes).sum::<usize>() as u64
+        self.all.iter().map(bytes).sum::<usize>() as u64
     }
 }
 

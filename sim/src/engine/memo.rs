@@ -127,6 +127,15 @@ pub(super) struct SourceAnswer {
     count: u32,
 }
 
+/// What is known of a state before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before<'a> {
+    /// This state differs from it in no more than these slots.
+    pub(super) changed: SlotSet,
+    /// The numbers of its steps; none if nobody wants those of this state.
+    pub(super) steps: &'a [u32],
+}
+
 /// A step whose number is wanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<T> {
@@ -317,17 +326,15 @@ impl<T: Copy + Eq + Debug> Memo<T> {
     /// Calls `on_step` with each transition that is possible, and with the number of the step if
     /// it is known to do the same here as in a state before.
     ///
-    /// `answers` are the numbers of the answers for each source: of a state before, if it differs
-    /// in no more than the slots of `changed`; else empty. They become those of this state.
-    /// `steps` are the numbers of the steps of the state before, none if nobody wants them.
+    /// `answers` are the numbers of the answers for each source in the state before; empty if
+    /// there is none. They become those of this state.
     pub(super) fn possible<S: TransitionSystem<Transition = T>>(
         &mut self,
         system: &S,
         state: &mut impl Lazy<S>,
         digests: &[u64],
-        changed: SlotSet,
         answers: &mut Vec<u32>,
-        steps: &[u32],
+        Before { changed, steps }: Before<'_>,
         mut on_step: impl FnMut(T, Option<u32>),
     ) {
         let mut seen = 0;

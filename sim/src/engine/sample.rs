@@ -4,7 +4,7 @@
 //! is found out anew.
 
 use super::chart::{Chart, Place};
-use super::memo::{Lazy, Made, Memo, SlotSet};
+use super::memo::{Before, Lazy, Made, Memo, SlotSet};
 use super::policy::Policy;
 use super::visited::scramble;
 use super::{Ending, Parts, TransitionSystem};
@@ -146,9 +146,8 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
             self.system,
             &mut self.follower,
             digests,
-            changed,
             &mut self.answers,
-            &[],
+            Before { changed, steps: &[] },
             |transition, _| enabled.push(transition),
         );
         if let Some(place) = self.place {

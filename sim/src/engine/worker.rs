@@ -3,7 +3,7 @@
 use super::explore::{Job, Limits, Shared, Stop, Visitor, fingerprint_of};
 use super::frontier::{Branch, jobs_of};
 use super::levels::Levels;
-use super::memo::{Change, Lazy, Memo, Wanted};
+use super::memo::{Before, Change, Lazy, Memo, Wanted};
 use super::path::Path;
 use super::persistent::{Chooser, Here};
 use super::rng::Rng;
@@ -304,9 +304,8 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.shared.system,
             &mut self.path.end(self.levels.trail(depth, node), &[]),
             self.levels.digests(depth, node),
-            self.levels.changed(depth, node),
             &mut self.answers,
-            steps_before,
+            Before { changed: self.levels.changed(depth, node), steps: steps_before },
             |transition, step| steps.push(Wanted::new(node, transition, step)),
         );
         #[cfg(debug_assertions)]
