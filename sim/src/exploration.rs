@@ -122,7 +122,7 @@ pub enum Reduction {
     /// At least one of all those that come to the same outcome, deadlock and violations, where it
     /// is known which do: persistent sets, not in programs with files, ports, pools, code in kernel
     /// mode, closed handles, or loops without an end; and one of several like states
-    /// ([`Symmetry`]), not under deviations.
+    /// ([`alertable_models::symmetry`]), not under deviations.
     Persistent,
 }
 
