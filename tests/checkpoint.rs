@@ -142,28 +142,6 @@ fn a_search_that_met_its_limit_goes_on_with_a_higher_one() {
     assert_eq!(report(&run(&mut explore(&scenario, &rest)).ends_with(1)), expected);
 }
 
-#[test]
-fn one_thread_goes_the_very_same_way_after_a_halt() {
-    // Cut off by the step limit, what is found hangs on the order of the search.
-    let folder = Folder::new("one_thread_goes_the_very_same_way");
-    let scenario = folder.file("scenario.json", scenario(3, 2));
-    let file = folder.path("checkpoint");
-    let same = ["--threads", "1", "--limit-steps", "12"];
-    let expected = report(&run(&mut explore(&scenario, &same)));
-    let limits = ["100", "333", "700"];
-    for limit in limits {
-        let mut options = same.to_vec();
-        options.extend(["--checkpoint", text(&file), "--limit-states", limit]);
-        if file.exists() {
-            options.extend(["--resume", text(&file)]);
-        }
-        assert_eq!(report(&run(&mut explore(&scenario, &options)))["complete"], false);
-    }
-    let mut options = same.to_vec();
-    options.extend(["--resume", text(&file)]);
-    assert_eq!(report(&run(&mut explore(&scenario, &options))), expected);
-}
-
 #[cfg(unix)]
 #[test]
 fn an_interrupt_keeps_what_was_done() {
