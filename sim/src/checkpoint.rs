@@ -1,6 +1,6 @@
 //! Explorations in files, to go on with later: what was covered and found, what is left.
 //!
-//! `docs/exploring.md` has the form of the file.
+//! `docs/long-searches.md` has the form of the file.
 
 use crate::engine::TransitionSystem;
 use crate::engine::explore::{Coverage, Limits, Stop};
