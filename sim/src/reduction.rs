@@ -71,3 +71,61 @@ impl Knowledge {
         whole
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Knowledge;
+    use crate::engine::rng::Rng;
+    use alertable_models::machine::{Model, Settings};
+    use alertable_models::program::compile;
+    use alertable_traces::read_scenario;
+
+    /// Three reads that a device completes at any moment, and a thread that cancels two of them.
+    const READS: &str = r#"{
+        "alertable": 1, "kind": "scenario", "title": "reads",
+        "objects": { "device": { "type": "device", "model": "eventual" },
+                     "file": { "type": "file", "device": "device" } },
+        "routines": { "done": [] },
+        "threads": {
+            "a": [{ "call": "ReadFileEx", "file": "file", "bytes": 1, "overlapped": "x", "routine": "done" },
+                  { "call": "ReadFileEx", "file": "file", "bytes": 1, "overlapped": "y", "routine": "done" },
+                  { "call": "ReadFileEx", "file": "file", "bytes": 1, "overlapped": "z", "routine": "done" },
+                  { "call": "SleepEx", "ms": "INFINITE", "alertable": true },
+                  { "call": "SleepEx", "ms": "INFINITE", "alertable": true }],
+            "b": [{ "call": "CancelIoEx", "file": "file", "overlapped": "x" },
+                  { "call": "CancelIoEx", "file": "file", "overlapped": "y" }] } }"#;
+
+    #[test]
+    fn joined_schedules_are_made_whole() {
+        let scenario = read_scenario(READS, None).unwrap();
+        let model = Model { program: compile(&scenario).unwrap(), settings: Settings::default() };
+        let knowledge = Knowledge::of(&model);
+        let joined = knowledge.joined.as_ref().unwrap();
+        let (mut rng, mut added) = (Rng::new(1), 0);
+        for _ in 0..300 {
+            let (mut machine, mut schedule) = (joined.initial(), Vec::new());
+            let mut enabled = Vec::new();
+            loop {
+                enabled.clear();
+                joined.enabled(&machine, &mut enabled);
+                if enabled.is_empty() {
+                    break;
+                }
+                schedule.push(enabled[rng.below(enabled.len())]);
+                joined.step(&mut machine, schedule[schedule.len() - 1], &mut ());
+            }
+            let length = schedule.len();
+            let whole = knowledge.whole(&model, schedule);
+            added += whole.len() - length;
+            let mut same = model.initial();
+            for transition in whole {
+                enabled.clear();
+                model.enabled(&same, &mut enabled);
+                assert!(enabled.contains(&transition), "{transition:?} is not possible");
+                model.step(&mut same, transition, &mut ());
+            }
+            assert_eq!(same, machine);
+        }
+        assert!(added > 0, "no completion was joined that is not joined anyway");
+    }
+}
