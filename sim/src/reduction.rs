@@ -97,10 +97,13 @@ mod tests {
 
     #[test]
     fn joined_schedules_are_made_whole() {
-        let scenario = read_scenario(READS, None).unwrap();
-        let model = Model { program: compile(&scenario).unwrap(), settings: Settings::default() };
+        let scenario = read_scenario(READS, None).expect("it is well formed");
+        let model = Model {
+            program: compile(&scenario).expect("it is complete"),
+            settings: Settings::default(),
+        };
         let knowledge = Knowledge::of(&model);
-        let joined = knowledge.joined.as_ref().unwrap();
+        let joined = knowledge.joined.as_ref().expect("its reads are private");
         let (mut rng, mut added) = (Rng::new(1), 0);
         for _ in 0..300 {
             let (mut machine, mut schedule) = (joined.initial(), Vec::new());
