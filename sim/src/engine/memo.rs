@@ -205,15 +205,7 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             system.take_looked_at(after);
         }
         #[cfg(debug_assertions)]
-        {
-            let (mut expected, mut noted) = (digests.to_vec(), digests.to_vec());
-            let Made { before, after, changed, .. } = state.step(transition);
-            system.update_digests(Some(before), after, changed, &mut expected);
-            system.take_looked_at(before);
-            system.take_looked_at(after);
-            self.apply(answer as u32, &mut noted);
-            assert_eq!(expected, noted, "{transition:?} does not do here what was noted");
-        }
+        self.verify(system, state, transition, digests, answer as u32);
         answer as u32
     }
 
@@ -252,6 +244,25 @@ impl<T: Copy + Eq + Debug> Memo<T> {
                 }
             });
         }
+    }
+
+    /// Makes a step that is known, and compares.
+    #[cfg(debug_assertions)]
+    pub(super) fn verify<S: TransitionSystem<Transition = T>>(
+        &self,
+        system: &S,
+        state: &mut impl Lazy<S>,
+        transition: T,
+        digests: &[u64],
+        step: u32,
+    ) {
+        let (mut expected, mut noted) = (digests.to_vec(), digests.to_vec());
+        let Made { before, after, changed, .. } = state.step(transition);
+        system.update_digests(Some(before), after, changed, &mut expected);
+        system.take_looked_at(before);
+        system.take_looked_at(after);
+        self.apply(step, &mut noted);
+        assert_eq!(expected, noted, "{transition:?} does not do here what was noted");
     }
 
     /// What a step does.

@@ -68,8 +68,9 @@ const STATES_BETWEEN_LOOKS_MAX: u64 = 1024;
 /// From how many nodes of a level is gone on together.
 ///
 /// The set of visited states is large, and each look at it waits for memory: several together
-/// wait no longer than one.
-const BATCH_NODE_COUNT: usize = 16;
+/// wait no longer than one. Debug builds make the states of all nodes, which is less work where
+/// one follows the other.
+const BATCH_NODE_COUNT: usize = if cfg!(debug_assertions) { 2 } else { 16 };
 
 impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
     pub(super) fn new(shared: &'a Shared<'a, S>, visited: A, visitor: &'a mut V) -> Self {
@@ -190,6 +191,8 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         let levels = &self.levels;
         let digests_of = |node| levels.digests(depth, node);
         self.memo.find_steps(self.shared.system, &mut self.steps, digests_of);
+        #[cfg(debug_assertions)]
+        self.verify_some(depth);
         // The last one that is made is the first that is gone on from.
         for index in (0..self.steps.len()).rev() {
             if self.steps[index].step.is_none() {
@@ -204,6 +207,22 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         }
         self.enter(depth);
         true
+    }
+
+    /// Makes a part of the steps that are known, and compares.
+    #[cfg(debug_assertions)]
+    fn verify_some(&mut self, depth: usize) {
+        let number = self.tally.transitions as usize;
+        for wanted in self.steps.iter().skip(number % 4).step_by(4) {
+            let Wanted { node, transition, step: Some(step), .. } = *wanted else { continue };
+            self.memo.verify(
+                self.shared.system,
+                &mut self.path.end(self.levels.trail(depth, node), &[]),
+                transition,
+                self.levels.digests(depth, node),
+                step,
+            );
+        }
     }
 
     /// Finds whose turn it is after each step, if anybody asks.
