@@ -58,3 +58,37 @@ fn issues_with(program: &Program, service: &Service, block: BlockId) -> bool {
 pub(super) fn order_digest(machine: &Machine, thread: ThreadId) -> u64 {
     machine.kernel.user_apcs.order_digest(thread.index())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_unordered;
+    use crate::program::{Program, compile};
+    use alertable_traces::read_scenario;
+
+    /// A thread that takes the APCs of two others, whose routine has these steps.
+    fn program(routine: &str, more: &str) -> Program {
+        let queue = r#"{ "call": "QueueUserAPC", "thread": "t", "routine": "r", "data": 0 }"#;
+        let sleep = r#"{ "call": "SleepEx", "ms": "INFINITE", "alertable": true }"#;
+        let text = format!(
+            r#"{{ "alertable": 1, "kind": "scenario", "title": "two APCs",
+                "objects": {{ "event": {{ "type": "event", "reset": "auto" }} }},
+                "routines": {{ "r": [{routine}] }},
+                "threads": {{ "t": [{sleep}], "a": [{queue}{more}], "b": [{queue}] }} }}"#
+        );
+        compile(&read_scenario(&text, None).expect("it is well formed")).expect("it is complete")
+    }
+
+    fn is_order_unseen(program: &Program) -> bool {
+        program.thread_ids().next().is_some_and(|thread| is_unordered(program, thread))
+    }
+
+    #[test]
+    fn the_order_is_seen_by_routines_by_who_keeps_it_and_by_who_stops_the_thread() {
+        assert!(is_order_unseen(&program("", "").without_history()));
+        assert!(!is_order_unseen(&program("", "")));
+        let set = r#"{ "call": "SetEvent", "event": "event" }"#;
+        assert!(!is_order_unseen(&program(set, "").without_history()));
+        let stop = r#", { "call": "TerminateThread", "thread": "t", "code": 1 }"#;
+        assert!(!is_order_unseen(&program("", stop).without_history()));
+    }
+}

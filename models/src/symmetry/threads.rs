@@ -332,3 +332,53 @@ impl Group {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::groups;
+    use crate::ids::ThreadId;
+    use crate::program::{Program, compile};
+    use alertable_traces::read_scenario;
+
+    /// Two threads with the steps `one` and `other`, and a third with the steps `third`.
+    fn program(one: &str, other: &str, third: &str) -> Program {
+        let text = format!(
+            r#"{{ "alertable": 1, "kind": "scenario", "title": "three threads",
+                "objects": {{ "event": {{ "type": "event", "reset": "auto" }},
+                              "mutex": {{ "type": "mutex" }} }},
+                "routines": {{ "done": [] }},
+                "threads": {{ "a": [{one}], "b": [{other}], "c": [{third}] }} }}"#
+        );
+        compile(&read_scenario(&text, None).expect("it is well formed")).expect("it is complete")
+    }
+
+    fn exchanged(program: &Program) -> Vec<Vec<usize>> {
+        let numbers = |threads: &[ThreadId]| threads.iter().map(|t| t.index()).collect();
+        groups(program).iter().map(|group| numbers(group.threads())).collect()
+    }
+
+    const WAIT: &str = r#"{ "call": "WaitForSingleObject", "object": "event", "ms": 5 }"#;
+    const SET: &str = r#"{ "call": "SetEvent", "event": "event" }"#;
+
+    #[test]
+    fn threads_with_the_same_steps_are_exchanged() {
+        assert_eq!(exchanged(&program(WAIT, WAIT, SET)), [[0, 1]]);
+        assert_eq!(exchanged(&program(WAIT, WAIT, WAIT)), [[0, 1, 2]]);
+        assert!(exchanged(&program(WAIT, &WAIT.replace('5', "6"), SET)).is_empty());
+    }
+
+    #[test]
+    fn threads_that_somebody_can_tell_apart_are_not() {
+        let queue = r#"{ "call": "QueueUserAPC", "thread": "a", "routine": "done", "data": 0 }"#;
+        let join = r#"{ "call": "WaitForSingleObject", "object": "b", "ms": 5 }"#;
+        for third in [queue, join] {
+            assert!(exchanged(&program(WAIT, WAIT, third)).is_empty(), "{third}");
+        }
+        let labeled = |label: &str| WAIT.replace(" }", &format!(r#", "as": "{label}" }}"#));
+        let shown = program(&labeled("x"), &labeled("y"), SET);
+        assert!(exchanged(&shown).is_empty());
+        assert_eq!(exchanged(&shown.without_history()), [[0, 1]]);
+        let owns = WAIT.replace("event", "mutex");
+        assert!(exchanged(&program(&owns, &owns, SET)).is_empty());
+    }
+}
