@@ -15,6 +15,8 @@ pub(crate) struct Lists<T> {
     /// The lists that may have changed since they were last hashed: bit `i` stands for each whose
     /// number is `i` modulo 64.
     unsettled: u64,
+    /// The sum of the hashes of all entries when they were last hashed.
+    settled: u64,
     looked_at: Marks,
     counted: Marks,
     /// Nothing while all lists are empty and hashed, as most kinds of list are in most states.
@@ -40,6 +42,7 @@ impl<T: Entry> Lists<T> {
             touched: true,
             count: count as u16,
             unsettled: 0,
+            settled: 0,
             looked_at: Marks::default(),
             counted: Marks::default(),
             ends: Vec::new(),
@@ -260,7 +263,9 @@ impl<T: Entry> StatePart for Lists<T> {
                 let length = (self.end(list) - self.start(list)) as u32;
                 let unit = self.length_unit(list);
                 let end = &mut self.ends[list];
-                on_change(Aspect::Content, list, digest.wrapping_sub(end.digest));
+                let change = digest.wrapping_sub(end.digest);
+                self.settled = self.settled.wrapping_add(change);
+                on_change(Aspect::Content, list, change);
                 if length != end.length {
                     let growth = u64::from(length).wrapping_sub(u64::from(end.length));
                     on_change(Aspect::Length, list, growth.wrapping_mul(unit));
@@ -278,6 +283,15 @@ impl<T: Entry> StatePart for Lists<T> {
         let count = usize::from(self.count);
         self.looked_at.take(count, |list| on_marked(Aspect::Content, list));
         self.counted.take(count, |list| on_marked(Aspect::Length, list));
+    }
+
+    fn clear_marks(&mut self) {
+        self.looked_at.clear();
+        self.counted.clear();
+    }
+
+    fn settled_digest(&self) -> u64 {
+        self.settled
     }
 
     fn digest(&self) -> u64 {
@@ -302,6 +316,7 @@ impl<T: Copy> Clone for Lists<T> {
             touched: false,
             count: self.count,
             unsettled: self.unsettled,
+            settled: self.settled,
             looked_at: Marks::default(),
             counted: Marks::default(),
             ends: self.ends.clone(),
@@ -312,6 +327,7 @@ impl<T: Copy> Clone for Lists<T> {
     fn clone_from(&mut self, source: &Self) {
         self.touched = false;
         self.unsettled = source.unsettled;
+        self.settled = source.settled;
         copy_slice(&mut self.ends, &source.ends);
         copy_slice(&mut self.items, &source.items);
     }

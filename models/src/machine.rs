@@ -174,6 +174,12 @@ impl Machine {
         debug_assert!(self == source, "the parts are not all that differ: {parts:?}");
     }
 
+    /// The parts in which two states of the same program differ, told by their hashes; both were
+    /// hashed since they were last changed ([`Machine::settle_parts`]).
+    pub fn differing_parts(&self, other: &Self) -> Parts {
+        self.kernel.differing_parts(&other.kernel) | self.program.differing_parts(&other.program)
+    }
+
     /// The parts that may have changed since this was last asked.
     pub fn take_touched(&mut self) -> Parts {
         self.kernel.take_touched() | self.program.take_touched()
@@ -232,6 +238,14 @@ impl Machine {
         self.kernel.take_marks(&mut mark);
         self.program.take_marks(&mut mark);
         looked_at
+    }
+
+    /// Hashes what was changed since this was last asked, in the parts that may have changed, and
+    /// forgets what was looked at.
+    pub fn settle_parts(&mut self, changed: Parts) {
+        self.for_each_change(changed, |_, _, _, _| ());
+        self.kernel.clear_marks();
+        self.program.clear_marks();
     }
 
     fn for_each_change(
@@ -335,10 +349,10 @@ impl Model {
         }
     }
 
-    /// What a source makes of what those before it have told: only time depends on all of it.
-    pub fn heeded(&self, source: usize, seen: Seen) -> Seen {
+    /// What a source heeds of what those before it have told: only time depends on all of it.
+    pub fn heeded(&self, source: usize) -> Seen {
         let is_time = source + 1 == self.source_count();
-        if is_time { seen } else { Seen { stopped: seen.stopped, ..Seen::default() } }
+        Seen { stopped: true, thread_can_step: is_time, due: is_time }
     }
 
     /// Appends the transitions of one source that are possible. All sources in their order make up

@@ -145,6 +145,11 @@ impl Marks {
         self.0.store(u64::MAX, Ordering::Relaxed);
     }
 
+    /// None was looked at.
+    pub(crate) fn clear(&mut self) {
+        *self.0.get_mut() = 0;
+    }
+
     /// Tells which of `count` were looked at since this was last asked.
     pub(crate) fn take(&self, count: usize, mut on_marked: impl FnMut(usize)) {
         let mut marks = self.0.load(Ordering::Relaxed);
@@ -216,6 +221,12 @@ pub(crate) trait StatePart {
     /// Tells which records or lists were looked at since this was last asked.
     fn take_marks(&self, on_marked: impl FnMut(Aspect, usize));
 
+    /// No record or list was looked at.
+    fn clear_marks(&mut self);
+
+    /// The sum of all digests as they were when they were hashed last.
+    fn settled_digest(&self) -> u64;
+
     /// The sum of all digests.
     fn digest(&self) -> u64;
 
@@ -268,6 +279,19 @@ macro_rules! state_parts {
                 $(self.$field.take_marks(|aspect, index| {
                     on_marked($crate::parts::Part::$part, aspect, index);
                 });)*
+            }
+
+            fn clear_own_marks(&mut self) {
+                $(self.$field.clear_marks();)*
+            }
+
+            fn differing_own_parts(&self, other: &Self) -> $crate::parts::Parts {
+                let mut parts = $crate::parts::Parts::NONE;
+                $(parts.insert_if(
+                    self.$field.settled_digest() != other.$field.settled_digest(),
+                    $crate::parts::Part::$part,
+                );)*
+                parts
             }
 
             fn own_digest(&self) -> u64 {

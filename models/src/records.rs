@@ -11,6 +11,8 @@ pub(crate) struct Records<T> {
     /// The records that may have changed since they were last hashed: bit `i` stands for each
     /// whose number is `i` modulo 64.
     unsettled: u64,
+    /// The sum of the hashes of all records when they were last hashed.
+    settled: u64,
     looked_at: Marks,
     hashed: Vec<Hashed<T>>,
 }
@@ -26,7 +28,14 @@ impl<T: Entry> Records<T> {
     pub(crate) fn new(part: Part, items: Vec<T>) -> Self {
         // Hashed for the first time when the state is.
         let hashed: Vec<_> = items.into_iter().map(|item| Hashed { item, digest: 0 }).collect();
-        Records { part, touched: true, unsettled: u64::MAX, looked_at: Marks::default(), hashed }
+        Records {
+            part,
+            touched: true,
+            unsettled: u64::MAX,
+            settled: 0,
+            looked_at: Marks::default(),
+            hashed,
+        }
     }
 
     /// A record, to be changed.
@@ -92,7 +101,9 @@ impl<T: Entry> StatePart for Records<T> {
             while index < self.hashed.len() {
                 let digest = self.record_digest(index);
                 let before = std::mem::replace(&mut self.hashed[index].digest, digest);
-                on_change(Aspect::Content, index, digest.wrapping_sub(before));
+                let change = digest.wrapping_sub(before);
+                self.settled = self.settled.wrapping_add(change);
+                on_change(Aspect::Content, index, change);
                 index += 64;
             }
         }
@@ -100,6 +111,14 @@ impl<T: Entry> StatePart for Records<T> {
 
     fn take_marks(&self, mut on_marked: impl FnMut(Aspect, usize)) {
         self.looked_at.take(self.len(), |index| on_marked(Aspect::Content, index));
+    }
+
+    fn clear_marks(&mut self) {
+        self.looked_at.clear();
+    }
+
+    fn settled_digest(&self) -> u64 {
+        self.settled
     }
 
     fn digest(&self) -> u64 {
@@ -117,6 +136,7 @@ impl<T: Copy> Clone for Records<T> {
             part: self.part,
             touched: false,
             unsettled: self.unsettled,
+            settled: self.settled,
             looked_at: Marks::default(),
             hashed: self.hashed.clone(),
         }
@@ -125,6 +145,7 @@ impl<T: Copy> Clone for Records<T> {
     fn clone_from(&mut self, source: &Self) {
         self.touched = false;
         self.unsettled = source.unsettled;
+        self.settled = source.settled;
         copy_slice(&mut self.hashed, &source.hashed);
     }
 }

@@ -187,8 +187,16 @@ impl TransitionSystem for System<'_> {
         self.model.enabled_from(state, source, Seen::from_bits(seen), out).bits()
     }
 
-    fn heeded(&self, source: usize, seen: u8) -> u8 {
-        self.model.heeded(source, Seen::from_bits(seen)).bits()
+    fn heeded(&self, source: usize) -> u8 {
+        self.model.heeded(source).bits()
+    }
+
+    fn differing(&self, one: &Machine, other: &Machine) -> Parts {
+        one.differing_parts(other)
+    }
+
+    fn settle(&self, state: &mut Machine, changed: Parts) {
+        state.settle_parts(changed);
     }
 
     fn has_futures(&self) -> bool {

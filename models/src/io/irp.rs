@@ -90,8 +90,8 @@ impl Kernel {
     /// # Panics
     /// When there is none of that name.
     pub fn irp(&self, irp: IrpId) -> &Irp {
-        let at = self.irp_place(irp).expect("nothing refers to a request packet that is freed");
-        &self.io().irps.get(irp.block().index())[at]
+        let found = self.irps_of_block(irp.block()).find(|other| other.id == irp);
+        found.expect("nothing refers to a request packet that is freed")
     }
 
     /// Changes a request packet.

@@ -193,6 +193,11 @@ impl Io {
         self.copy_own_parts(source, parts);
     }
 
+    /// As [`Kernel::differing_parts`].
+    pub(crate) fn differing_parts(&self, other: &Self) -> Parts {
+        self.differing_own_parts(other)
+    }
+
     /// As [`Kernel::take_touched`].
     pub(crate) fn take_touched(&mut self) -> Parts {
         self.take_own_touched()
@@ -209,6 +214,12 @@ impl Io {
         self.activity_looked_at
             .take(port_count, |port| on_marked(Part::Activity, Aspect::Content, port));
         self.take_own_marks(on_marked);
+    }
+
+    /// As [`Kernel::clear_marks`].
+    pub(crate) fn clear_marks(&mut self) {
+        self.activity_looked_at.clear();
+        self.clear_own_marks();
     }
 
     /// As [`Kernel::digest`].

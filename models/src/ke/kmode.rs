@@ -337,6 +337,11 @@ impl KernelMode {
         self.copy_own_parts(source, parts);
     }
 
+    /// As [`Kernel::differing_parts`].
+    pub(crate) fn differing_parts(&self, other: &Self) -> Parts {
+        self.differing_own_parts(other)
+    }
+
     /// As [`Kernel::take_touched`].
     pub(crate) fn take_touched(&mut self) -> Parts {
         self.take_own_touched()
@@ -350,6 +355,11 @@ impl KernelMode {
     /// As [`Kernel::take_marks`].
     pub(crate) fn take_marks(&self, on_marked: impl FnMut(Part, Aspect, usize)) {
         self.take_own_marks(on_marked);
+    }
+
+    /// As [`Kernel::clear_marks`].
+    pub(crate) fn clear_marks(&mut self) {
+        self.clear_own_marks();
     }
 
     /// As [`Kernel::digest`].

@@ -81,6 +81,19 @@ impl Kernel {
         }
     }
 
+    /// The parts in which two states differ, both hashed since they were last changed.
+    pub(crate) fn differing_parts(&self, other: &Self) -> Parts {
+        let io = match (self.io.as_deref(), other.io.as_deref()) {
+            (Some(io), Some(other)) => io.differing_parts(other),
+            _ => Parts::NONE,
+        };
+        let km = match (self.km.as_deref(), other.km.as_deref()) {
+            (Some(km), Some(other)) => km.differing_parts(other),
+            _ => Parts::NONE,
+        };
+        self.differing_own_parts(other) | io | km
+    }
+
     /// The parts that were changed since this was last asked.
     pub(crate) fn take_touched(&mut self) -> Parts {
         let io = self.io.as_deref_mut().map_or(Parts::NONE, Io::take_touched);
@@ -113,6 +126,17 @@ impl Kernel {
             km.take_marks(&mut on_marked);
         }
         self.take_own_marks(on_marked);
+    }
+
+    /// Nothing was looked at.
+    pub(crate) fn clear_marks(&mut self) {
+        if let Some(io) = self.io.as_deref_mut() {
+            io.clear_marks();
+        }
+        if let Some(km) = self.km.as_deref_mut() {
+            km.clear_marks();
+        }
+        self.clear_own_marks();
     }
 
     /// The sum of the hashes of everything.

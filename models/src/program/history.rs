@@ -51,6 +51,12 @@ impl StatePart for History {
 
     fn take_marks(&self, _: impl FnMut(Aspect, usize)) {}
 
+    fn clear_marks(&mut self) {}
+
+    fn settled_digest(&self) -> u64 {
+        self.settled
+    }
+
     fn digest(&self) -> u64 {
         self.digest
     }

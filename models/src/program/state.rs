@@ -108,6 +108,13 @@ impl ProgramState {
         self.copy_own_parts(source, parts);
     }
 
+    /// As [`Kernel::differing_parts`].
+    ///
+    /// [`Kernel::differing_parts`]: crate::ke::Kernel::differing_parts
+    pub(crate) fn differing_parts(&self, other: &Self) -> Parts {
+        self.differing_own_parts(other)
+    }
+
     /// The parts that were changed since this was last asked.
     pub(crate) fn take_touched(&mut self) -> Parts {
         self.take_own_touched()
@@ -125,6 +132,11 @@ impl ProgramState {
     /// [`Kernel::take_marks`]: crate::ke::Kernel::take_marks
     pub(crate) fn take_marks(&self, on_marked: impl FnMut(Part, Aspect, usize)) {
         self.take_own_marks(on_marked);
+    }
+
+    /// Nothing was looked at.
+    pub(crate) fn clear_marks(&mut self) {
+        self.clear_own_marks();
     }
 
     /// The sum of the hashes of everything.

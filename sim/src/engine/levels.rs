@@ -4,7 +4,7 @@
 //! level above, and stay until all that lies below them was searched.
 
 use super::explore::Summary;
-use super::memo::{Memo, SlotSet};
+use super::memo::{KnownStep, Memo, SlotSet};
 use super::switches::Turn;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -38,7 +38,7 @@ struct Level<T> {
     /// The memo's answers about what is possible, by source, one node's after the other's.
     answers: Vec<u32>,
     /// What the memo knows of the steps, one node's after the other's.
-    steps: Vec<u32>,
+    steps: Vec<KnownStep>,
     /// From so many of the nodes was gone on.
     expanded: usize,
 }
@@ -229,7 +229,7 @@ impl<T: Copy + Eq + Debug> Levels<T> {
     }
 
     /// Notes what the memo knows of the steps of a batch.
-    pub(super) fn note_steps(&mut self, depth: usize, steps: impl Iterator<Item = u32>) {
+    pub(super) fn note_steps(&mut self, depth: usize, steps: impl Iterator<Item = KnownStep>) {
         self.all[depth].steps.extend(steps);
     }
 
@@ -240,7 +240,7 @@ impl<T: Copy + Eq + Debug> Levels<T> {
 
     /// What was noted of the parent of a node: the answers, and its steps and those of later
     /// nodes.
-    pub(super) fn of_parent(&self, depth: usize, node: usize) -> Option<(&[u32], &[u32])> {
+    pub(super) fn of_parent(&self, depth: usize, node: usize) -> Option<(&[u32], &[KnownStep])> {
         let level = &self.all[depth.checked_sub(1)?];
         let parent = self.all[depth].nodes[node].parent as usize;
         let answers = &level.answers[parent * self.source_count..][..self.source_count];
@@ -257,7 +257,8 @@ impl<T: Copy + Eq + Debug> Levels<T> {
         let bytes = |level: &Level<T>| {
             level.nodes.capacity() * size_of::<Node<T>>()
                 + level.digests.capacity() * 8
-                + (level.answers.capacity() + level.steps.capacity()) * 4
+                + level.answers.capacity() * 4
+                + level.steps.capacity() * size_of::<KnownStep>()
         };
         self.all.iter().map(bytes).sum::<usize>() as u64
     }

@@ -55,6 +55,9 @@ pub(super) struct Made<'a, S: TransitionSystem> {
     pub(super) monitor: &'a S::Monitor,
 }
 
+/// The number of no answer.
+const UNKNOWN: u32 = u32::MAX;
+
 /// A question that is answered by looking at slots.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Question {
@@ -94,8 +97,12 @@ pub(super) struct Memo<T> {
     sources: Vec<SourceAnswer>,
     /// What each of these can still do; empty if nobody asks.
     futures: Vec<Future>,
+    /// What the sources heed of what others have told; empty until somebody asks.
+    heeded: Vec<u8>,
     /// The possible transitions, one answer's after the other's.
     transitions: Vec<T>,
+    /// What each of them does, as a question.
+    questions: Vec<u32>,
     /// The digests after a step.
     after: Vec<u64>,
     /// Which steps are still wanted.
@@ -127,13 +134,29 @@ pub(super) struct SourceAnswer {
     count: u32,
 }
 
+impl SourceAnswer {
+    /// Whether it is the answer too in a state that differs in no more than these slots from one
+    /// where it was, if others have told this.
+    fn holds(&self, changed: SlotSet, heeded: u8) -> bool {
+        self.looked_at & changed == 0 && self.seen_before == heeded
+    }
+}
+
 /// What is known of a state before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Before<'a> {
     /// This state differs from it in no more than these slots.
     pub(super) changed: SlotSet,
-    /// The numbers of its steps; none if nobody wants those of this state.
-    pub(super) steps: &'a [u32],
+    /// Its steps; none if nobody wants those of this state.
+    pub(super) steps: &'a [KnownStep],
+}
+
+/// A step that was made before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownStep {
+    number: u32,
+    /// The slots that what it does depends on; all, if it is made each time.
+    depends_on: SlotSet,
 }
 
 /// A step whose number is wanted.
@@ -145,13 +168,16 @@ pub(super) struct Wanted<T> {
     pub(super) transition: T,
     /// Its number, once it is known.
     pub(super) step: Option<u32>,
+    /// What it does, as a question.
+    question: u32,
     /// Where the memo was asked last.
     key: u64,
 }
 
 impl<T> Wanted<T> {
-    pub(super) fn new(node: usize, transition: T, step: Option<u32>) -> Self {
-        Wanted { node, transition, step, key: 0 }
+    /// The same from another node.
+    pub(super) fn at(self, node: usize) -> Self {
+        Wanted { node, ..self }
     }
 }
 
@@ -166,7 +192,9 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             futures: Vec::new(),
             wanted: Vec::new(),
             look_ahead: 0,
+            heeded: Vec::new(),
             transitions: Vec::new(),
+            questions: Vec::new(),
             after: Vec::new(),
         }
     }
@@ -211,16 +239,14 @@ impl<T: Copy + Eq + Debug> Memo<T> {
 
     /// Finds the numbers of steps that were made before and violate nothing; all together, so
     /// that looks at the table do not wait for memory one after the other.
-    pub(super) fn find_steps<'d, S: TransitionSystem<Transition = T>>(
+    pub(super) fn find_steps<'d>(
         &mut self,
-        system: &S,
         steps: &mut [Wanted<T>],
         digests_of: impl Fn(usize) -> &'d [u64],
     ) {
         self.wanted.clear();
         for (index, step) in steps.iter_mut().enumerate().filter(|(_, step)| step.step.is_none()) {
-            let question = Question::Step(system.number(step.transition));
-            if let Some(key) = self.first_key(question, digests_of(step.node)) {
+            if let Some(key) = self.first_key(step.question as usize, digests_of(step.node)) {
                 step.key = key;
                 self.wanted.push(index as u32);
             }
@@ -346,42 +372,49 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         digests: &[u64],
         answers: &mut Vec<u32>,
         Before { changed, steps }: Before<'_>,
-        mut on_step: impl FnMut(T, Option<u32>),
+        mut on_step: impl FnMut(Wanted<T>),
     ) {
-        let mut seen = 0;
-        let mut steps_before = steps;
+        if self.heeded.is_empty() {
+            self.heeded.extend((0..system.source_count()).map(|source| system.heeded(source)));
+        }
+        answers.resize(self.heeded.len(), UNKNOWN);
+        let (mut source, mut seen, mut steps) = (0, 0, steps);
         #[cfg(debug_assertions)]
         let mut all = Vec::new();
-        for source in 0..system.source_count() {
-            let before = answers.get(source).copied();
-            let heeded = system.heeded(source, seen);
-            let known = before.map(|before| &self.sources[before as usize]);
-            let count_before = known.map_or(0, |known| known.count as usize);
-            let is_inherited = known
-                .is_some_and(|known| known.looked_at & changed == 0 && known.seen_before == heeded);
-            let number = match before {
-                Some(before) if is_inherited => before,
-                _ => self.source(system, state, source, heeded, digests) as u32,
-            };
-            match answers.get_mut(source) {
-                Some(answer) => *answer = number,
-                None => answers.push(number),
+        loop {
+            (source, seen) = self.skip_silent(answers, source, changed, seen);
+            let Some(number) = answers.get_mut(source) else { break };
+            let heeded = seen & self.heeded[source];
+            // Where a source can do the same as before, most of it does the same as well.
+            let mut steps_before: &[KnownStep] = &[];
+            let before = *number;
+            let known = self.sources.get(before as usize).copied();
+            if let Some(known) = known {
+                (steps_before, steps) =
+                    steps.split_at_checked(known.count as usize).unwrap_or_default();
             }
-            let answer = &self.sources[number as usize];
-            seen |= answer.seen;
-            if answer.count > 0 {
-                let transitions =
-                    &self.transitions[answer.first as usize..][..answer.count as usize];
-                // Where a source can do the same as before, most of it does the same as well.
-                let steps = if before == Some(number) { steps_before } else { &[] };
-                for (index, transition) in transitions.iter().enumerate() {
-                    let step = steps.get(index).and_then(|step| self.inherited(*step, changed));
-                    on_step(*transition, step);
+            if known.is_none_or(|known| !known.holds(changed, heeded)) {
+                *number = self.source(system, state, source, heeded, digests) as u32;
+                if *number != before {
+                    steps_before = &[];
                 }
-                #[cfg(debug_assertions)]
-                all.extend_from_slice(transitions);
             }
-            steps_before = steps_before.get(count_before..).unwrap_or_default();
+            source += 1;
+            let SourceAnswer { seen: told, first, count, .. } = self.sources[*number as usize];
+            seen |= told;
+            for index in 0..count as usize {
+                let known = steps_before.get(index).filter(|step| step.depends_on & changed == 0);
+                let transition = self.transitions[first as usize + index];
+                on_step(Wanted {
+                    node: 0,
+                    transition,
+                    step: known.map(|step| step.number),
+                    question: self.questions[first as usize + index],
+                    key: 0,
+                });
+                #[cfg(debug_assertions)]
+                all.push(transition);
+            }
         }
         #[cfg(debug_assertions)]
         {
@@ -393,11 +426,35 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         }
     }
 
-    /// The number of a step, if it does the same in a state that differs in slots from one where
-    /// it had this number.
-    fn inherited(&self, step: u32, changed: SlotSet) -> Option<u32> {
-        let StepAnswer { depends_on, violates, .. } = &self.steps[step as usize];
-        (depends_on & changed == 0 && !violates).then_some(step)
+    /// The first source, from one on, that has transitions or has to be asked again, and what those
+    /// before have told.
+    ///
+    /// A function of its own, as most sources of most states are passed over here.
+    #[inline(never)]
+    fn skip_silent(
+        &self,
+        answers: &[u32],
+        first: usize,
+        changed: SlotSet,
+        mut seen: u8,
+    ) -> (usize, u8) {
+        let mut source = first;
+        for (number, heeds) in answers[first..].iter().zip(&self.heeded[first..]) {
+            match self.sources.get(*number as usize) {
+                Some(known) if known.count == 0 && known.holds(changed, seen & heeds) => {
+                    seen |= known.seen;
+                }
+                _ => break,
+            }
+            source += 1;
+        }
+        (source, seen)
+    }
+
+    /// A step by its number.
+    pub(super) fn known(&self, step: u32) -> KnownStep {
+        let StepAnswer { depends_on, violates, .. } = self.steps[step as usize];
+        KnownStep { number: step, depends_on: if violates { SlotSet::MAX } else { depends_on } }
     }
 
     /// The number of the answer for a source.
@@ -451,6 +508,10 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             self.futures.push(system.future(state, source));
         }
         let looked_at = system.take_looked_at(state);
+        let questions = self.transitions[first..]
+            .iter()
+            .map(|transition| Question::Step(system.number(*transition)).index() as u32);
+        self.questions.extend(questions);
         let count = (self.transitions.len() - first) as u32;
         let first = first as u32;
         self.sources.push(SourceAnswer { looked_at, seen_before, seen, first, count });
@@ -461,13 +522,13 @@ impl<T: Copy + Eq + Debug> Memo<T> {
     }
 
     /// The key of the node below the root of a question; none while nothing is known of it.
-    fn first_key(&self, question: Question, digests: &[u64]) -> Option<u64> {
-        let root = self.roots.get(question.index())?;
+    fn first_key(&self, question: usize, digests: &[u64]) -> Option<u64> {
+        let root = self.roots.get(question)?;
         Some(child_key(root.key, root.slots?, digests))
     }
 
     fn find(&self, question: Question, digests: &[u64]) -> Option<usize> {
-        let mut key = self.first_key(question, digests)?;
+        let mut key = self.first_key(question.index(), digests)?;
         loop {
             match Node::from_word(self.table.get(key)?) {
                 Node::Answer(answer) | Node::Bad(answer) => return Some(answer as usize),
@@ -509,7 +570,8 @@ impl<T: Copy + Eq + Debug> Memo<T> {
             + size_of_val(&*self.changes)
             + size_of_val(&*self.sources)
             + size_of_val(&*self.futures)
-            + size_of_val(&*self.transitions);
+            + size_of_val(&*self.transitions)
+            + size_of_val(&*self.questions);
         bytes as u64
     }
 }

@@ -128,10 +128,21 @@ pub trait TransitionSystem: Sync {
         0
     }
 
-    /// What a source makes of what those before it have returned.
-    fn heeded(&self, source: usize, seen: u8) -> u8 {
+    /// The bits that a source heeds of what those before it have returned.
+    fn heeded(&self, source: usize) -> u8 {
         let _ = source;
-        seen
+        u8::MAX
+    }
+
+    /// The parts in which two states may differ, both of which are settled.
+    fn differing(&self, one: &Self::State, other: &Self::State) -> Self::Parts {
+        let _ = (one, other);
+        Self::Parts::ALL
+    }
+
+    /// Takes it that all that was changed and looked at in a state is known.
+    fn settle(&self, state: &mut Self::State, changed: Self::Parts) {
+        let _ = (state, changed);
     }
 
     /// Whether [`TransitionSystem::future`] tells anything.

@@ -1,47 +1,64 @@
 //! The states that lead to a node, made when somebody looks at them.
+//!
+//! A few states are kept for each length of the schedules that lead to them, so that a state is
+//! seldom made from one that is far above it.
 
 use super::levels::Trail;
 use super::memo::{Lazy, Made};
+use super::visited::fold;
 use super::{Parts, TransitionSystem};
 
-/// The states along one schedule from the initial state on.
+/// How many states of the same depth are kept.
+const WAY_COUNT: usize = 4;
+
+/// The states along the schedules that are being followed.
 pub(super) struct Path<'a, S: TransitionSystem> {
     system: &'a S,
     /// How the first level of the search is reached.
     job: Vec<S::Transition>,
-    states: Vec<Derived<S>>,
-    /// How many of the states are those of one schedule; the others are memory to be used again.
+    /// By place: the states that are so many steps from the initial one.
+    rows: Vec<Row<S>>,
+    /// At so many places from the front the first state is the one that the job leads to.
     made: usize,
     monitor: S::Monitor,
-    digests: Vec<u64>,
-    /// The nodes on the way to one, the last one first.
+    /// The steps to a state, the last one first, each with what stands for the state before it.
     missing: Vec<(u64, S::Transition)>,
 }
 
-/// A state that was made from the one before it on the path.
-struct Derived<S: TransitionSystem> {
+/// States at one place.
+struct Row<S: TransitionSystem> {
+    kept: Vec<Kept<S>>,
+    /// Which one is given up next.
+    next: usize,
+}
+
+/// A state that is kept.
+struct Kept<S: TransitionSystem> {
     state: S::State,
-    /// In what it may differ from that one: all that need be copied to make it equal.
-    differs: S::Parts,
-    /// The node that it is the state of; none if it lies before all nodes or ahead of them.
-    node: Option<u64>,
-    /// How it is reached from the one before.
-    transition: Option<S::Transition>,
+    /// It is hashed, and nobody has looked at it.
+    is_settled: bool,
+    /// What stands for the state that it was made from, and how; none if it is not to be found.
+    from: Option<(u64, S::Transition)>,
+}
+
+/// Where a state is kept.
+#[derive(Clone, Copy)]
+struct Spot {
+    place: usize,
+    way: usize,
 }
 
 impl<'a, S: TransitionSystem> Path<'a, S> {
     pub(super) fn new(system: &'a S) -> Self {
         let mut state = system.initial();
-        let mut digests = vec![0; system.slot_count()];
-        system.update_digests(None, &mut state, S::Parts::ALL, &mut digests);
-        let initial = Derived { state, differs: S::Parts::ALL, node: None, transition: None };
+        system.settle(&mut state, S::Parts::ALL);
+        let initial = Kept { state, is_settled: true, from: None };
         Path {
             system,
             job: Vec::new(),
-            states: vec![initial],
+            rows: vec![Row { kept: vec![initial], next: 0 }],
             made: 1,
             monitor: S::Monitor::default(),
-            digests,
             missing: Vec::new(),
         }
     }
@@ -64,110 +81,143 @@ impl<'a, S: TransitionSystem> Path<'a, S> {
         trail: Trail<'p, S::Transition>,
         ahead: &'p [S::Transition],
     ) -> PathEnd<'p, 'a, S> {
-        PathEnd { path: self, trail, ahead }
+        PathEnd { path: self, trail, ahead, made: None }
     }
 
-    /// Makes the states up to where a trail and some more steps lead; returns how many steps that
-    /// are.
-    fn go_to(&mut self, trail: Trail<'_, S::Transition>, ahead: &[S::Transition]) -> usize {
+    /// Makes the state where a trail and some more steps lead; where it is, and what stands for
+    /// it.
+    fn go_to(&mut self, trail: Trail<'_, S::Transition>, ahead: &[S::Transition]) -> (Spot, u64) {
         self.missing.clear();
         let mut at = trail;
-        let node_at = loop {
+        let mut spot = loop {
             let place = self.job.len() + at.depth();
-            let Some((above, transition)) = at.step() else { break place };
-            let id = at.id();
-            if place < self.made && self.states[place].node == Some(id) {
-                break place;
+            let Some((above, transition)) = at.step() else { break self.go_along_job() };
+            let from = (above.id(), transition);
+            if let Some(way) = self.find(place, from) {
+                break Spot { place, way };
             }
-            self.missing.push((id, transition));
+            self.missing.push(from);
             at = above;
         };
-        while self.made <= node_at {
-            self.derive(self.job[self.made - 1]);
+        while let Some(from) = self.missing.pop() {
+            spot = self.derive(spot, from);
         }
-        let mut place = node_at;
-        while let Some((id, transition)) = self.missing.pop() {
-            place += 1;
-            self.follow(place, transition);
-            self.states[place].node = Some(id);
-        }
+        let mut key = trail.id();
         for transition in ahead {
-            place += 1;
-            self.follow(place, *transition);
+            let from = (key, *transition);
+            spot = match self.find(spot.place + 1, from) {
+                Some(way) => Spot { place: spot.place + 1, way },
+                None => self.derive(spot, from),
+            };
+            key = fold(key ^ SEED, self.system.number(*transition) as u64 | 1 << 63);
         }
-        place
+        (spot, key)
     }
 
-    /// Makes the state at a place from the one before it, unless it is there.
-    fn follow(&mut self, place: usize, transition: S::Transition) {
-        if place >= self.made || self.states[place].transition != Some(transition) {
-            self.made = place;
-            self.derive(transition);
-        }
+    fn find(&self, place: usize, from: (u64, S::Transition)) -> Option<usize> {
+        self.rows.get(place)?.kept.iter().position(|kept| kept.from == Some(from))
     }
 
-    /// Makes the next state of the schedule.
-    fn derive(&mut self, transition: S::Transition) {
-        let at = self.made;
-        let changed = self.make(at, transition);
-        let state = &mut self.states[at].state;
-        self.system.update_digests(None, state, changed, &mut self.digests);
-        self.system.take_looked_at(&self.states[at].state);
-        self.system.take_looked_at(&self.states[at - 1].state);
-        self.made += 1;
+    /// Makes the state of the job.
+    fn go_along_job(&mut self) -> Spot {
+        while self.made <= self.job.len() {
+            let before = Spot { place: self.made - 1, way: 0 };
+            if let Some(row) = self.rows.get_mut(self.made) {
+                row.next = 0;
+            }
+            let (spot, changed) = self.make(before, self.job[self.made - 1]);
+            self.settle(before, spot, changed);
+            self.made += 1;
+        }
+        Spot { place: self.job.len(), way: 0 }
     }
 
-    /// Makes a state from the one before it.
-    fn make(&mut self, at: usize, transition: S::Transition) -> S::Parts {
-        if self.states.len() == at {
-            let state = self.states[at - 1].state.clone();
-            let differs = S::Parts::NONE;
-            self.states.push(Derived { state, differs, node: None, transition: None });
+    /// Makes the state after another one, and keeps it.
+    fn derive(&mut self, before: Spot, from: (u64, S::Transition)) -> Spot {
+        let (spot, changed) = self.make(before, from.1);
+        self.settle(before, spot, changed);
+        self.rows[spot.place].kept[spot.way].from = Some(from);
+        spot
+    }
+
+    fn settle(&mut self, before: Spot, after: Spot, changed: S::Parts) {
+        let after = &mut self.rows[after.place].kept[after.way];
+        self.system.settle(&mut after.state, changed);
+        after.is_settled = true;
+        let before = &mut self.rows[before.place].kept[before.way];
+        self.system.settle(&mut before.state, S::Parts::NONE);
+    }
+
+    /// Makes the state after another one, where one is given up; it is not settled.
+    fn make(&mut self, before: Spot, transition: S::Transition) -> (Spot, S::Parts) {
+        let place = before.place + 1;
+        if self.rows.len() == place {
+            self.rows.push(Row { kept: Vec::new(), next: 0 });
         }
-        let (before, rest) = self.states.split_at_mut(at);
-        let (here, rest) = rest.split_first_mut().expect("it was added above");
-        let source = &before[at - 1].state;
-        self.system.copy(&mut here.state, source, here.differs);
-        let changed = self.system.step(&mut here.state, transition, &mut self.monitor);
-        if let Some(next) = rest.first_mut() {
-            next.differs = next.differs.union(here.differs).union(changed);
-        }
-        here.differs = changed;
-        here.node = None;
-        here.transition = Some(transition);
-        changed
+        let (above, rest) = self.rows.split_at_mut(place);
+        let source = &above[before.place].kept[before.way].state;
+        let row = &mut rest[0];
+        // The first one of those that a job leads along stays.
+        let first = usize::from(place < self.made);
+        let way = if row.next < first { first } else { row.next };
+        row.next = if way + 1 == WAY_COUNT { 0 } else { way + 1 };
+        let differing = match row.kept.get(way) {
+            Some(kept) if kept.is_settled => self.system.differing(&kept.state, source),
+            Some(_) => S::Parts::ALL,
+            None => {
+                let way = row.kept.len();
+                row.next = (way + 1) % WAY_COUNT;
+                row.kept.push(Kept { state: source.clone(), is_settled: true, from: None });
+                S::Parts::NONE
+            }
+        };
+        let way = way.min(row.kept.len() - 1);
+        let kept = &mut row.kept[way];
+        kept.from = None;
+        kept.is_settled = false;
+        self.system.copy(&mut kept.state, source, differing);
+        let changed = self.system.step(&mut kept.state, transition, &mut self.monitor);
+        (Spot { place, way }, changed)
     }
 
     /// The memory that the states take, in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        (self.states.len() * self.system.state_bytes(&self.states[0].state)) as u64
+        let count = self.rows.iter().map(|row| row.kept.len()).sum::<usize>();
+        (count * self.system.state_bytes(&self.rows[0].kept[0].state)) as u64
     }
 }
+
+const SEED: u64 = 0xB492_B66F_BE98_F273;
 
 /// Where a trail and some more steps lead.
 pub(super) struct PathEnd<'p, 'a, S: TransitionSystem> {
     path: &'p mut Path<'a, S>,
     trail: Trail<'p, S::Transition>,
     ahead: &'p [S::Transition],
+    /// The state that was made last, and what it is found by once it is kept.
+    made: Option<(Spot, (u64, S::Transition))>,
 }
 
 impl<S: TransitionSystem> Lazy<S> for PathEnd<'_, '_, S> {
     fn state(&mut self) -> &S::State {
-        let depth = self.path.go_to(self.trail, self.ahead);
-        &self.path.states[depth].state
+        let (spot, _) = self.path.go_to(self.trail, self.ahead);
+        &self.path.rows[spot.place].kept[spot.way].state
     }
 
     fn step(&mut self, transition: S::Transition) -> Made<'_, S> {
         let path = &mut *self.path;
-        let depth = path.go_to(self.trail, self.ahead);
-        path.made = depth + 1;
-        let changed = path.make(depth + 1, transition);
-        let (before, after) = path.states.split_at_mut(depth + 1);
-        let (before, after) = (&before[depth].state, &mut after[0].state);
+        let (before, key) = path.go_to(self.trail, self.ahead);
+        let (after, changed) = path.make(before, transition);
+        self.made = Some((after, (key, transition)));
+        let (above, below) = path.rows.split_at_mut(after.place);
+        let before = &above[before.place].kept[before.way].state;
+        let after = &mut below[0].kept[after.way].state;
         Made { before, after, changed, monitor: &path.monitor }
     }
 
     fn keep(&mut self) {
-        self.path.made += 1;
+        let Some((spot, from)) = self.made.take() else { return };
+        let kept = &mut self.path.rows[spot.place].kept[spot.way];
+        (kept.is_settled, kept.from) = (true, Some(from));
     }
 }

@@ -148,7 +148,7 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
             digests,
             &mut self.answers,
             Before { changed, steps: &[] },
-            |transition, _| enabled.push(transition),
+            |step| enabled.push(step.transition),
         );
         if let Some(place) = self.place {
             self.chart.note(place, &self.enabled);

@@ -190,7 +190,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
         self.find_turns(depth);
         let levels = &self.levels;
         let digests_of = |node| levels.digests(depth, node);
-        self.memo.find_steps(self.shared.system, &mut self.steps, digests_of);
+        self.memo.find_steps(&mut self.steps, digests_of);
         #[cfg(debug_assertions)]
         self.verify_some(depth);
         // The last one that is made is the first that is gone on from.
@@ -199,7 +199,9 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
                 self.make_step(depth, index);
             }
         }
-        self.levels.note_steps(depth, self.steps.iter().filter_map(|step| step.step));
+        let memo = &self.memo;
+        let known = self.steps.iter().filter_map(|step| Some(memo.known(step.step?)));
+        self.levels.note_steps(depth, known);
         if self.shared.limits.switch_count_max.is_some() {
             self.bound();
         } else if self.shared.system.has_futures() {
@@ -325,7 +327,7 @@ impl<'a, S: TransitionSystem, V: Visitor<S>, A: Access> Worker<'a, S, V, A> {
             self.levels.digests(depth, node),
             &mut self.answers,
             Before { changed: self.levels.changed(depth, node), steps: steps_before },
-            |transition, step| steps.push(Wanted::new(node, transition, step)),
+            |step| steps.push(step.at(node)),
         );
         #[cfg(debug_assertions)]
         if self.shared.system.has_futures() {
