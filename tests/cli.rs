@@ -209,7 +209,7 @@ fn explore_says_that_expectations_are_met() {
 }
 
 /// The fields of an exploration; what came to the page later stands last.
-const EXPLORED_FIELDS: [&str; 13] = [
+const EXPLORED_FIELDS: [&str; 14] = [
     "scenario",
     "file",
     "complete",
@@ -223,6 +223,7 @@ const EXPLORED_FIELDS: [&str; 13] = [
     "seconds",
     "peak_bytes",
     "deadlocks",
+    "redundant",
 ];
 
 #[test]

@@ -222,6 +222,10 @@ properties! {
     changed_traces_are_refused: tool::changed_traces_are_refused, about &[], catches [];
     workers_agree: tool::workers_agree, about &[], catches [ApcLifo];
     reduction_is_exact: reduction::reduction_is_exact, about &[], catches [ApcLifo];
+    executions_come_to_every_outcome: reduction::executions_come_to_every_outcome, about &[],
+        catches [ApcLifo];
+    io_executions_come_to_every_outcome: reduction::executions_come_to_every_outcome,
+        about &[Io], catches [];
     exploration_is_exact: tool::exploration_is_exact, about &[], catches [ApcLifo];
     absent_onlookers_change_nothing: tool::absent_onlookers_change_nothing, about &[],
         catches [ApcLifo, ExitAtOnce];

@@ -299,6 +299,11 @@ impl Model {
         }
     }
 
+    /// An object before the first step.
+    pub fn initial_object(&self, object: ObjectId) -> &DispatcherObject {
+        self.program.kernel.object(object)
+    }
+
     /// What other threads can see of a thread.
     pub(crate) fn watch(&self, thread: ThreadId) -> Watch {
         self.program.threads[thread.index()].watch

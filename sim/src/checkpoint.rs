@@ -49,7 +49,8 @@ impl Identity {
             "deviations": deviations,
             "processors": settings.processors,
             "time": match settings.time { Time::Urgent => "urgent", Time::Free => "free" },
-            "reduced": reduction == Reduction::Persistent,
+            "reduced": reduction != Reduction::None,
+            "symmetry": reduction == Reduction::Persistent,
             "limit_steps": limits.step_count_max,
             "switches": limits.switch_count_max,
         });
@@ -66,7 +67,7 @@ impl Identity {
             (Difference::Program, &["version", "sources"][..]),
             (Difference::Scenario, &["scenario"]),
             (Difference::Behaviour, &["deviations", "processors", "time"]),
-            (Difference::Search, &["reduced", "limit_steps", "switches"]),
+            (Difference::Search, &["reduced", "symmetry", "limit_steps", "switches"]),
         ]
         .into_iter()
         .find_map(|(what, fields)| (!fields.iter().all(|field| is_same(field))).then_some(what))
@@ -130,8 +131,8 @@ impl fmt::Display for Error {
                      to be as they were"
                 }
                 Difference::Search => {
-                    "this checkpoint is of another search: --no-reduction, --limit-steps and \
-                     --switches have to be as they were"
+                    "this checkpoint is of another search: --no-reduction, --no-symmetry, \
+                     --limit-steps and --switches have to be as they were"
                 }
             }),
         }

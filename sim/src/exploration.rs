@@ -124,6 +124,8 @@ pub enum Reduction {
     /// mode, closed handles, or loops without an end; and one of several like states
     /// ([`alertable_models::symmetry`]), not under deviations.
     Persistent,
+    /// As much, but states that are like others are followed too.
+    WithoutSymmetry,
 }
 
 /// Where an exploration begins, and what becomes of it at its halts.
@@ -179,11 +181,11 @@ pub fn explore_model_from(
     hits: Option<&RuleHits>,
     course: Course<'_>,
 ) -> Result<Exploration, checkpoint::Error> {
-    let is_reduced = reduction == Reduction::Persistent
+    let is_reduced = reduction != Reduction::None
         && hits.is_none()
         && limits.switch_count_max.is_none()
         && course.rounds.is_none();
-    let knowledge = if is_reduced { Knowledge::of(model) } else { Knowledge::default() };
+    let knowledge = if is_reduced { Knowledge::of(model, reduction) } else { Knowledge::default() };
     let plain = System { model, checked: true, hits, futures: None, symmetry: None };
     let system = knowledge.system(plain);
     let (mut coverage, rounds, mut found) = search(&system, limits, control, course)?;

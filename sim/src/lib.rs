@@ -13,6 +13,7 @@ pub mod deadlock;
 pub mod describe;
 pub mod engine;
 mod exchange;
+pub mod executions;
 pub mod exploration;
 pub mod file;
 pub mod fuzz;

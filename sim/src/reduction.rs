@@ -1,5 +1,6 @@
 //! What a search that leaves schedules out knows of a model.
 
+use crate::exploration::Reduction;
 use crate::system::System;
 use alertable_models::deviation::Deviations;
 use alertable_models::future::Futures;
@@ -19,14 +20,17 @@ pub(crate) struct Knowledge {
 
 impl Knowledge {
     /// All that is known of a model.
-    pub(crate) fn of(model: &Model) -> Self {
+    pub(crate) fn of(model: &Model, reduction: Reduction) -> Self {
         let Model { program, settings } = model;
         let deviations = settings.deviations;
         let ends = !program.may_run_for_ever();
         let joins = deviations == Deviations::NONE && program.has_private_requests();
         Knowledge {
             futures: if ends { Futures::new(program, deviations) } else { None },
-            symmetry: Symmetry::new(program, deviations),
+            symmetry: match reduction {
+                Reduction::Persistent => Symmetry::new(program, deviations),
+                Reduction::None | Reduction::WithoutSymmetry => None,
+            },
             joined: joins.then(|| Model {
                 program: program.clone().with_joined_completions(),
                 settings: *settings,
@@ -76,6 +80,7 @@ impl Knowledge {
 mod tests {
     use super::Knowledge;
     use crate::engine::rng::Rng;
+    use crate::exploration::Reduction;
     use alertable_models::machine::{Model, Settings};
     use alertable_models::program::compile;
     use alertable_traces::read_scenario;
@@ -102,7 +107,7 @@ mod tests {
             program: compile(&scenario).expect("it is complete"),
             settings: Settings::default(),
         };
-        let knowledge = Knowledge::of(&model);
+        let knowledge = Knowledge::of(&model, Reduction::Persistent);
         let joined = knowledge.joined.as_ref().expect("its reads are private");
         let (mut rng, mut added) = (Rng::new(1), 0);
         for _ in 0..300 {

@@ -2,7 +2,8 @@
 //! schedule finds.
 
 use crate::walk::model;
-use alertable::engine::explore::{Control, Limits};
+use alertable::engine::explore::{Control, Limits, Stop};
+use alertable::executions::executions_of;
 use alertable::exploration::{Exploration, Reduction, explore_model};
 use alertable_models::deviation::Deviations;
 use alertable_models::machine::{Model, Time};
@@ -132,6 +133,29 @@ pub(crate) fn reduction_is_exact(
 ) -> Result<(), String> {
     for (plain, reduced) in in_both_times(scenario, Deviations::NONE, deviations)? {
         compare(&plain, &reduced)?;
+    }
+    Ok(())
+}
+
+/// Executions that differ are not fewer than outcomes, and come to all of these.
+pub(crate) fn executions_come_to_every_outcome(
+    scenario: &Scenario,
+    deviations: Deviations,
+) -> Result<(), String> {
+    for (plain, other) in in_both_times(scenario, Deviations::NONE, deviations)? {
+        let Some((expected, _)) = explored(&plain, Reduction::None) else { continue };
+        let limits = Limits::default();
+        let (found, outcomes) = executions_of(&other, &limits, &Control::default());
+        if found.stop == Some(Stop::Steps) {
+            // A timer that ticks for ever: some schedule has no end.
+            continue;
+        }
+        if found.stop.is_some() || outcomes.into_iter().collect::<Vec<_>>() != expected.outcomes {
+            return Err(format!("{found:?} instead of {:?}", expected.outcomes));
+        }
+        if found.complete < expected.outcomes.len() as u128 {
+            return Err(format!("{found:?} are fewer than outcomes"));
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `alertable check`.
 
 use super::explore::{print_evidence, status_of};
-use super::input::{self, LimitArguments};
+use super::input::{self, LimitArguments, ReductionArguments};
 use super::objects::{self, ObjectCheck};
 use super::output::{self, BAD, DIM, GOOD, UNSURE, say, styled, wrapped};
 use super::{Failure, Status};
@@ -41,6 +41,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     keep_going: bool,
     #[command(flatten)]
+    reduction: ReductionArguments,
+    #[command(flatten)]
     limits: LimitArguments,
     /// How much too early a time-out of an `api` trace may seem, in milliseconds; by its source
     /// by default
@@ -79,7 +81,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let keeps_going = arguments.keep_going;
     #[allow(clippy::cast_sign_loss, reason = "it is at least 0")]
     let tolerance_ns = arguments.tolerance.map(|ms| (ms.max(0.0) * 1e6) as u64);
-    let checker = Checker { dialect, scenarios: &scenarios, limits, keeps_going, tolerance_ns };
+    let checker = Checker {
+        dialect,
+        scenarios: &scenarios,
+        reduction: arguments.reduction.reduction(),
+        limits,
+        keeps_going,
+        tolerance_ns,
+    };
     let results = in_parallel(&files, arguments.limits.worker_count(), |path| checker.check(path));
     let status = results.iter().map(|checked| checked.status).max().unwrap_or(Status::Good);
     if arguments.json {
@@ -222,6 +231,7 @@ impl Scenarios {
 struct Checker<'a> {
     dialect: Option<&'static Dialect>,
     scenarios: &'a Scenarios,
+    reduction: Reduction,
     limits: Limits,
     keeps_going: bool,
     tolerance_ns: Option<u64>,
@@ -271,14 +281,8 @@ impl Checker<'_> {
         let model = Box::new(input::model_with(&scenario, path, deviations, None)?);
         let control = Control::default();
         let expected = scenario.expect.as_ref();
-        let exploration = Box::new(explore_model(
-            &model,
-            expected,
-            Reduction::Persistent,
-            &self.limits,
-            &control,
-            None,
-        ));
+        let exploration =
+            Box::new(explore_model(&model, expected, self.reduction, &self.limits, &control, None));
         Ok(Report::Scenario { title: scenario.title, model, exploration })
     }
 
@@ -300,9 +304,13 @@ impl Checker<'_> {
             };
             // What keeps it from being simulated does not depend on deviations.
             input::model_with(scenario, scenario_path, Deviations::NONE, None)?;
-            let limits = &self.limits;
-            let mut source =
-                Explorer { scenario, path: scenario_path, limits, known: &mut explored };
+            let mut source = Explorer {
+                scenario,
+                path: scenario_path,
+                reduction: self.reduction,
+                limits: &self.limits,
+                known: &mut explored,
+            };
             let judgement = judge(&observation, dialect, &mut source);
             judged.push((observation, judgement));
         }
@@ -342,6 +350,7 @@ impl Checker<'_> {
 struct Explorer<'a> {
     scenario: &'a Scenario,
     path: &'a Path,
+    reduction: Reduction,
     limits: &'a Limits,
     known: &'a mut HashMap<(String, Deviations), (Vec<Outcome>, bool)>,
 }
@@ -353,14 +362,8 @@ impl OutcomeSource for Explorer<'_> {
             let Ok(model) = input::model_with(self.scenario, self.path, deviations, None) else {
                 return (Vec::new(), false);
             };
-            let found = explore_model(
-                &model,
-                None,
-                Reduction::Persistent,
-                self.limits,
-                &Control::default(),
-                None,
-            );
+            let found =
+                explore_model(&model, None, self.reduction, self.limits, &Control::default(), None);
             (found.outcomes, found.coverage.stop.is_none())
         };
         self.known.entry(key).or_insert_with(explore).clone()

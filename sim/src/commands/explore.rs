@@ -1,6 +1,7 @@
 //! `alertable explore`.
 
-use super::input::{self, BehaviourArguments, LimitArguments};
+use super::executions::Counted;
+use super::input::{self, BehaviourArguments, LimitArguments, ReductionArguments};
 use super::keeping::{Keeper, KeepingArguments, about};
 use super::liveness::Endless;
 use super::output::{self, BAD, DIM, GOOD, STRONG, UNSURE, counted, say, styled, wrapped};
@@ -13,7 +14,7 @@ use alertable::describe::{picks, schedule_names};
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::{Control, Limits, Stop};
 use alertable::engine::visited::collision_chance;
-use alertable::exploration::{Course, Exploration, Reduction, Verdict, explore_model_from};
+use alertable::exploration::{Course, Exploration, Verdict, explore_model_from};
 use alertable::graph::state_graph_dot;
 use alertable::minimise::keepsakes;
 use alertable::rounds::Round;
@@ -44,9 +45,8 @@ pub(super) struct Arguments {
     /// Show on standard error how far the search is, also where that is no terminal
     #[arg(long)]
     progress: bool,
-    /// Follow every schedule, also those that come to the same as others
-    #[arg(long)]
-    no_reduction: bool,
+    #[command(flatten)]
+    reduction: ReductionArguments,
     /// Show a shortest schedule to an outcome that matches: LABEL=RESULT, or a pattern as in a
     /// scenario's expectations
     #[arg(long, value_name = "PATTERN", value_parser = witness::pattern)]
@@ -55,6 +55,9 @@ pub(super) struct Arguments {
     /// that can never end
     #[arg(long)]
     liveness: bool,
+    /// Count the executions that differ in an order that somebody can tell apart
+    #[arg(long)]
+    executions: bool,
     /// Write what is found as scenarios into a folder: each broken invariant, each failed
     /// expectation, each outcome, as small as it gets, with an expectation and a shortest schedule
     #[arg(long, value_name = "DIR")]
@@ -85,6 +88,8 @@ struct Explored<'a> {
     witness: Option<Witness>,
     /// What goes on for ever, if that was asked for.
     endless: Option<Endless>,
+    /// The executions that differ, if they were counted.
+    counted: Option<Counted>,
     /// The files that were written of what was found.
     saved: Vec<Saved>,
 }
@@ -147,6 +152,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
         if let Some(endless) = &explored.endless {
             status = status.max(endless.status());
         }
+        if let Some(counted) = &explored.counted {
+            status = status.max(counted.status());
+        }
         status = status.max(status_of(&explored.exploration));
         if let Some(witness) = &explored.witness {
             status = status.max(witness.status(&explored.exploration));
@@ -157,6 +165,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
             print_text(&explored, arguments.outcomes);
             if let Some(endless) = &explored.endless {
                 endless.print(explored.path);
+            }
+            if let Some(counted) = &explored.counted {
+                counted.print();
             }
             save::print_saved(&explored.saved);
         }
@@ -180,7 +191,7 @@ fn explore<'a>(
         Some(Switches::Rising(counts)) => (Some(*counts.end()), Some(counts.clone())),
     };
     let limits = Limits { switch_count_max, ..arguments.limits.limits() };
-    let reduction = if arguments.no_reduction { Reduction::None } else { Reduction::Persistent };
+    let reduction = arguments.reduction.reduction();
     let keeping = &arguments.keeping;
     let (mut keeper, start) = Keeper::new(keeping, (&scenario, &model), reduction, &limits)?;
     let watch = Watch {
@@ -211,6 +222,9 @@ fn explore<'a>(
     let endless = arguments.liveness.then(|| {
         watched(control, quietly(), || Endless::new(&scenario, &model, limits.state_count_max))
     });
+    let counted = arguments
+        .executions
+        .then(|| watched(control, quietly(), || Counted::new(&model, &limits, control)));
     let saved = match folder {
         Some(folder) => {
             let count_max = arguments.outcomes;
@@ -231,6 +245,7 @@ fn explore<'a>(
         seconds,
         witness,
         endless,
+        counted,
         saved,
     };
     Ok((explored, failure))
@@ -257,6 +272,7 @@ fn print_json(explored: &Explored<'_>) {
         seconds,
         witness,
         endless,
+        counted,
         saved,
     } = explored;
     let names = |schedule: &[Transition]| schedule_names(&model.program, schedule);
@@ -293,6 +309,7 @@ fn print_json(explored: &Explored<'_>) {
         "seconds": seconds,
         "peak_bytes": exploration.coverage.peak_bytes,
         "deadlocks": deadlocks,
+        "redundant": exploration.coverage.redundant_count(),
     });
     if exploration.coverage.open_count > 0 {
         document["open"] = json!(exploration.coverage.open_count);
@@ -319,6 +336,9 @@ fn print_json(explored: &Explored<'_>) {
     }
     if let Some(endless) = endless {
         document["liveness"] = endless.json();
+    }
+    if let Some(counted) = counted {
+        document["executions"] = counted.json();
     }
     if !saved.is_empty() {
         document["saved"] = save::saved_json(saved);
@@ -384,11 +404,15 @@ fn print_verdict(explored: &Explored<'_>) {
         }
         (open, None) => format!(" ({open} of them not searched from)"),
     };
+    let known = match coverage.redundant_count() {
+        0 => String::new(),
+        known => format!(" ({known} to states seen before)"),
+    };
     let chance = collision_chance(states);
     let chance =
         if chance < 1e-9 { String::new() } else { format!(", chance of a miss {chance:.0e}") };
     let text = format!(
-        "{stop}: {}{left}, {}, {}, {seconds:.3} s{chance}",
+        "{stop}: {}{left}, {}{known}, {}, {seconds:.3} s{chance}",
         counted(states, "state"),
         counted(transitions, "transition"),
         counted(exploration.outcomes.len() as u64, "outcome"),

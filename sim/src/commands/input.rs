@@ -3,6 +3,7 @@
 use super::Failure;
 use alertable::engine::STEP_COUNT_MAX;
 use alertable::engine::explore::{Control, Limits};
+use alertable::exploration::Reduction;
 use alertable_models::deviation::{self, Deviation, Deviations, Dialect};
 use alertable_models::invariant;
 use alertable_models::machine::{Model, Settings, Time};
@@ -34,6 +35,27 @@ pub(super) struct BehaviourArguments {
     /// A further departure from the rules (`alertable rules --deviations` lists them)
     #[arg(long = "deviation", value_name = "ID")]
     pub(super) deviations: Vec<String>,
+}
+
+/// Which schedules are left out.
+#[derive(clap::Args, Debug, Clone)]
+pub(super) struct ReductionArguments {
+    /// Follow every schedule, also those that come to the same as others
+    #[arg(long)]
+    no_reduction: bool,
+    /// Do not exchange threads that do the same, nor queued APCs whose order nobody can tell
+    #[arg(long)]
+    no_symmetry: bool,
+}
+
+impl ReductionArguments {
+    pub(super) fn reduction(&self) -> Reduction {
+        match (self.no_reduction, self.no_symmetry) {
+            (true, _) => Reduction::None,
+            (false, true) => Reduction::WithoutSymmetry,
+            (false, false) => Reduction::Persistent,
+        }
+    }
 }
 
 /// What bounds an exploration.

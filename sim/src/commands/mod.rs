@@ -3,6 +3,7 @@
 
 mod api_trace;
 mod check;
+mod executions;
 mod explore;
 mod fuzz;
 mod import;

@@ -76,6 +76,13 @@ pub struct Coverage {
     pub stop: Option<Stop>,
 }
 
+impl Coverage {
+    /// The transitions that led to states seen before.
+    pub fn redundant_count(&self) -> u64 {
+        (self.transition_count + 1).saturating_sub(self.state_count)
+    }
+}
+
 /// Is shown what an exploration finds. One for each worker.
 pub trait Visitor<S: TransitionSystem>: Send {
     /// A state in which a schedule ends.

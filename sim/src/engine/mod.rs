@@ -3,6 +3,7 @@
 mod chart;
 pub mod cycles;
 pub mod estimate;
+pub mod executions;
 pub mod explore;
 pub mod frontier;
 pub mod guided;
