@@ -229,6 +229,11 @@ impl Machine {
             let unit = Part::Activity.key(port, 0).hash(0);
             *digest = if add { digest.wrapping_add(unit) } else { digest.wrapping_sub(unit) };
         });
+        self.kernel.for_each_gone(|thread| {
+            let digest = &mut digests[slots.slot(Part::Liveness, Aspect::Content, 0)];
+            let unit = Part::Liveness.key(thread, 0).hash(0);
+            *digest = if add { digest.wrapping_add(unit) } else { digest.wrapping_sub(unit) };
+        });
     }
 
     /// The slots that were looked at since this was last asked, a bit for each.

@@ -33,6 +33,8 @@ pub(crate) enum Part {
     Received,
     /// How many threads are active at each port; follows from the threads.
     Activity,
+    /// Which threads have ended, or have not begun; follows from the threads.
+    Liveness,
     BugCheck,
     KernelThreads,
     KernelLists,
@@ -62,6 +64,57 @@ pub(crate) enum Part {
 impl Part {
     /// How many parts there are.
     pub(crate) const COUNT: usize = Part::History as usize + 1;
+
+    /// Every part, in the order of their numbers.
+    #[cfg(debug_assertions)]
+    pub(crate) const ALL: [Part; Part::COUNT] = [
+        Part::Threads,
+        Part::Objects,
+        Part::UserApcs,
+        Part::WaitObjects,
+        Part::WaitBlocks,
+        Part::OwnedMutants,
+        Part::ClosedHandles,
+        Part::StatusBlocks,
+        Part::Irps,
+        Part::ThreadIrps,
+        Part::FileIrps,
+        Part::DeviceQueues,
+        Part::KernelApcs,
+        Part::PipeReads,
+        Part::PipeData,
+        Part::PipeListens,
+        Part::Pipes,
+        Part::Packets,
+        Part::Removers,
+        Part::Received,
+        Part::Activity,
+        Part::Liveness,
+        Part::BugCheck,
+        Part::KernelThreads,
+        Part::KernelLists,
+        Part::Contexts,
+        Part::ContextObjects,
+        Part::Attachments,
+        Part::Kapcs,
+        Part::Dpcs,
+        Part::DpcQueue,
+        Part::TimerDpcs,
+        Part::SpinLocks,
+        Part::FastMutexes,
+        Part::DriverIrps,
+        Part::IrpVars,
+        Part::IrpQueues,
+        Part::DriverFrames,
+        Part::Sweeps,
+        Part::CurrentIrps,
+        Part::Stop,
+        Part::Frames,
+        Part::Loops,
+        Part::Conditions,
+        Part::Lengths,
+        Part::History,
+    ];
 
     /// The key of the entry at a position of one of the part's lists.
     pub(crate) fn key(self, list: usize, position: usize) -> Key {

@@ -38,6 +38,21 @@ impl SlotMap {
         self.count
     }
 
+    /// What is in some slots, for messages about what should not be.
+    #[cfg(debug_assertions)]
+    pub fn names(&self, slots: u64) -> Vec<String> {
+        let mut names = Vec::new();
+        for (part, of_records) in self.slots.iter().enumerate() {
+            for (index, slot) in of_records.iter().enumerate() {
+                if slots & 1 << slot != 0 {
+                    let part = Part::ALL[part];
+                    names.push(format!("{part:?} {index}"));
+                }
+            }
+        }
+        names
+    }
+
     /// The slot of an aspect of a record or list of a part.
     pub(crate) fn slot(&self, part: Part, aspect: Aspect, index: usize) -> usize {
         let contents = &self.slots[part as usize];
@@ -156,6 +171,10 @@ impl<'a> Builder<'a> {
         self.set(Part::Removers, ports);
         let activity = io.ports.iter().map(|_| self.next()).collect();
         self.set(Part::Activity, activity);
+        if self.program.kernel.has_io() {
+            let liveness = self.next();
+            self.set(Part::Liveness, vec![liveness]);
+        }
     }
 
     fn set_kernel_mode(&mut self, objects: &[u8]) {

@@ -88,7 +88,7 @@ impl Kernel {
         file: ObjectId,
     ) -> ServiceOutcome {
         cx.rules([rule::CAN_16, rule::CAN_21, irp::IRP_07]);
-        let slot = self.file(file).slot();
+        let slot = self.file_number(file);
         let of_thread = self.io().thread_irps(thread).iter().copied();
         let agnostic = self.io().file_irps.get(slot).iter().copied();
         let own: Vec<IrpId> = of_thread
@@ -158,7 +158,7 @@ impl Kernel {
     ) -> Result<ServiceReturn, NtStatus> {
         cx.rules([rule::CAN_17, rule::CAN_18, rule::CAN_24, io::IO_52]);
         let process = cx.io.thread_processes[thread.index()];
-        let slot = self.file(file).slot();
+        let slot = self.file_number(file);
         let agnostic = self.io().file_irps.get(slot).iter().copied();
         let has_issued = |issuer: &ThreadId| {
             block.is_none_or(|block| self.irps_of_block(block).any(|irp| irp.issuer == *issuer))

@@ -34,7 +34,7 @@ impl Kernel {
 
     /// The driver to which a file's requests go first.
     pub(crate) fn driver_of_file<O>(&self, cx: &Context<'_, O>, file: ObjectId) -> Option<usize> {
-        let FileTarget::Device(device) = cx.io.files[self.file(file).slot()].target else {
+        let FileTarget::Device(device) = cx.io.files[self.file_number(file)].target else {
             return None;
         };
         match cx.io.devices[device].model {

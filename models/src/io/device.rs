@@ -142,8 +142,10 @@ impl Kernel {
         let queued = self.io().device_queues.get(device).iter().copied().find(named);
         let id = queued
             .or_else(|| {
-                let ids = self.io().irps().iter().map(|irp| irp.id);
-                ids.filter(of_device).find(named)
+                // Where requests are held, the queue has all of them.
+                let is_held = cx.io.devices[device].model == Model::Hold;
+                let irps = if is_held { &[] } else { self.io().irps() };
+                irps.iter().map(|irp| irp.id).filter(of_device).find(named)
             })
             .ok_or(NtStatus::NOT_FOUND)?;
         cx.rules([can::CAN_08, can::CAN_11, dev::DEV_27, dev::DEV_29]);

@@ -2,7 +2,7 @@
 
 use super::irp::IrpPlace;
 use crate::event::{IrpChange, Observer};
-use crate::ids::{HandleId, ThreadId};
+use crate::ids::{HandleId, IrpId, ThreadId};
 use crate::ke::thread::ThreadState;
 use crate::ke::{Context, Kernel};
 use crate::rule::{cancel as can, exit as rule, irp};
@@ -14,7 +14,8 @@ pub const CANCEL_TIMEOUT_MS: u32 = 300_000;
 impl Kernel {
     /// Asks for the cancellation of an ending thread's requests (IoCancelThreadIo).
     ///
-    /// EXIT-03: newest first, and no second stage can run meanwhile.
+    /// EXIT-03: newest first, and no second stage can run meanwhile. Of those that are complete
+    /// the second stages come before anything else, so that no time has to be kept for them.
     pub(crate) fn cancel_thread_irps<O: Observer>(
         &mut self,
         cx: &mut Context<'_, O>,
@@ -33,7 +34,10 @@ impl Kernel {
         if self.has_kernel_mode() {
             self.cancel_own_irps(cx, thread);
         }
-        self.thread_mut(thread).wait.remaining_ms = CANCEL_TIMEOUT_MS;
+        let is_left = |id: &IrpId| self.irp(*id).place == IrpPlace::Driver;
+        if self.has_kernel_mode() || self.io().thread_irps(thread).iter().any(is_left) {
+            self.thread_mut(thread).wait.remaining_ms = CANCEL_TIMEOUT_MS;
+        }
     }
 
     /// The wait for an ending thread's requests is over: they are, or too much time has passed.
@@ -68,14 +72,29 @@ impl Kernel {
 
     fn is_last_of_process<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
         let process = cx.io.thread_processes[thread.index()];
+        self.io().liveness_looked_at.mark(0);
         self.thread_ids().all(|other| {
-            let record = self.thread(other);
             other == thread
                 || cx.io.thread_processes[other.index()] != process
-                || record.state == ThreadState::Terminated
-                || Kernel::never_started(record)
+                || self.is_gone(other)
                 || self.is_system_waiting(other)
         })
+    }
+
+    /// Whether a thread has ended or has not begun; who asks marks that he has looked.
+    fn is_gone(&self, thread: ThreadId) -> bool {
+        let record = self.threads.peek(thread.index());
+        record.state == ThreadState::Terminated || Kernel::never_started(record)
+    }
+
+    /// Tells for each thread that has ended or has not begun its number.
+    pub(crate) fn for_each_gone(&self, on_gone: impl FnMut(usize)) {
+        if self.has_io() {
+            self.thread_ids()
+                .filter(|thread| self.is_gone(*thread))
+                .map(ThreadId::index)
+                .for_each(on_gone);
+        }
     }
 
     /// Closes every handle of a process (EXIT-18, EXIT-19).

@@ -87,6 +87,14 @@ impl Kernel {
         }
     }
 
+    /// A file object's number among the files, which never changes.
+    pub(crate) fn file_number(&self, file: ObjectId) -> usize {
+        match self.objects.peek(file.index()) {
+            DispatcherObject::File(file) => file.slot(),
+            other => unreachable!("handles of files are checked for their type: {other:?}"),
+        }
+    }
+
     pub(crate) fn file_mut(&mut self, file: ObjectId) -> &mut FileObject {
         match self.object_mut(file) {
             DispatcherObject::File(file) => file,
@@ -127,7 +135,7 @@ impl Kernel {
         thread: ThreadId,
         file: ObjectId,
     ) -> Option<NtStatus> {
-        let setup = cx.io.files[self.file(file).slot()];
+        let setup = cx.io.files[self.file_number(file)];
         let Some(lock) = setup.lock.filter(|_| !cx.deviates(Deviation::NoFileLock)) else {
             return Some(NtStatus::WAIT_0);
         };
@@ -143,7 +151,7 @@ impl Kernel {
         cx: &mut Context<'_, O>,
         file: ObjectId,
     ) {
-        let lock = cx.io.files[self.file(file).slot()].lock;
+        let lock = cx.io.files[self.file_number(file)].lock;
         if let Some(lock) = lock.filter(|_| !cx.deviates(Deviation::NoFileLock)) {
             self.set_event(cx, lock);
         }
@@ -175,7 +183,7 @@ impl Kernel {
         port: ObjectId,
         key: DatumId,
     ) -> Result<(), NtStatus> {
-        if !cx.io.files[self.file(file).slot()].overlapped {
+        if !cx.io.files[self.file_number(file)].overlapped {
             cx.rule(iocp::IOCP_03);
             return Err(NtStatus::INVALID_PARAMETER);
         }
@@ -209,7 +217,7 @@ impl Kernel {
             return;
         }
         cx.rules([can::CAN_32, can::CAN_33, exit::EXIT_19]);
-        let slot = self.file(file).slot();
+        let slot = self.file_number(file);
         for irp in self.io().file_irps.get(slot).to_vec() {
             if !self.has_irp(irp) {
                 continue;
@@ -244,7 +252,7 @@ impl Kernel {
         cx.rules([can::CAN_28, can::CAN_29]);
         cx.event(Event::File { file, change: FileChange::CleanedUp });
         self.file_mut(file).cleaned_up = true;
-        match cx.io.files[self.file(file).slot()].target {
+        match cx.io.files[self.file_number(file)].target {
             FileTarget::Device(device) => self.clean_up_device(cx, context, file, device),
             FileTarget::PipeEnd(end) => self.clean_up_pipe_end(cx, context, end),
         }

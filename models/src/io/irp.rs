@@ -123,7 +123,7 @@ impl Kernel {
     ) -> (&'a Request, &'a FileSetup, ObjectId) {
         let request = cx.io.request(self.irp(irp).request);
         let object = cx.handles[request.file.index()];
-        (request, &cx.io.files[self.file(object).slot()], object)
+        (request, &cx.io.files[self.file_number(object)], object)
     }
 
     /// Allocates a request packet and links it to its list.
@@ -168,7 +168,7 @@ impl Kernel {
         if agnostic {
             cx.rule(rule::IRP_08);
             let file = cx.handles[cx.io.request(request).file.index()];
-            let slot = self.file(file).slot();
+            let slot = self.file_number(file);
             self.io_mut().file_irps.insert(slot, 0, id);
         } else {
             cx.rule(rule::IRP_03);
@@ -182,11 +182,17 @@ impl Kernel {
     pub(crate) fn unlink_irp<O>(&mut self, cx: &Context<'_, O>, irp: IrpId) {
         let Irp { issuer, agnostic, .. } = *self.irp(irp);
         if agnostic {
-            let file = self.file(self.request_of(cx, irp).2).slot();
+            let file = self.file_number(self.request_of(cx, irp).2);
             self.io_mut().file_irps.remove_from(file, |other| *other == irp);
         } else {
             self.io_mut().thread_irps.remove_from(issuer.index(), |other| *other == irp);
         }
+    }
+
+    /// Whether a thread-agnostic request is on its file's list.
+    pub(crate) fn is_on_file_list<O>(&self, cx: &Context<'_, O>, irp: IrpId) -> bool {
+        let file = self.file_number(self.request_of(cx, irp).2);
+        self.io().file_irps.get(file).contains(&irp)
     }
 
     /// Frees a request packet. Its file may have nothing left that refers to it.

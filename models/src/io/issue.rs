@@ -58,7 +58,7 @@ impl Kernel {
             Err(status) => return ServiceOutcome::Returned(status.into()),
         };
         cx.rule(rule::IO_02);
-        if cx.io.files[self.file(file).slot()].overlapped {
+        if cx.io.files[self.file_number(file)].overlapped {
             return self.issue_checked(cx, thread, id, file);
         }
         cx.rule(rule::IO_01);
@@ -100,7 +100,7 @@ impl Kernel {
     ) -> Result<ObjectId, NtStatus> {
         cx.rule(rule::IO_09);
         let file = self.reference(cx, request.file, ObjectType::File)?;
-        let setup = &cx.io.files[self.file(file).slot()];
+        let setup = &cx.io.files[self.file_number(file)];
         let is_disk = matches!(setup.target, FileTarget::Device(device)
             if cx.io.devices[device].model == Model::Cached);
         if is_disk && setup.overlapped && request.interface == Interface::Waiting {
@@ -139,7 +139,7 @@ impl Kernel {
         file: ObjectId,
     ) -> ServiceOutcome {
         let request = cx.io.request(id);
-        let setup = cx.io.files[self.file(file).slot()];
+        let setup = cx.io.files[self.file_number(file)];
         if let FileTarget::Device(device) = setup.target
             && cx.io.devices[device].model == Model::Cached
             && !setup.overlapped
@@ -238,7 +238,7 @@ impl Kernel {
     ) -> ServiceOutcome {
         let request = cx.io.request(id);
         let file = cx.handles[request.file.index()];
-        let setup = cx.io.files[self.file(file).slot()];
+        let setup = cx.io.files[self.file_number(file)];
         let block = request.block.unwrap_or_else(|| cx.io.private_block(thread));
         if status != NtStatus::PENDING
             && let Some(irp) = self.completed_irp_of(block, thread)
@@ -312,7 +312,7 @@ impl Kernel {
         cx.rule(rule::IO_22);
         if status == NtStatus::PENDING {
             self.thread_mut(thread).service = InService::Request(file);
-            let alertable = cx.io.files[self.file(file).slot()].alertable;
+            let alertable = cx.io.files[self.file_number(file)].alertable;
             if !alertable {
                 cx.rule(rule::IO_29);
             }

@@ -156,6 +156,8 @@ pub struct Io {
     pub(crate) received: Lists<Packet>,
     /// At which ports it was looked at how many threads are active.
     pub(crate) activity_looked_at: Marks,
+    /// Whether it was looked at which threads are left.
+    pub(crate) liveness_looked_at: Marks,
     /// The system has stopped.
     pub(crate) bug_check: Records<Option<BugCheck>>,
 }
@@ -180,6 +182,7 @@ impl Io {
             removers: Lists::new(Part::Removers, setup.ports.len()),
             received: Lists::new(Part::Received, thread_count),
             activity_looked_at: Marks::default(),
+            liveness_looked_at: Marks::default(),
             bug_check: Records::new(Part::BugCheck, vec![None]),
         }
     }
@@ -213,6 +216,7 @@ impl Io {
         let port_count = self.packets.list_count();
         self.activity_looked_at
             .take(port_count, |port| on_marked(Part::Activity, Aspect::Content, port));
+        self.liveness_looked_at.take(1, |_| on_marked(Part::Liveness, Aspect::Content, 0));
         self.take_own_marks(on_marked);
     }
 
@@ -265,11 +269,6 @@ impl Io {
     /// The packets that a thread has been handed and has not returned with.
     pub fn received(&self, thread: ThreadId) -> &[Packet] {
         self.received.get(thread.index())
-    }
-
-    /// Whether a thread-agnostic request is on its file's list.
-    pub(crate) fn file_irps_contain(&self, irp: IrpId) -> bool {
-        self.file_irps.items().contains(&irp)
     }
 
     /// Why the system has stopped, if it has.

@@ -205,7 +205,7 @@ impl Kernel {
         cx.event(Event::Packet { port, packet, change: PacketChange::Dequeued(thread) });
         self.io_mut().received.push(thread.index(), Packet { irp: None, ..packet });
         if let Some(irp) = packet.irp.filter(|irp| self.has_irp(*irp)) {
-            if self.irp(irp).agnostic && self.io().file_irps_contain(irp) {
+            if self.irp(irp).agnostic && self.is_on_file_list(cx, irp) {
                 cx.rules([rule::IOCP_24, irp::IRP_42, can::CAN_33]);
                 self.write_block(cx, irp.block(), packet.status, packet.information);
                 self.unlink_irp(cx, irp);
@@ -500,7 +500,7 @@ impl Kernel {
             let packet = self.io_mut().packets.remove(slot, 0);
             cx.event(Event::Packet { port, packet, change: PacketChange::Discarded });
             if let Some(irp) = packet.irp.filter(|irp| self.has_irp(*irp)) {
-                if self.io().file_irps_contain(irp) {
+                if self.is_on_file_list(cx, irp) {
                     self.unlink_irp(cx, irp);
                 }
                 self.free_irp(cx, irp);
