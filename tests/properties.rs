@@ -41,7 +41,7 @@ use alertable_traces::scenario::Scenario;
 use alertable_traces::{read_scenario, scenario_to_json};
 use generator::{Topic, scenarios};
 use proptest::prelude::any;
-use proptest::strategy::{Strategy, ValueTree};
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::path::{Path, PathBuf};
 
@@ -248,12 +248,13 @@ fn every_mistake_has_a_property() {
 /// deviation each.
 const REDUCTION_CASE_COUNT: u32 = 1_500;
 
-#[test]
-fn reduction_is_exact_under_every_deviation() {
+/// Compares reduction with the search of every schedule on random scenarios, with one deviation
+/// each. How many were compared, and how many of them had fewer states.
+fn compare_under_every_deviation(strategy: BoxedStrategy<Scenario>, cases: u32) -> (u32, u32) {
     let (mut compared, mut reduced) = (0, 0);
-    let strategy = (scenarios(&[]), 0..=Deviation::ALL.len());
+    let (mut all_states, mut fewer_states) = (0, 0);
+    let strategy = (strategy, 0..=Deviation::ALL.len());
     let mut runner = runner(1, 0);
-    let cases = case_count(REDUCTION_CASE_COUNT);
     for _ in 0..cases {
         let (scenario, number) = strategy.new_tree(&mut runner).unwrap().current();
         let deviations =
@@ -262,11 +263,56 @@ fn reduction_is_exact_under_every_deviation() {
             let counts = reduction::compare(&one, &other).unwrap_or_else(|reason| {
                 panic!("{deviations:?}: {reason}\nin {}", scenario_to_json(&scenario))
             });
+            let Some((all, fewer)) = counts else { continue };
+            compared += 1;
+            reduced += u32::from(fewer < all);
+            (all_states, fewer_states) = (all_states + all, fewer_states + fewer);
+        }
+    }
+    println!("{reduced} of {compared} reduced, {all_states} states to {fewer_states}");
+    (compared, reduced)
+}
+
+#[test]
+fn reduction_is_exact_under_every_deviation() {
+    let cases = case_count(REDUCTION_CASE_COUNT);
+    let (compared, reduced) = compare_under_every_deviation(scenarios(&[]).boxed(), cases);
+    assert!(compared > cases && reduced > cases / 2, "{reduced} of {compared} were reduced");
+}
+
+#[test]
+fn reduction_is_exact_with_io_under_every_deviation() {
+    let cases = case_count(REDUCTION_CASE_COUNT);
+    let (compared, reduced) = compare_under_every_deviation(scenarios(&[Io]).boxed(), cases);
+    assert!(compared > cases / 2 && reduced > compared / 3, "{reduced} of {compared} were reduced");
+}
+
+/// On how many scenarios with endless loops reduction is compared with the search of every
+/// schedule.
+const ENDLESS_CASE_COUNT: u32 = 200;
+
+#[test]
+fn reduction_is_exact_with_endless_loops() {
+    let (mut compared, mut reduced) = (0, 0);
+    let mut runner = runner(1, 0);
+    let strategies = [scenarios(&[]), scenarios(&[Io])];
+    let shape = (any::<u8>(), 0..=2 * Deviation::ALL.len());
+    for case in 0..case_count(ENDLESS_CASE_COUNT) {
+        let scenario = strategies[case as usize % 2].new_tree(&mut runner).unwrap().current();
+        let (loops, number) = shape.new_tree(&mut runner).unwrap().current();
+        let deviations =
+            Deviation::ALL.get(number).map_or(Deviations::NONE, |d| Deviations::NONE.with(*d));
+        let scenario = reduction::with_endless_loops(&scenario, loops);
+        for (one, other) in reduction::in_both_times(&scenario, deviations, deviations).unwrap() {
+            let counts = reduction::compare_ends(&one, &other).unwrap_or_else(|reason| {
+                panic!("{deviations:?}: {reason}\nin {}", scenario_to_json(&scenario))
+            });
             compared += u32::from(counts.is_some());
             reduced += u32::from(counts.is_some_and(|(all, fewer)| fewer < all));
         }
     }
-    assert!(compared > cases && reduced > cases / 2, "{reduced} of {compared} were reduced");
+    println!("{reduced} of {compared} reduced");
+    assert!(reduced > compared / 5, "{reduced} of {compared} were reduced");
 }
 
 /// On how many scenarios the search of one of several like states is compared with that of all.
@@ -397,6 +443,12 @@ mod found {
     fn special_between_alert_and_repetition() {
         let text = include_str!("properties/found/special-between-alert-and-repetition.json");
         holds_of(text, tool::absent_onlookers_change_nothing);
+    }
+
+    #[test]
+    fn timer_beside_a_last_step() {
+        let text = include_str!("properties/found/timer-beside-a-last-step.json");
+        holds_of(text, reduction::reduction_is_exact);
     }
 }
 

@@ -10,7 +10,7 @@ use alertable_models::symmetry::Symmetry;
 /// What a search that leaves schedules out knows of a model; nothing, if it leaves none out.
 #[derive(Debug, Default)]
 pub(crate) struct Knowledge {
-    /// What may still be done by whom; not known where a loop has no end.
+    /// What may still be done by whom.
     futures: Option<Futures>,
     /// Which states are alike.
     symmetry: Option<Symmetry>,
@@ -23,10 +23,9 @@ impl Knowledge {
     pub(crate) fn of(model: &Model, reduction: Reduction) -> Self {
         let Model { program, settings } = model;
         let deviations = settings.deviations;
-        let ends = !program.may_run_for_ever();
         let joins = deviations == Deviations::NONE && program.has_private_requests();
         Knowledge {
-            futures: if ends { Futures::new(program, deviations) } else { None },
+            futures: Futures::new(program, deviations),
             symmetry: match reduction {
                 Reduction::Persistent => Symmetry::new(program, deviations),
                 Reduction::None | Reduction::WithoutSymmetry => None,

@@ -156,6 +156,11 @@ impl TransitionSystem for System<'_> {
         self.symmetry.map_or((0, 0), |symmetry| symmetry.growth(self.model, before, after))
     }
 
+    #[cfg(debug_assertions)]
+    fn slot_names(&self, slots: SlotSet) -> Vec<String> {
+        self.model.slots().names(slots)
+    }
+
     fn take_looked_at(&self, state: &Machine) -> SlotSet {
         state.take_looked_at(self.model.slots())
     }
@@ -199,21 +204,31 @@ impl TransitionSystem for System<'_> {
         state.settle_parts(changed);
     }
 
+    fn heeds_others(&self, source: usize) -> bool {
+        self.model.source(source) == Source::Time
+    }
+
     fn has_futures(&self) -> bool {
         self.futures.is_some()
     }
 
     fn future(&self, state: &Machine, source: usize) -> Future {
         let Some(futures) = self.futures else { return Future::default() };
-        let touch = futures.of(self.model, state, self.model.source(source));
-        let (next, waits) = match self.model.source(source) {
-            Source::Thread(thread) => (
-                futures.next_call(self.model, state, thread),
-                state.kernel().thread(thread).waits_for_time(),
-            ),
-            _ => (None, false),
+        let touch = by_source(futures.of(self.model, state, self.model.source(source)));
+        let Source::Thread(thread) = self.model.source(source) else {
+            return Future { touch, ..Future::default() };
         };
-        Future { touch: by_source(touch), next: next.map(by_source), waits }
+        Future {
+            touch,
+            next: futures.next_call(self.model, state, thread).map(by_source),
+            waits: futures.waits(state, thread),
+            holds: futures.holds(state, thread),
+            cyclic: futures.is_cyclic(state, thread),
+        }
+    }
+
+    fn has_rundown(&self) -> bool {
+        self.futures.is_some_and(Futures::has_rundown)
     }
 
     fn woken(&self, source: usize) -> SlotSet {

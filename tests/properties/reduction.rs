@@ -35,6 +35,27 @@ pub(crate) fn with_like_states(scenario: &Scenario, copies: usize, empty: bool) 
     read_scenario(&document.to_string(), None).unwrap()
 }
 
+/// The scenario with endless loops around the steps of some threads, by the bits of `loops`: no
+/// result is kept, so that states come back.
+pub(crate) fn with_endless_loops(scenario: &Scenario, loops: u8) -> Scenario {
+    let mut document: Value = serde_json::from_str(&scenario_to_json(scenario)).unwrap();
+    forget_labels(&mut document);
+    document.as_object_mut().unwrap().remove("expect");
+    let threads = document["threads"].as_object_mut().unwrap();
+    for (at, (_, thread)) in threads.iter_mut().enumerate() {
+        // Some of what a thread does comes before its loop.
+        let steps = match thread {
+            Value::Array(steps) => steps,
+            thread => thread["steps"].as_array_mut().unwrap(),
+        };
+        if loops >> at & 1 != 0 && !steps.is_empty() {
+            let body = steps.split_off(usize::from(loops >> 4) % steps.len());
+            steps.push(json!({ "repeat": "INFINITE", "steps": body }));
+        }
+    }
+    read_scenario(&document.to_string(), None).unwrap()
+}
+
 fn forget_labels(document: &mut Value) {
     match document {
         Value::Object(fields) => {

@@ -16,7 +16,7 @@ mod kernel;
 mod pool;
 mod state;
 mod traced;
-mod users;
+pub(crate) mod users;
 
 pub use compile::compile;
 pub use compile_error::CompileError;

@@ -8,14 +8,14 @@ use crate::service::Service;
 use std::collections::BTreeSet;
 
 /// The threads that can make each call: its own thread, or those in which its routine can run.
-pub(super) struct Users {
+pub(crate) struct Users {
     of_calls: Vec<BTreeSet<ThreadId>>,
 }
 
 impl Users {
     /// Follows the routines from the calls that name them. `anywhere`: the program has other ways
     /// to have routines run, so that any thread may.
-    pub(super) fn new(program: &Program, requests: &[Request], anywhere: bool) -> Self {
+    pub(crate) fn new(program: &Program, requests: &[Request], anywhere: bool) -> Self {
         let all: BTreeSet<ThreadId> = program.thread_ids().collect();
         let mut users = Users { of_calls: vec![BTreeSet::new(); program.calls.len()] };
         for thread in program.thread_ids() {
@@ -47,6 +47,11 @@ impl Users {
                 return users;
             }
         }
+    }
+
+    /// The threads that can make a call.
+    pub(crate) fn of_call(&self, call: usize) -> &BTreeSet<ThreadId> {
+        &self.of_calls[call]
     }
 
     /// The calls of these steps can be made by these threads too.

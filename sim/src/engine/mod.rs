@@ -100,6 +100,12 @@ pub trait TransitionSystem: Sync {
         (0, 0)
     }
 
+    /// What is in some slots, for messages about what should not be.
+    #[cfg(debug_assertions)]
+    fn slot_names(&self, slots: SlotSet) -> Vec<String> {
+        vec![format!("{slots:b}")]
+    }
+
     /// The slots that were looked at since this was last asked.
     fn take_looked_at(&self, state: &Self::State) -> SlotSet {
         let _ = state;
@@ -146,6 +152,12 @@ pub trait TransitionSystem: Sync {
         let _ = (state, changed);
     }
 
+    /// Whether what a source can do next depends on what others can.
+    fn heeds_others(&self, source: usize) -> bool {
+        let _ = source;
+        true
+    }
+
     /// Whether [`TransitionSystem::future`] tells anything.
     fn has_futures(&self) -> bool {
         false
@@ -155,6 +167,12 @@ pub trait TransitionSystem: Sync {
     fn future(&self, state: &Self::State, source: usize) -> Future {
         let _ = (state, source);
         Future::default()
+    }
+
+    /// Whether sources can do anything at all once no source holds them any more; see
+    /// [`Future::holds`].
+    fn has_rundown(&self) -> bool {
+        false
     }
 
     /// The slots that change when a source is woken; see [`Touch::woken`].
@@ -213,7 +231,7 @@ pub struct Touch {
     pub looked_at: SlotSet,
     /// The slots that are changed.
     pub changed: SlotSet,
-    /// The sources that are woken if they wait, a bit for the number of each.
+    /// The sources that are looked at, and woken, if they wait, a bit for the number of each.
     pub woken: u64,
 }
 
@@ -227,6 +245,11 @@ pub struct Future {
     pub next: Option<Touch>,
     /// Others can wake it.
     pub waits: bool,
+    /// As long as it does nothing, `touch` says what others can do; where none holds, it does not
+    /// if [`TransitionSystem::has_rundown`].
+    pub holds: bool,
+    /// Its next transition may be one without which there is no cycle of states.
+    pub cyclic: bool,
 }
 
 /// Some parts of a state, of those that a system tells apart.

@@ -74,6 +74,12 @@ pub(super) struct Here<'a, T> {
 /// Memory for the search of sets, to be used again.
 pub(super) struct Chooser<S: TransitionSystem> {
     sources: Vec<Known>,
+    /// Those that heed what others can do, a bit for each.
+    heeding: u64,
+    /// Those that hold the others; none if nobody has to be held.
+    holding: u64,
+    /// Those that must not be chosen alone.
+    cyclic: u64,
     /// The source's own state, that after its step, and those after a transition of the set.
     alone: Trial,
     stepped: Trial,
@@ -98,6 +104,9 @@ impl<S: TransitionSystem> Chooser<S> {
     pub(super) fn new() -> Self {
         Chooser {
             sources: Vec::new(),
+            heeding: 0,
+            holding: 0,
+            cyclic: 0,
             alone: Trial::default(),
             stepped: Trial::default(),
             other: Trial::default(),
@@ -125,17 +134,27 @@ impl<S: TransitionSystem> Chooser<S> {
             self.sources.push(Known { answer, future, first, count: transitions.len() });
             first += transitions.len();
         }
+        if self.sources.len() > 64 {
+            return;
+        }
+        self.holding = self.set_of(|known| known.future.holds);
         #[cfg(debug_assertions)]
         self.hold_against_bounds(system, here);
         let enabled = self.set_of(|known| known.count > 0);
-        if enabled.count_ones() < 2 || self.sources.len() > 64 {
+        let is_over = system.has_rundown() && self.holding == 0;
+        if enabled.count_ones() < 2 || is_over || self.are_all_tied(enabled, here) {
             return;
         }
+        let is_cyclic = |known: &Known| known.future.cyclic && system.is_checked();
+        self.cyclic = self.set_of(is_cyclic);
+        self.heeding = (0..self.sources.len())
+            .filter(|source| system.heeds_others(*source))
+            .fold(0, |set, source| set | 1 << source);
         let mut search = Search { chooser: self, system, memo, path, here, enabled };
         let mut best = (here.transitions.len(), enabled);
         // Those that nobody is tied to are found without looking ahead.
         for look_ahead in [false, true] {
-            for source in bits(enabled) {
+            for source in bits(enabled & !search.chooser.cyclic) {
                 if best.0 == 1 {
                     break;
                 }
@@ -152,24 +171,40 @@ impl<S: TransitionSystem> Chooser<S> {
         }
     }
 
+    /// Whether each of the sources that can do something changes some slot that each of them
+    /// touches: then there is nothing to choose. Of two, one may still go its own way.
+    fn are_all_tied(&self, enabled: u64, here: Here<'_, S::Transition>) -> bool {
+        if enabled.count_ones() < 3 {
+            return false;
+        }
+        let common = bits(enabled).fold(SlotSet::MAX, |common, source| {
+            let Known { future, first, count, .. } = self.sources[source];
+            let changes = here.changes[first..first + count].iter();
+            let changed = changes.fold(0, |slots, change| slots | change.slots);
+            common & changed & (future.touch.looked_at | future.touch.changed)
+        });
+        common != 0
+    }
+
     /// No transition touches more than what its source says that it can.
     #[cfg(debug_assertions)]
     fn hold_against_bounds(&self, system: &S, here: Here<'_, S::Transition>) {
         let waits = self.set_of(|known| known.future.waits);
-        for Known { future, first, count, .. } in &self.sources {
+        for (source, Known { future, first, count, .. }) in self.sources.iter().enumerate() {
+            if system.has_rundown() && self.holding & !(1 << source) == 0 {
+                continue;
+            }
             let touch = future.touch;
             let woken = bits(touch.woken & waits);
-            let changed = woken.fold(touch.changed, |slots, other| slots | system.woken(other));
+            let woken = woken.fold(0, |slots, other| slots | system.woken(other));
+            let changed = touch.changed | woken;
             for at in *first..first + count {
                 let (transition, change) = (here.transitions[at], here.changes[at]);
-                let unexpected = change.slots & !changed;
-                assert!(
-                    unexpected == 0,
-                    "{transition:?} changes {unexpected:b} beside {changed:b}"
-                );
+                let unexpected = system.slot_names(change.slots & !changed);
+                assert!(unexpected.is_empty(), "{transition:?} changes {unexpected:?}");
                 let bound = touch.looked_at | changed;
-                let unexpected = change.looked_at_by_step & !bound;
-                assert!(unexpected == 0, "{transition:?} looks at {unexpected:b} beside {bound:b}");
+                let unexpected = system.slot_names(change.looked_at_by_step & !bound);
+                assert!(unexpected.is_empty(), "{transition:?} looks at {unexpected:?}");
             }
         }
     }
@@ -211,21 +246,27 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
     /// Grows a set from one source; gives up, with all sources, at `count_max` transitions.
     fn grow(&mut self, source: usize, count_max: usize, look_ahead: bool) -> u64 {
         let mut set = 1 << source;
-        while self.count(set) < count_max {
+        while self.count(set) < count_max && set & self.chooser.cyclic == 0 {
+            let Some(outside) = self.outside(set) else { break };
             let mut own = self.footprint(set);
-            let tied = self.tied_to(set, own);
+            let tied = self.tied_to(set, outside, own);
             if tied == 0 {
                 return set;
             }
             if !look_ahead {
                 break;
             }
-            if tied.is_power_of_two()
-                && self.goes_its_own_way(tied.trailing_zeros() as usize, set, &mut own)
-            {
-                return set;
+            // Who heeds the others can do other things once these have gone on.
+            if tied.is_power_of_two() && (tied | set) & self.chooser.heeding == 0 {
+                let other = tied.trailing_zeros() as usize;
+                if self.goes_its_own_way(other, set, outside, &mut own) {
+                    return set;
+                }
             }
-            let Some(added) = self.added(tied, set) else { break };
+            let added = self.added(tied, set, outside);
+            if added == 0 {
+                break;
+            }
             set |= added;
         }
         self.enabled
@@ -233,28 +274,52 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
 
     /// What has to come into a set because of sources that are tied to it: those that can do
     /// something, and who could let the others do something.
-    fn added(&self, tied: u64, set: u64) -> Option<u64> {
-        let mut added = tied & self.enabled;
-        for source in bits(tied & !self.enabled) {
+    fn added(&self, tied: u64, set: u64, outside: u64) -> u64 {
+        let mut all = tied;
+        let mut left = tied & !self.enabled;
+        while left != 0 {
+            let source = left.trailing_zeros() as usize;
+            left &= left - 1;
             let looked_at = self.known(source).answer.looked_at;
-            let enablers = bits(self.outside(set) & !(1 << source))
-                .filter(|other| self.future(*other, set).changed & looked_at != 0)
+            let heeds = self.chooser.heeding & 1 << source != 0;
+            let enablers = bits(outside & !all)
+                .filter(|other| heeds || self.future(*other, set).changed & looked_at != 0)
                 .fold(0_u64, |all, other| all | 1 << other);
-            if enablers & !self.enabled != 0 {
-                return None;
-            }
-            added |= enablers;
+            all |= enablers;
+            left |= enablers & !self.enabled;
         }
-        (added & !set != 0).then_some(added)
+        all & self.enabled
     }
 
-    /// The sources that can do something, now or later, before the set does.
-    fn outside(&self, set: u64) -> u64 {
+    /// The sources that can do something, now or later, before the set does: those that can now,
+    /// and those whose transitions depend on what such sources can change.
+    ///
+    /// None if nobody of them is held, and what they can do is not known.
+    fn outside(&self, set: u64) -> Option<u64> {
         let seen = bits(set).fold(0, |seen, source| seen | self.known(source).answer.seen);
         let all = (0..self.chooser.sources.len()).fold(0, |all, source| all | 1 << source);
-        bits(all & !set)
+        let unbarred = bits(all & !set)
             .filter(|source| !self.system.is_barred(*source, seen))
-            .fold(0, |outside, source| outside | 1 << source)
+            .fold(0_u64, |outside, source| outside | 1 << source);
+        let mut outside = unbarred & (self.enabled | self.chooser.heeding);
+        let mut changed = self.changed_by(outside, set);
+        loop {
+            let added = bits(unbarred & !outside)
+                .filter(|source| self.known(*source).answer.looked_at & changed != 0)
+                .fold(0_u64, |added, source| added | 1 << source);
+            if added == 0 {
+                break;
+            }
+            outside |= added;
+            changed |= self.changed_by(added, set);
+        }
+        let is_held = !self.system.has_rundown() || self.chooser.holding & !outside != 0;
+        is_held.then_some(outside)
+    }
+
+    /// What some sources can change as long as a set does nothing.
+    fn changed_by(&self, sources: u64, set: u64) -> SlotSet {
+        bits(sources).fold(0, |slots, source| slots | self.future(source, set).changed)
     }
 
     /// What the transitions of a set, and whether they are possible, depend on and change.
@@ -278,7 +343,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
             .fold(0, |calm, source| calm | 1 << source);
         let woken = bits(touch.woken & !calm);
         let woken = woken.fold(0, |slots, source| slots | self.system.woken(source));
-        Footprint { looked_at: touch.looked_at, changed: touch.changed | woken }
+        Footprint { looked_at: touch.looked_at | woken, changed: touch.changed | woken }
     }
 
     fn future(&self, source: usize, set: u64) -> Footprint {
@@ -286,8 +351,8 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
     }
 
     /// The sources outside of a set that can touch what the set depends on, or the reverse.
-    fn tied_to(&self, set: u64, own: Footprint) -> u64 {
-        bits(self.outside(set))
+    fn tied_to(&self, set: u64, outside: u64, own: Footprint) -> u64 {
+        bits(outside)
             .filter(|source| self.future(*source, set).is_tied_to(own))
             .fold(0, |tied, source| tied | 1 << source)
     }
@@ -296,8 +361,14 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
     /// of a set, and nobody else outside of the set can disturb that.
     ///
     /// `own` is what the set depends on and changes, and becomes that on the way.
-    fn goes_its_own_way(&mut self, source: usize, set: u64, own: &mut Footprint) -> bool {
-        let others = self.outside(set) & !(1 << source);
+    fn goes_its_own_way(
+        &mut self,
+        source: usize,
+        set: u64,
+        outside: u64,
+        own: &mut Footprint,
+    ) -> bool {
+        let others = outside & !(1 << source);
         let disturbed =
             bits(others).fold(0, |slots, other| slots | self.future(other, set).changed);
         self.chooser.alone.digests.clear();
@@ -339,7 +410,7 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
         };
         self.chooser.ahead.clear();
         // On the way the set may have come to depend on more.
-        is_apart && self.tied_to(set, *own) & !(1 << source) == 0
+        is_apart && self.tied_to(set, outside, *own) & !(1 << source) == 0
     }
 
     /// Whether a step of a source that is alone comes to the same before and after each
