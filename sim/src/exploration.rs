@@ -120,8 +120,8 @@ pub enum Reduction {
     /// Every one.
     None,
     /// At least one of all those that come to the same outcome, deadlock and violations, where it
-    /// is known which do: persistent sets, not in programs with files, ports, pools, code in kernel
-    /// mode, closed handles, or loops without an end; and one of several like states
+    /// is known which do: persistent sets ([`alertable_models::future`]), not in programs with pools,
+    /// code in kernel mode or several processes; and one of several like states
     /// ([`alertable_models::symmetry`]), not under deviations.
     Persistent,
     /// As much, but states that are like others are followed too.
@@ -192,9 +192,14 @@ pub fn explore_model_from(
     let is_bounded = limits.switch_count_max.is_some() || !rounds.is_empty();
     if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
         let unchecked = System { checked: false, ..plain };
-        cycles(&unchecked, limits.step_count_max, |state, schedule| {
+        let (step_count_max, state_count_max) = (limits.step_count_max, limits.state_count_max);
+        // Schedules are left out of the search alone: here there may be many more states.
+        let is_all = cycles(&unchecked, step_count_max, state_count_max, |state, schedule| {
             found.end(state, schedule, Ending::StepLimit);
         });
+        if !is_all {
+            coverage.stop.get_or_insert(Stop::States);
+        }
     }
     if found.met_full_stack {
         coverage.stop.get_or_insert(Stop::Steps);

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 /// first led there. At least one state of every cycle's strongly connected component is among
 /// them.
 ///
-/// Looks at every state; somebody else has to see to it that there are not too many. Schedules
-/// longer than `step_count_max` are not followed.
+/// Looks at every state, but at no more than `state_count_max`; returns whether that was enough.
+/// Schedules longer than `step_count_max` are not followed.
 pub fn cycles<S: TransitionSystem>(
     system: &S,
     step_count_max: u32,
+    state_count_max: u64,
     mut on_cycle: impl FnMut(&S::State, &[S::Transition]),
-) {
+) -> bool {
     let mut monitor = S::Monitor::default();
     let mut schedule = Vec::new();
     let mut path = vec![Level::new(system, system.initial())];
@@ -37,6 +38,7 @@ pub fn cycles<S: TransitionSystem>(
             }
             Some(false) => {}
             None if schedule.len() as u32 >= step_count_max => {}
+            None if on_path.len() as u64 >= state_count_max => return false,
             None => {
                 let next = Level::new(system, after);
                 on_path.insert(next.fingerprint, true);
@@ -45,6 +47,7 @@ pub fn cycles<S: TransitionSystem>(
             }
         }
     }
+    true
 }
 
 /// A state on the path and what was not followed from it yet.
@@ -71,7 +74,7 @@ mod tests {
 
     fn count<S: TransitionSystem>(system: &S) -> usize {
         let mut found = 0;
-        cycles(system, 100, |_, _| found += 1);
+        assert!(cycles(system, 100, u64::MAX, |_, _| found += 1));
         found
     }
 
@@ -85,9 +88,10 @@ mod tests {
     fn a_way_back_is_found_beyond_a_way_that_ends() {
         for stem in 0..5 {
             let mut found = Vec::new();
-            cycles(&Ring { stem, length: 3 }, 100, |state, schedule| {
+            let is_all = cycles(&Ring { stem, length: 3 }, 100, u64::MAX, |state, schedule| {
                 found.push((*state, schedule.len()));
             });
+            assert!(is_all);
             assert_eq!(found, [(stem, usize::from(stem) + 3)]);
         }
     }
@@ -95,7 +99,15 @@ mod tests {
     #[test]
     fn schedules_past_the_limit_are_not_followed() {
         let mut found = 0;
-        cycles(&Ring { stem: 5, length: 3 }, 6, |_, _| found += 1);
+        assert!(cycles(&Ring { stem: 5, length: 3 }, 6, u64::MAX, |_, _| found += 1));
         assert_eq!(found, 0);
+    }
+
+    #[test]
+    fn too_many_states_are_told() {
+        let mut found = 0;
+        assert!(!cycles(&Ring { stem: 5, length: 3 }, 100, 7, |_, _| found += 1));
+        assert!(cycles(&Ring { stem: 5, length: 3 }, 100, 8, |_, _| found += 1));
+        assert_eq!(found, 1);
     }
 }
