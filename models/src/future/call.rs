@@ -30,13 +30,12 @@ impl Relations<'_> {
         let object = ObjectId::from_index(thread.index());
         let mut touch = self.signal(object) | self.io_end();
         for mutant in &self.mutants[thread.index()] {
-            touch = touch | self.signal(*mutant);
+            touch |= self.signal(*mutant);
         }
         for timer in &self.program.timers {
             let slots = self.object(*timer);
             let is_set = self.setters[timer.index()] & 1 << thread.index() != 0;
-            touch = touch
-                | Touch { looked_at: slots, changed: if is_set { slots } else { 0 }, woken: 0 };
+            touch |= if is_set { Touch::of(slots) } else { Touch::look(slots) };
         }
         touch
     }
@@ -45,7 +44,7 @@ impl Relations<'_> {
         let mut touch = self.signal(timer);
         for thread in self.program.thread_ids() {
             if self.setters[timer.index()] & 1 << thread.index() != 0 {
-                touch = touch | self.queue_to(thread);
+                touch |= self.queue_to(thread);
             }
         }
         touch

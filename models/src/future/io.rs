@@ -95,7 +95,7 @@ impl Relations<'_> {
 
     /// The services that are not known without I/O.
     pub(super) fn io_service(&self, service: &Service) -> Touch {
-        let handles = Touch::look(self.handles());
+        let handles = Touch::look(Self::HANDLES);
         handles
             | match service {
                 Service::Io { request } => self.issue(*request),
@@ -138,7 +138,7 @@ impl Relations<'_> {
         let slots = self.object(port) | self.packets(port) | self.activity(port);
         let removers = self.removers(port).fold(0, |set, thread| set | 1 << thread.index());
         let touch = Touch { woken: removers, ..Touch::of(slots) };
-        touch | self.signal(port) | Touch::look(self.handles())
+        touch | self.signal(port) | Touch::look(Self::HANDLES)
     }
 
     /// Packets of a port are taken: by who asks for them, or by those that wait, when a thread of

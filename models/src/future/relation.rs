@@ -340,9 +340,7 @@ impl<'a> Relations<'a> {
     }
 
     /// Where it is whether handles are closed that have no slot of their own.
-    pub(super) fn handles(&self) -> u64 {
-        1 << SYSTEM
-    }
+    pub(super) const HANDLES: u64 = 1 << SYSTEM;
 
     pub(super) fn object_of(&self, handle: HandleId) -> ObjectId {
         self.program.handle_target(handle)

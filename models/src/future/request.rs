@@ -81,7 +81,7 @@ impl Relations<'_> {
     pub(super) fn complete(&self, request: RequestId) -> Touch {
         let file = self.file_of(request).object;
         let is_private = self.program.io.private_requests[request.index()];
-        let mut touch = Touch::look(self.object(file) | self.handles()) | self.closing(file);
+        let mut touch = Touch::look(self.object(file) | Self::HANDLES) | self.closing(file);
         if let FileTarget::Device(device) = self.file_of(request).target {
             let setup = &self.program.io.devices[device];
             touch |= Touch::look(self.object(setup.object));

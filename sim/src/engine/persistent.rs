@@ -7,10 +7,14 @@
 //! Systems", 1996).
 //!
 //! A set is all that some sources can do next. It is grown from one source until no other is tied
-//! to it. Most are not because of the slots that they can ever touch ([`Touch`]). Of one source
-//! that touches the same slots it is found out what it does by itself, up to where it is blocked:
-//! if nobody outside of the set can disturb it, it does just that, and is not tied to the set if
+//! to it that can do something before the set does. Most are not because of the slots that they can
+//! ever touch ([`Touch`]). Of one source that touches the same slots it is found out what it does by
+//! itself, up to where it is blocked: if nobody outside of the set can disturb it, it does just that, and is not tied to the set if
 //! each of its steps and each transition of the set, in either order, come to the same state.
+//!
+//! Steps that are not followed in a state are followed in one after it, unless states come back.
+//! So a source is not chosen alone where every way back leads through its next transition
+//! ([`Future::cyclic`]).
 
 use super::levels::Trail;
 use super::memo::{Change, Memo, SlotSet, SourceAnswer};
