@@ -190,16 +190,9 @@ pub fn explore_model_from(
     let system = knowledge.system(plain);
     let (mut coverage, rounds, mut found) = search(&system, limits, control, course)?;
     let is_bounded = limits.switch_count_max.is_some() || !rounds.is_empty();
-    if model.program.may_run_for_ever() && matches!(coverage.stop, None | Some(Stop::Steps)) {
-        let unchecked = System { checked: false, ..plain };
-        let (step_count_max, state_count_max) = (limits.step_count_max, limits.state_count_max);
-        // Schedules are left out of the search alone: here there may be many more states.
-        let is_all = cycles(&unchecked, step_count_max, state_count_max, |state, schedule| {
-            found.end(state, schedule, Ending::StepLimit);
-        });
-        if !is_all {
-            coverage.stop.get_or_insert(Stop::States);
-        }
+    if matches!(coverage.stop, None | Some(Stop::Steps)) && !find_cycles(plain, limits, &mut found)
+    {
+        coverage.stop.get_or_insert(Stop::States);
     }
     if found.met_full_stack {
         coverage.stop.get_or_insert(Stop::Steps);
@@ -284,6 +277,18 @@ pub fn explore_model_from(
         rounds,
         keys,
     })
+}
+
+/// Finds the schedules without an end that a program with endless loops has. Every schedule is
+/// followed here, of which there may be many more than in the search: returns whether the states
+/// were few enough.
+fn find_cycles(plain: System<'_>, limits: &Limits, found: &mut Collector<'_>) -> bool {
+    let unchecked = System { checked: false, ..plain };
+    let (step_count_max, state_count_max) = (limits.step_count_max, limits.state_count_max);
+    !plain.model.program.may_run_for_ever()
+        || cycles(&unchecked, step_count_max, state_count_max, |state, schedule| {
+            found.end(state, schedule, Ending::StepLimit);
+        })
 }
 
 /// Searches a system. Returns what was covered, by each bound
