@@ -6,9 +6,13 @@
 #[path = "support/program.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod program;
+#[path = "support/scenarios.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod scenarios;
 
 use alertable::engine::rng::Rng;
 use program::{Folder, Ran, command, run};
+use scenarios::ring;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -18,32 +22,15 @@ use std::time::{Duration, Instant};
 /// Threads that queue APCs to each other in a ring, and two that lock in opposite orders: many
 /// states, many outcomes, a deadlock.
 fn scenario(thread_count: usize, apc_count: usize) -> String {
-    let ring = (0..thread_count).map(|at| {
-        let next = format!("t{}", (at + 1) % thread_count);
-        let mut steps: Vec<Value> = (0..apc_count)
-            .map(|data| {
-                json!({ "call": "QueueUserAPC", "thread": next, "routine": "each", "data": data })
-            })
-            .collect();
-        let label = format!("wait{at}");
-        steps.push(json!({ "call": "SleepEx", "ms": "INFINITE", "alertable": true, "as": label }));
-        (format!("t{at}"), Value::Array(steps))
-    });
     let lock =
         |object: &str| json!({ "call": "WaitForSingleObject", "object": object, "ms": "INFINITE" });
-    let lockers = [("a", ["m", "n"]), ("b", ["n", "m"])]
-        .map(|(name, order)| (name.to_owned(), Value::Array(order.map(lock).to_vec())));
-    let threads: serde_json::Map<String, Value> = ring.chain(lockers).collect();
-    json!({
-        "alertable": 1,
-        "kind": "scenario",
-        "title": "A ring of APCs beside two threads that lock in opposite orders",
-        "objects": { "m": { "type": "mutex" }, "n": { "type": "mutex" } },
-        "routines": { "each": [] },
-        "threads": threads,
-        "expect": { "sometimes": [{ "end": "blocked" }] },
-    })
-    .to_string()
+    let mut scenario = ring(thread_count, apc_count);
+    for (name, order) in [("a", ["m", "n"]), ("b", ["n", "m"])] {
+        scenario["threads"][name] = Value::Array(order.map(lock).to_vec());
+    }
+    scenario["objects"] = json!({ "m": { "type": "mutex" }, "n": { "type": "mutex" } });
+    scenario["expect"] = json!({ "sometimes": [{ "end": "blocked" }] });
+    scenario.to_string()
 }
 
 /// Exploring a scenario under a deviation that breaks an invariant.
@@ -115,11 +102,17 @@ fn a_search_that_is_killed_twenty_times_comes_to_the_same_report() {
 /// How many states a checkpoint has: its head is between 40 bytes and the fingerprints.
 fn state_count(file: &Path) -> u64 {
     let bytes = fs::read(file).unwrap();
-    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-    let head = &bytes[40..][..word(32) as usize];
-    let head: Value = serde_json::from_slice(head).unwrap();
-    assert_eq!(head["states"], word(40 + word(32) as usize));
+    let head = head(&bytes);
+    assert_eq!(head["states"], word(&bytes, 40 + word(&bytes, 32) as usize));
     head["states"].as_u64().unwrap()
+}
+
+fn head(bytes: &[u8]) -> Value {
+    serde_json::from_slice(&bytes[40..][..word(bytes, 32) as usize]).unwrap()
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
 #[test]
@@ -155,12 +148,49 @@ fn an_interrupt_keeps_what_was_done() {
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(500));
+    let (printed, _) = interrupted(child);
+    assert_eq!(printed["complete"], false);
+    assert_eq!(printed["states"], state_count(&file));
+}
+
+/// What a process says, and its exit status, when it is asked once to end.
+#[cfg(unix)]
+fn interrupted(child: std::process::Child) -> (Value, Option<i32>) {
     let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
     assert!(sent.unwrap().success());
     let output = child.wait_with_output().unwrap();
-    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(printed["complete"], false);
-    assert_eq!(printed["states"], state_count(&file));
+    (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_look_for_what_goes_on_for_ever() {
+    let folder = Folder::new("an_interrupt_ends_the_look");
+    let scenario = folder.file("scenario.json", ring(5, 4).to_string());
+    let file = folder.path("checkpoint");
+    let child = command()
+        .args(["explore", "--json", "--liveness", "--checkpoint", text(&file), text(&scenario)])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The look begins when the search is done, which its last checkpoint tells.
+    let start = Instant::now();
+    while !file.exists() || has_more(&file) {
+        assert!(start.elapsed() < Duration::from_secs(60), "the search does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (printed, status) = interrupted(child);
+    assert_eq!((&printed["complete"], status), (&json!(true), Some(3)), "{printed}");
+    assert_eq!(printed["liveness"]["complete"], false);
+    assert!(printed["liveness"]["states"].as_u64().unwrap() > 0, "{printed}");
+}
+
+/// Whether there is something left to do from a checkpoint on.
+#[cfg(unix)]
+fn has_more(file: &Path) -> bool {
+    head(&fs::read(file).unwrap())["open"].as_array().is_none_or(|open| !open.is_empty())
 }
 
 #[track_caller]

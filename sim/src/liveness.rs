@@ -9,6 +9,7 @@ use alertable_models::ke::thread::{ThreadRole, ThreadState};
 use alertable_models::machine::{Machine, Model, Settings, Time, Transition};
 use alertable_models::outcome::unfinished;
 use alertable_traces::scenario::{Count, Scenario, Step};
+use std::sync::atomic::AtomicBool;
 
 /// The most states of the graph in which schedules without an end are looked for.
 pub const LIVENESS_STATE_COUNT_MAX: usize = 500_000;
@@ -23,11 +24,16 @@ pub fn endless_model(model: &Model) -> Model {
     Model { program: model.program.clone().without_history(), settings }
 }
 
-/// What goes on for ever, in the model that [`endless_model`] gives, among at most so many states.
-pub fn liveness_of(endless_model: &Model, state_count_max: usize) -> Liveness<Transition> {
+/// What goes on for ever, in the model that [`endless_model`] gives, among at most so many states, or
+/// those that there are when somebody asks for the end.
+pub fn liveness_of(
+    endless_model: &Model,
+    state_count_max: usize,
+    interrupt: &AtomicBool,
+) -> Liveness<Transition> {
     let system =
         System { model: endless_model, checked: false, hits: None, futures: None, symmetry: None };
-    liveness(&system, state_count_max.min(LIVENESS_STATE_COUNT_MAX))
+    liveness(&system, state_count_max.min(LIVENESS_STATE_COUNT_MAX), interrupt)
 }
 
 /// Whether a thread's own program says that it has no end: a loop without a condition.

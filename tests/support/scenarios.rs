@@ -7,6 +7,25 @@ pub(crate) fn scenario(threads: &Value) -> Value {
     json!({ "alertable": 1, "kind": "scenario", "title": "A test", "threads": threads })
 }
 
+/// Threads that queue so many APCs to each other in a ring, then take them in a wait.
+pub(crate) fn ring(thread_count: usize, apc_count: usize) -> Value {
+    let thread = |at: usize| {
+        let next = format!("t{}", (at + 1) % thread_count);
+        let mut steps: Vec<Value> = (0..apc_count)
+            .map(|data| {
+                json!({ "call": "QueueUserAPC", "thread": next, "routine": "each", "data": data })
+            })
+            .collect();
+        let label = format!("wait{at}");
+        steps.push(json!({ "call": "SleepEx", "ms": "INFINITE", "alertable": true, "as": label }));
+        (format!("t{at}"), Value::Array(steps))
+    };
+    let threads: serde_json::Map<String, Value> = (0..thread_count).map(thread).collect();
+    let mut ring = scenario(&Value::Object(threads));
+    ring["routines"] = json!({ "each": [] });
+    ring
+}
+
 /// Threads that race for one event so that thousands of states are possible.
 pub(crate) fn race() -> String {
     let steps = |thread: &str| -> Vec<Value> {

@@ -220,7 +220,8 @@ fn explore<'a>(
     let witness = pattern.map(|pattern| Witness::of(&model, &exploration, pattern));
     let quietly = || Watch { title: &scenario.title, is_wanted: false, halt_every: None };
     let endless = arguments.liveness.then(|| {
-        watched(control, quietly(), || Endless::new(&scenario, &model, limits.state_count_max))
+        let states = limits.state_count_max;
+        watched(control, quietly(), || Endless::new(&scenario, &model, states, &control.interrupt))
     });
     let counted = arguments
         .executions

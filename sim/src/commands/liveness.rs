@@ -12,6 +12,7 @@ use alertable_models::machine::{Model, Time, Transition};
 use alertable_traces::scenario::Scenario;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// What goes on for ever in a scenario.
 pub(super) struct Endless {
@@ -23,10 +24,15 @@ pub(super) struct Endless {
 }
 
 impl Endless {
-    pub(super) fn new(scenario: &Scenario, model: &Model, state_count_max: u64) -> Self {
+    pub(super) fn new(
+        scenario: &Scenario,
+        model: &Model,
+        state_count_max: u64,
+        interrupt: &AtomicBool,
+    ) -> Self {
         let model = endless_model(model);
         let state_count_max = usize::try_from(state_count_max).unwrap_or(usize::MAX);
-        let found = liveness_of(&model, state_count_max);
+        let found = liveness_of(&model, state_count_max, interrupt);
         let is_meant =
             |thread| has_no_end(scenario, model.program.thread_name(ThreadId::from_index(thread)));
         let meant = found.endless.iter().map(|endless| is_meant(endless.thread)).collect();
@@ -56,9 +62,13 @@ impl Endless {
 
     /// Prints it, for the scenario of a file.
     pub(super) fn print(&self, path: &Path) {
-        let Liveness { livelocks, starvations, endless, state_count, is_complete } = &self.found;
+        let Liveness { livelocks, starvations, endless, state_count, .. } = &self.found;
         let states = counted(*state_count as u64, "state");
-        let scope = if *is_complete { "every fair schedule" } else { "stopped at the limit" };
+        let scope = match (self.found.is_complete, self.found.was_interrupted) {
+            (true, _) => "every fair schedule",
+            (false, true) => "interrupted",
+            (false, false) => "stopped at the limit",
+        };
         let word = match self.status() {
             Status::Good => styled(GOOD, "nothing goes wrong for ever"),
             Status::Undecided => styled(UNSURE, "undecided"),
@@ -126,7 +136,8 @@ impl Endless {
     }
 
     pub(super) fn json(&self) -> Value {
-        let Liveness { livelocks, starvations, endless, state_count, is_complete } = &self.found;
+        let Liveness { livelocks, starvations, endless, state_count, is_complete, .. } =
+            &self.found;
         json!({
             "complete": is_complete,
             "states": state_count,

@@ -17,6 +17,7 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{EdgeFiltered, EdgeRef, NodeFiltered};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A schedule without an end: a stem, and then a cycle again and again.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,22 +75,30 @@ pub struct Liveness<T> {
     pub state_count: usize,
     /// They are all. If not, there may be more to find; what was found holds.
     pub is_complete: bool,
+    /// They are not all because somebody asked for the end.
+    pub was_interrupted: bool,
 }
 
-/// Looks for what goes on for ever, in a graph of at most so many states.
+/// Looks for what goes on for ever, in a graph of at most so many states, or of those that there are
+/// when somebody asks for the end. From then on no better cycle is looked for where there is one.
 ///
 /// Time and memory are linear in the states and transitions, times the threads.
-pub fn liveness<S: Progress>(system: &S, state_count_max: usize) -> Liveness<S::Transition> {
-    let states = state_graph(system, state_count_max);
+pub fn liveness<S: Progress>(
+    system: &S,
+    state_count_max: usize,
+    interrupt: &AtomicBool,
+) -> Liveness<S::Transition> {
+    let states = state_graph(system, state_count_max, interrupt);
     let components = kosaraju_scc(&states.graph);
     let ends = Ends::new(&states, &components);
-    let lassos = Lassos { states: &states };
+    let lassos = Lassos { states: &states, interrupt };
     Liveness {
         livelocks: livelocks(&lassos, &ends),
         starvations: starvations(&lassos),
         endless: endless(&lassos, &components, &ends),
         state_count: states.graph.node_count(),
         is_complete: states.is_complete,
+        was_interrupted: states.was_interrupted,
     }
 }
 
@@ -329,18 +338,25 @@ const START_COUNT_MAX: usize = 32;
 /// Makes lassos.
 struct Lassos<'a, T> {
     states: &'a StateGraph<T>,
+    interrupt: &'a AtomicBool,
 }
 
 impl<T: Copy> Lassos<'_, T> {
     /// A short lasso whose cycle is in a component: of those that begin at one of the states that
     /// are the fewest steps away.
     fn through(&self, round: &Round, demands: &Demands) -> Option<Lasso<T>> {
-        let starts = round.nodes.iter().take(START_COUNT_MAX);
-        let lassos = starts.filter_map(|start| {
-            let cycle = self.cycle(round, demands, *start)?;
-            Some(Lasso { stem: self.states.stem(*start), cycle })
-        });
-        lassos.min_by_key(length)
+        let mut best: Option<Lasso<T>> = None;
+        for start in round.nodes.iter().take(START_COUNT_MAX) {
+            if best.is_some() && self.interrupt.load(Ordering::Relaxed) {
+                break;
+            }
+            let Some(cycle) = self.cycle(round, demands, *start) else { continue };
+            let lasso = Lasso { stem: self.states.stem(*start), cycle };
+            if best.as_ref().is_none_or(|best| length(&lasso) < length(best)) {
+                best = Some(lasso);
+            }
+        }
+        best
     }
 
     /// A fair cycle from a state of a component, that goes to whatever is missing and nearest
@@ -394,9 +410,10 @@ mod tests {
     use crate::engine::rng::Rng;
     use crate::engine::state_graph::Progress;
     use crate::engine::toys::{Counters, Locks, Ring, Table, TableStep, TryLocks, Turnstile};
+    use std::sync::atomic::AtomicBool;
 
     fn of<S: Progress>(system: &S) -> Liveness<S::Transition> {
-        liveness(system, 10_000)
+        liveness(system, 10_000, &AtomicBool::new(false))
     }
 
     #[test]
@@ -454,9 +471,19 @@ mod tests {
 
     #[test]
     fn what_is_beyond_the_limit_is_not_judged() {
-        let found = liveness(&Ring { stem: 5, length: 3 }, 4);
+        let found = liveness(&Ring { stem: 5, length: 3 }, 4, &AtomicBool::new(false));
         assert!(!found.is_complete);
         assert!(found.livelocks.is_empty() && found.endless.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn who_is_interrupted_says_so_and_judges_nothing_that_was_not_followed() {
+        let found = liveness(&Ring { stem: 5, length: 3 }, 1_000, &AtomicBool::new(true));
+        assert!(found.was_interrupted && !found.is_complete);
+        assert_eq!(found.state_count, 1);
+        assert!(found.livelocks.is_empty() && found.endless.is_empty(), "{found:?}");
+        let found = of(&Ring { stem: 5, length: 3 });
+        assert!(!found.was_interrupted && found.is_complete);
     }
 
     /// Follows a lasso; what its cycle does: the states on it, and the actors that make a step.

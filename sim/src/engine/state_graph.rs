@@ -5,6 +5,7 @@ use super::{Parts, TransitionSystem};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A set of threads, a bit for the number of each.
 pub type ThreadSet = u128;
@@ -71,6 +72,8 @@ pub(super) struct StateGraph<T> {
     pub(super) graph: DiGraph<Node, Edge<T>>,
     /// Everything that can happen was followed.
     pub(super) is_complete: bool,
+    /// Somebody asked for the end before it was.
+    pub(super) was_interrupted: bool,
     /// How each state was first reached, but for the initial one.
     reached_by: Vec<Option<(NodeIndex, T)>>,
     /// The actors that have their turn even if they are able only now and then.
@@ -82,18 +85,21 @@ pub(super) struct StateGraph<T> {
 /// Sets have room for so many actors.
 const ACTOR_COUNT_MAX: usize = 128;
 
-/// Follows everything that can happen, in a breadth-first search, until there are so many states.
+/// Follows everything that can happen, in a breadth-first search, until there are so many states or
+/// somebody asks for the end.
 ///
 /// Keeps two levels of states, and of each state about 100 bytes and 40 for each step.
 pub(super) fn state_graph<S: Progress>(
     system: &S,
     state_count_max: usize,
+    interrupt: &AtomicBool,
 ) -> StateGraph<S::Transition> {
     let mut builder = Builder {
         system,
         states: StateGraph {
             graph: DiGraph::new(),
             is_complete: true,
+            was_interrupted: false,
             reached_by: Vec::new(),
             relentless: 0,
             actors: Vec::new(),
@@ -108,6 +114,11 @@ pub(super) fn state_graph<S: Progress>(
     while !level.is_empty() {
         let mut next = Vec::new();
         for (node, state) in level {
+            if interrupt.load(Ordering::Relaxed) {
+                builder.leave_open(node);
+                builder.states.was_interrupted = true;
+                continue;
+            }
             builder.expand(node, &state, &mut next);
         }
         level = next;
@@ -166,6 +177,12 @@ impl<S: Progress> Builder<'_, S> {
         Some(node)
     }
 
+    /// Not everything that can happen from a state is followed.
+    fn leave_open(&mut self, node: NodeIndex) {
+        self.states.is_complete = false;
+        self.states.graph[node].is_open = true;
+    }
+
     /// Adds the steps from a state, and the states that they lead to.
     fn expand(&mut self, node: NodeIndex, state: &S::State, next: &mut Vec<(NodeIndex, S::State)>) {
         let mut transitions = Vec::new();
@@ -182,8 +199,7 @@ impl<S: Progress> Builder<'_, S> {
             };
             let actor = self.actor(self.system.actor(transition));
             let (Some(to), Some(actor)) = (to, actor) else {
-                self.states.is_complete = false;
-                self.states.graph[node].is_open = true;
+                self.leave_open(node);
                 continue;
             };
             let thread = self.system.thread(transition);
