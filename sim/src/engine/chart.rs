@@ -4,14 +4,29 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// The most states of a chart: about a hundred bytes each, and all of them looked at by chance.
+/// The most states of a chart: about two hundred bytes each, and all of them looked at by chance.
 const STATE_COUNT_MAX: usize = 1 << 18;
+
+/// With so many states, and with twice as many each time, a chart is asked whether it is of use.
+const STATE_COUNT_ASKED: usize = 1 << 13;
+
+/// A chart is of use if of each so many steps no more than one is not on it: a step that is not, and
+/// is put on it, takes several times as long as one in a system that has no chart.
+const STEPS_PER_MISS: u64 = 8;
 
 /// A state on a chart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Place(u32);
 
-/// Where nothing is known of a step.
+#[derive(Clone, Copy, Debug)]
+struct Charted {
+    sum: u64,
+    /// Where its steps begin, if they are known.
+    first: u32,
+    count: u32,
+}
+
+/// Where nothing is known of a step, or of the steps from a state.
 const NOWHERE: u32 = u32::MAX;
 
 /// States by the sums of their digests.
@@ -19,14 +34,17 @@ const NOWHERE: u32 = u32::MAX;
 pub(super) struct Chart<T> {
     places: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
     slot_count: usize,
-    sums: Vec<u64>,
+    states: Vec<Charted>,
     /// The digests of all states, one state's after the other's.
     digests: Vec<u64>,
-    /// Where the steps of each state begin, and how many there are; none if that is not known.
-    steps: Vec<Option<(u32, u32)>>,
     transitions: Vec<T>,
     /// Where each of them leads.
     targets: Vec<u32>,
+    /// The steps that were on it, and those that were not, since it was last asked.
+    hits: u64,
+    misses: u64,
+    /// With how many states it is asked next.
+    asked_at: usize,
 }
 
 impl<T: Copy> Chart<T> {
@@ -34,11 +52,13 @@ impl<T: Copy> Chart<T> {
         Chart {
             places: HashMap::default(),
             slot_count,
-            sums: Vec::new(),
+            states: Vec::new(),
             digests: Vec::new(),
-            steps: Vec::new(),
             transitions: Vec::new(),
             targets: Vec::new(),
+            hits: 0,
+            misses: 0,
+            asked_at: STATE_COUNT_ASKED,
         }
     }
 
@@ -47,19 +67,18 @@ impl<T: Copy> Chart<T> {
         if let Some(place) = self.places.get(&sum) {
             return Some(Place(*place));
         }
-        let count = self.sums.len();
+        let count = self.states.len();
         if count == STATE_COUNT_MAX {
             return None;
         }
         self.places.insert(sum, count as u32);
-        self.sums.push(sum);
+        self.states.push(Charted { sum, first: NOWHERE, count: 0 });
         self.digests.extend_from_slice(digests);
-        self.steps.push(None);
         Some(Place(count as u32))
     }
 
     pub(super) fn sum(&self, place: Place) -> u64 {
-        self.sums[place.0 as usize]
+        self.states[place.0 as usize].sum
     }
 
     pub(super) fn digests(&self, place: Place) -> &[u64] {
@@ -68,29 +87,43 @@ impl<T: Copy> Chart<T> {
 
     /// The transitions that are possible at a place, if they are known.
     pub(super) fn transitions(&self, place: Place) -> Option<&[T]> {
-        let (first, count) = self.steps[place.0 as usize]?;
-        Some(&self.transitions[first as usize..][..count as usize])
+        let Charted { first, count, .. } = self.states[place.0 as usize];
+        (first != NOWHERE).then(|| &self.transitions[first as usize..][..count as usize])
     }
 
     /// Notes the transitions that are possible at a place.
     pub(super) fn note(&mut self, place: Place, transitions: &[T]) {
         let first = self.transitions.len();
-        self.steps[place.0 as usize] = Some((first as u32, transitions.len() as u32));
+        let state = &mut self.states[place.0 as usize];
+        (state.first, state.count) = (first as u32, transitions.len() as u32);
         self.transitions.extend_from_slice(transitions);
         self.targets.resize(self.transitions.len(), NOWHERE);
     }
 
+    /// Whether the runs are on the chart often enough. It is asked when it has got larger.
+    pub(super) fn is_of_use(&mut self) -> bool {
+        if self.states.len() < self.asked_at {
+            return true;
+        }
+        self.asked_at *= 2;
+        let (hits, misses) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses));
+        hits >= misses * (STEPS_PER_MISS - 1)
+    }
+
     /// Where one of the transitions leads, if that is known.
-    pub(super) fn target(&self, place: Place, pick: usize) -> Option<Place> {
-        let (first, _) = self.steps[place.0 as usize]?;
-        let target = self.targets[first as usize + pick];
-        (target != NOWHERE).then_some(Place(target))
+    pub(super) fn target(&mut self, place: Place, pick: usize) -> Option<Place> {
+        let first = self.states[place.0 as usize].first;
+        let target = self.targets.get(first as usize + pick).copied().unwrap_or(NOWHERE);
+        let is_known = target != NOWHERE;
+        *(if is_known { &mut self.hits } else { &mut self.misses }) += 1;
+        is_known.then_some(Place(target))
     }
 
     /// Notes where one of the transitions leads.
     pub(super) fn link(&mut self, place: Place, pick: usize, target: Place) {
-        if let Some((first, _)) = self.steps[place.0 as usize] {
-            self.targets[first as usize + pick] = target.0;
+        let first = self.states[place.0 as usize].first;
+        if let Some(known) = self.targets.get_mut(first as usize + pick) {
+            *known = target.0;
         }
     }
 }
@@ -111,5 +144,36 @@ impl Hasher for AsIs {
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chart, STATE_COUNT_ASKED, STEPS_PER_MISS};
+
+    /// A chart of a chain of states, on which some steps are made again between two new ones.
+    fn is_of_use(hits_per_miss: u64) -> bool {
+        let mut chart: Chart<u8> = Chart::new(1);
+        let mut place = chart.place(0, &[0]).expect("there is room");
+        for state in 1..STATE_COUNT_ASKED as u64 {
+            assert!(chart.is_of_use(), "too early to tell");
+            chart.note(place, &[7]);
+            assert_eq!(chart.target(place, 0), None);
+            let next = chart.place(state, &[state]).expect("there is room");
+            chart.link(place, 0, next);
+            (0..hits_per_miss).for_each(|_| assert_eq!(chart.target(place, 0), Some(next)));
+            place = next;
+        }
+        assert_eq!(
+            (chart.sum(place), chart.transitions(place)),
+            (STATE_COUNT_ASKED as u64 - 1, None)
+        );
+        chart.is_of_use()
+    }
+
+    #[test]
+    fn a_chart_is_of_use_where_most_steps_are_on_it() {
+        assert!(is_of_use(STEPS_PER_MISS - 1));
+        assert!(!is_of_use(STEPS_PER_MISS - 2));
     }
 }

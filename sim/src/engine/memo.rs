@@ -296,6 +296,11 @@ impl<T: Copy + Eq + Debug> Memo<T> {
         self.steps[step as usize].change
     }
 
+    /// The slots that what is known of a step depends on.
+    pub(super) fn depends_on(&self, step: u32) -> SlotSet {
+        self.steps[step as usize].depends_on
+    }
+
     /// By how much a step changes the sum of everything.
     pub(super) fn growth(&self, step: u32) -> u64 {
         self.steps[step as usize].change.sum

@@ -18,6 +18,7 @@ pub mod rng;
 pub mod sample;
 pub mod shortest;
 pub mod simulate;
+mod sources;
 pub mod state_graph;
 mod switches;
 #[cfg(test)]

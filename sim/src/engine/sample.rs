@@ -4,8 +4,9 @@
 //! is found out anew.
 
 use super::chart::{Chart, Place};
-use super::memo::{Before, Lazy, Made, Memo, SlotSet};
+use super::memo::{Lazy, Made, Memo};
 use super::policy::Policy;
+use super::sources::{Since, Sources};
 use super::visited::scramble;
 use super::{Ending, Parts, TransitionSystem};
 
@@ -20,16 +21,17 @@ pub struct Sampler<'a, S: TransitionSystem> {
     /// The sum of everything: initially, and where the last run is.
     sums: (u64, u64),
     follower: Follower<'a, S>,
-    chart: Chart<S::Transition>,
+    /// None when it was of no use.
+    chart: Option<Chart<S::Transition>>,
     /// Where the run is on the chart, if it is.
     place: Option<Place>,
     /// The digests are those of where the run is.
     has_digests: bool,
-    /// In which slots the state differs from the one that the answers are of, if they are of any
-    /// use.
-    changed: Option<SlotSet>,
-    enabled: Vec<S::Transition>,
-    answers: Vec<u32>,
+    sources: Sources<S::Transition>,
+    /// What the sources can do is known of where the run is.
+    is_known: bool,
+    /// The last step, if what the sources could do before it is known.
+    since: Option<Since>,
     violations: Vec<S::Violation>,
 }
 
@@ -73,12 +75,12 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
                 digests: initial.clone(),
             },
             initial,
-            chart: Chart::new(system.slot_count()),
+            chart: Some(Chart::new(system.slot_count())),
             place: None,
             has_digests: true,
-            changed: None,
-            enabled: Vec::new(),
-            answers: Vec::new(),
+            sources: Sources::new(system),
+            is_known: false,
+            since: None,
             violations: Vec::new(),
         }
     }
@@ -102,15 +104,25 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
     ) -> Sample<S::Violation> {
         self.restart();
         loop {
-            self.find_transitions();
-            if self.enabled.is_empty() {
+            let enabled = match charted(self.chart.as_ref(), self.place) {
+                Some(known) => {
+                    (self.is_known, self.since) = (false, None);
+                    known
+                }
+                None => {
+                    self.find_transitions();
+                    self.sources.enabled()
+                }
+            };
+            if enabled.is_empty() {
                 return Sample { ending: Ending::Rest, violations: Vec::new() };
             }
             if self.follower.schedule.len() as u32 >= step_count_max {
                 return Sample { ending: Ending::StepLimit, violations: Vec::new() };
             }
-            let pick = policy.pick(self.system, &self.enabled);
-            self.step(pick);
+            let pick = policy.pick(self.system, enabled);
+            let transition = enabled[pick];
+            self.step(pick, transition);
             on_state(self.fingerprint());
             if !self.violations.is_empty() {
                 let violations = std::mem::take(&mut self.violations);
@@ -123,74 +135,75 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
         self.sums.1 = self.sums.0;
         self.digests.copy_from_slice(&self.initial);
         self.has_digests = true;
-        self.changed = None;
-        self.place = self.chart.place(self.sums.0, &self.initial);
+        (self.is_known, self.since) = (false, None);
+        let chart = self.chart.as_mut();
+        self.place = chart.and_then(|chart| chart.place(self.sums.0, &self.initial));
+        if self.place.is_none() {
+            self.is_known = self.sources.restart(&self.memo);
+        }
         self.follower.restart();
     }
 
-    /// Finds out what is possible where the run is.
+    /// Finds out what is possible where the run is, which the chart does not tell.
     fn find_transitions(&mut self) {
-        self.enabled.clear();
-        if let Some(known) = self.place.and_then(|place| self.chart.transitions(place)) {
-            self.enabled.extend_from_slice(known);
-            self.changed = None;
+        if self.is_known {
             return;
         }
         self.find_digests();
-        let changed = self.changed.unwrap_or_else(|| {
-            self.answers.clear();
-            SlotSet::MAX
-        });
-        let (digests, enabled) = (&self.digests, &mut self.enabled);
-        self.memo.possible(
-            self.system,
-            &mut self.follower,
-            digests,
-            &mut self.answers,
-            Before { changed, steps: &[] },
-            |step| enabled.push(step.transition),
-        );
-        if let Some(place) = self.place {
-            self.chart.note(place, &self.enabled);
+        let since = self.since.take();
+        let (follower, digests) = (&mut self.follower, &self.digests);
+        self.sources.find(self.system, &mut self.memo, follower, digests, since);
+        self.is_known = true;
+        if self.follower.schedule.is_empty() {
+            self.sources.note_initial();
         }
-        self.changed = Some(0);
+        if let (Some(place), Some(chart)) = (self.place, &mut self.chart) {
+            chart.note(place, self.sources.enabled());
+        }
     }
 
     /// Makes a step, of those that are possible.
-    fn step(&mut self, pick: usize) {
-        let transition = self.enabled[pick];
-        if let Some(target) = self.place.and_then(|place| self.chart.target(place, pick)) {
+    fn step(&mut self, pick: usize, transition: S::Transition) {
+        let place = self.place.zip(self.chart.as_mut());
+        let target = place.and_then(|(place, chart)| Some((chart.target(place, pick)?, chart)));
+        if let Some((target, chart)) = target {
             self.follower.schedule.push(transition);
-            self.sums.1 = self.chart.sum(target);
+            self.sums.1 = chart.sum(target);
             self.place = Some(target);
             self.has_digests = false;
+            self.is_known = false;
             return;
         }
         self.find_digests();
-        let change = self.memo.step(
+        let since = self.sources.step(
             self.system,
+            &mut self.memo,
             &mut self.follower,
             transition,
             &mut self.digests,
             &mut self.violations,
         );
         self.follower.schedule.push(transition);
-        self.sums.1 = self.sums.1.wrapping_add(change.sum);
-        self.changed = self.changed.map(|_| change.slots);
-        // A step that violates something is made, and reported, each time.
-        // Whoever has left the chart, because it is full, does not look for the way back: the chart
-        // is large, and each look at it waits for memory.
-        let Some(place) = self.place else { return };
-        self.place = self.chart.place(self.sums.1, &self.digests);
+        self.sums.1 = self.sums.1.wrapping_add(since.change.sum);
+        self.since = self.is_known.then_some(since);
+        self.is_known = false;
+        let (Some(place), Some(chart)) = (self.place, &mut self.chart) else { return };
+        self.place = chart.place(self.sums.1, &self.digests);
+        // A step that violates something is made, and reported, each time. Whoever has left the chart,
+        // because it is full, does not look for the way back: it is large, and each look at it waits
+        // for memory.
         if let (Some(target), true) = (self.place, self.violations.is_empty()) {
-            self.chart.link(place, pick, target);
+            chart.link(place, pick, target);
+        }
+        if !chart.is_of_use() {
+            (self.chart, self.place) = (None, None);
         }
     }
 
     /// Brings the digests up to date.
     fn find_digests(&mut self) {
-        if let (Some(place), false) = (self.place, self.has_digests) {
-            self.digests.copy_from_slice(self.chart.digests(place));
+        if let (Some(place), Some(chart), false) = (self.place, &self.chart, self.has_digests) {
+            self.digests.copy_from_slice(chart.digests(place));
             self.has_digests = true;
         }
     }
@@ -209,6 +222,11 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
     pub fn state(&mut self) -> &S::State {
         self.follower.state()
     }
+}
+
+/// What is possible at a place of a chart, if that is known.
+fn charted<T: Copy>(chart: Option<&Chart<T>>, place: Option<Place>) -> Option<&[T]> {
+    chart?.transitions(place?)
 }
 
 /// The state that a schedule leads to, made when somebody looks at it.
@@ -266,6 +284,7 @@ mod tests {
     use super::Sampler;
     use crate::engine::Ending;
     use crate::engine::policy::Uniform;
+    use crate::engine::simulate::simulate;
     use crate::engine::toys::{Counters, Locks};
 
     #[test]
@@ -278,6 +297,23 @@ mod tests {
         }
         assert_eq!(sampler.run(&mut Uniform::new(0), 5).ending, Ending::StepLimit);
         assert_eq!(sampler.schedule().len(), 5);
+    }
+
+    /// So many states that the chart is given up, and steps are found otherwise.
+    #[test]
+    fn runs_are_those_that_are_made_step_by_step() {
+        let system = Counters { count: 6, max: 8 };
+        let mut sampler = Sampler::new(&system);
+        for seed in 0..600 {
+            sampler.run(&mut Uniform::new(seed), 1_000);
+            let mut schedule = Vec::new();
+            let run = simulate(&system, &mut Uniform::new(seed), 1_000, |enabled, pick, _: &()| {
+                schedule.push(enabled[pick]);
+            });
+            assert_eq!(sampler.schedule(), schedule);
+            assert_eq!(sampler.state(), &run.state);
+        }
+        assert!(sampler.chart.is_none(), "the chart was of use after all");
     }
 
     #[test]
