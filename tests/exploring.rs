@@ -6,8 +6,12 @@
 #[path = "support/program.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod program;
+#[path = "support/scenarios.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod scenarios;
 
 use program::{Folder, Ran, alertable};
+use scenarios::ring;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -41,30 +45,6 @@ fn lockers() -> String {
         "title": "Two threads that lock in opposite orders",
         "objects": { "m": { "type": "mutex" }, "n": { "type": "mutex" } },
         "threads": { "a": thread("m", "n"), "b": thread("n", "m") },
-    })
-    .to_string()
-}
-
-/// Threads that queue APCs to each other in a ring, then take them.
-fn ring(thread_count: usize, apc_count: usize) -> String {
-    let thread = |at: usize| {
-        let next = format!("t{}", (at + 1) % thread_count);
-        let mut steps: Vec<Value> = (0..apc_count)
-            .map(|data| {
-                json!({ "call": "QueueUserAPC", "thread": next, "routine": "each", "data": data })
-            })
-            .collect();
-        let label = format!("wait{at}");
-        steps.push(json!({ "call": "SleepEx", "ms": "INFINITE", "alertable": true, "as": label }));
-        (format!("t{at}"), Value::Array(steps))
-    };
-    let threads: serde_json::Map<String, Value> = (0..thread_count).map(thread).collect();
-    json!({
-        "alertable": 1,
-        "kind": "scenario",
-        "title": "A ring",
-        "routines": { "each": [] },
-        "threads": threads,
     })
     .to_string()
 }
@@ -128,7 +108,7 @@ fn rising_bounds_say_what_each_adds() {
 #[test]
 fn what_breaks_within_the_bound_is_found_with_a_schedule_within_it() {
     let folder = Folder::new("what_breaks_within_the_bound");
-    let scenario = folder.file("scenario.json", ring(3, 2));
+    let scenario = folder.file("scenario.json", ring(3, 2).to_string());
     let explore = |bound: &str| {
         let options = ["--json", "--deviation", "apc-lifo", "--switches", bound];
         document(&alertable(["explore", text(&scenario)].iter().chain(&options)).ends_with(1))
@@ -169,7 +149,7 @@ fn bounds_that_are_none_give_2() {
 #[test]
 fn memory_is_respected() {
     let folder = Folder::new("memory_is_respected");
-    let scenario = folder.file("scenario.json", ring(6, 4));
+    let scenario = folder.file("scenario.json", ring(6, 4).to_string());
     let explore = |mebibytes: &str| {
         let options = ["--json", "--no-reduction", "--memory", mebibytes];
         alertable(["explore", text(&scenario)].iter().chain(&options)).ends_with(3)
@@ -196,7 +176,7 @@ fn memory_is_respected() {
 #[test]
 fn a_search_that_was_stopped_says_what_was_left() {
     let folder = Folder::new("a_search_that_was_stopped");
-    let scenario = folder.file("scenario.json", ring(3, 2));
+    let scenario = folder.file("scenario.json", ring(3, 2).to_string());
     let options = ["--no-reduction", "--limit-states", "100", "--threads", "1"];
     let ran = alertable(["explore", text(&scenario)].iter().chain(&options)).ends_with(3);
     let line = ran.stdout.lines().nth(1).unwrap();
@@ -209,7 +189,7 @@ fn a_search_that_was_stopped_says_what_was_left() {
 #[test]
 fn progress_is_shown_where_it_is_wanted_and_only_there() {
     let folder = Folder::new("progress_is_shown");
-    let scenario = folder.file("scenario.json", ring(4, 3));
+    let scenario = folder.file("scenario.json", ring(4, 3).to_string());
     let options = ["--json", "--no-reduction"];
     let quiet = alertable(["explore", text(&scenario)].iter().chain(&options)).ends_with(0);
     assert_eq!(quiet.stderr, "");
@@ -235,8 +215,11 @@ fn random_runs_come_to_what_exploring_knows() {
     let every = outcomes(&every);
     for policy in ["random", "pct", "guided"] {
         let options = ["--json", "--runs", "300", "--policy", policy];
-        let ran = || alertable(["run", text(&scenario)].iter().chain(&options)).ends_with(0);
-        let mut found = document(&ran());
+        let with = |threads| {
+            let more = ["--threads", threads];
+            alertable(["run", text(&scenario)].iter().chain(&options).chain(&more)).ends_with(0)
+        };
+        let mut found = document(&with("1"));
         let met = found["outcomes"].as_array().unwrap();
         let outcomes: BTreeSet<String> = met.iter().map(|met| met["outcome"].to_string()).collect();
         assert_eq!(outcomes, every, "{policy}");
@@ -244,20 +227,30 @@ fn random_runs_come_to_what_exploring_knows() {
         assert_eq!(runs, 300);
         let drawn = met[0]["drawn"].as_str().unwrap();
         assert!(drawn.starts_with(policy) && drawn.contains("seed "), "{drawn}");
-        let mut again = document(&ran());
-        (found["seconds"], again["seconds"]) = (Value::Null, Value::Null);
-        assert_eq!(found, again, "{policy}");
+        found["seconds"] = Value::Null;
+        for threads in ["1", "2", "5"] {
+            let mut again = document(&with(threads));
+            again["seconds"] = Value::Null;
+            assert_eq!(found, again, "{policy}, {threads} threads");
+        }
     }
 }
 
 #[test]
 fn what_random_runs_break_can_be_had_again() {
     let folder = Folder::new("what_random_runs_break");
-    let scenario = folder.file("scenario.json", ring(3, 3));
+    let scenario = folder.file("scenario.json", ring(3, 3).to_string());
     for policy in ["random", "pct", "guided"] {
         let options = ["--json", "--runs", "200", "--policy", policy, "--deviation", "apc-lifo"];
-        let ran = alertable(["run", text(&scenario)].iter().chain(&options)).ends_with(1);
-        let found = document(&ran);
+        let with = |threads| {
+            let more = ["--threads", threads];
+            let ran = alertable(["run", text(&scenario)].iter().chain(&options).chain(&more));
+            document(&ran.ends_with(1))
+        };
+        let mut found = with("1");
+        let mut other = with("3");
+        (found["seconds"], other["seconds"]) = (Value::Null, Value::Null);
+        assert_eq!(found, other, "{policy}: the first run that breaks it is the same one");
         let violation = &found["violations"][0];
         let picks: Vec<String> =
             violation["picks"].as_array().unwrap().iter().map(ToString::to_string).collect();

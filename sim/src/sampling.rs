@@ -1,23 +1,17 @@
 //! Many random runs of a scenario: what they came to, and how each can be had again.
 
-use crate::engine::Ending;
 use crate::engine::explore::Control;
-use crate::engine::guided::Pool;
-use crate::engine::policy::{Pct, Uniform};
-use crate::engine::rng::Rng;
-use crate::engine::sample::{Sample, Sampler};
-use crate::engine::visited::Visited;
 use crate::exploration::is_settled;
+use crate::runs::{Lessons, Worker, join};
 use crate::system::{RuleHits, System};
 use alertable_models::invariant::{Invariant, Violation};
 use alertable_models::machine::{Model, Transition};
-use alertable_models::outcome::outcome_of;
 use alertable_traces::expectation::Expectations;
 use alertable_traces::outcome::{End, Outcome};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How random schedules are drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +49,8 @@ pub struct SamplingOptions {
     pub depths: RangeInclusive<u32>,
     /// The most steps of a run.
     pub step_count_max: u32,
+    /// How many threads make runs; the result does not depend on it.
+    pub worker_count: usize,
 }
 
 /// The options that a run drew.
@@ -71,14 +67,15 @@ pub enum Drawn {
         seed: u64,
         /// How many orderings it may force: the changes of priority, and one.
         depth: u32,
-        /// Over how many steps the changes are spread: the length of the longest run before.
+        /// Over how many steps the changes are spread: the length of the longest of the first 1, 2,
+        /// 4, … runs, as many as were made before.
         step_count: u32,
     },
     /// A guided walk.
     Guided {
         /// Its seed.
         seed: u64,
-        /// How many schedules it could have followed.
+        /// How many schedules it could have followed: those of the runs before its batch.
         remembered: usize,
         /// How many steps of one it followed.
         followed: usize,
@@ -111,7 +108,7 @@ pub struct Met {
 }
 
 /// What the runs came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sampling {
     /// How many runs there were.
     pub run_count: u64,
@@ -149,114 +146,84 @@ impl Sampling {
     }
 }
 
-/// Runs a model many times along random schedules. The same options give the same runs.
+/// The most guided runs between two moments at which what they came to is looked at.
+const GUIDED_BATCH_MAX: u64 = 256;
+
+impl Walk {
+    /// How many runs are made without looking at what the others of them come to, when so many were
+    /// made before.
+    fn batch_size(self, run_count: u64) -> u64 {
+        match self {
+            Walk::Uniform => u64::MAX,
+            Walk::Pct => run_count.max(1),
+            Walk::Guided => run_count.clamp(1, GUIDED_BATCH_MAX),
+        }
+    }
+}
+
+/// Runs a model many times along random schedules. The same options give the same runs, whatever the
+/// number of threads.
+///
+/// # Panics
+/// When a worker does.
 pub fn sample_model(model: &Model, options: &SamplingOptions, control: &Control) -> Sampling {
-    let hits = RuleHits::default();
-    let guided = options.walk == Walk::Guided;
-    let system = System {
-        model,
-        checked: true,
-        hits: guided.then_some(&hits),
-        futures: None,
-        symmetry: None,
-    };
-    let mut sampler = Sampler::new(&system);
-    let mut pool = Pool::default();
-    let mut visited = Visited::default();
-    let mut rule_count = 0;
-    let mut collected = Collected { model, ends: HashMap::new(), outcomes: Vec::new() };
-    let mut violations: BTreeMap<&'static str, (Violation, Met)> = BTreeMap::new();
-    let (mut run_count, mut step_count, mut longest) = (0, 0, 1);
+    let is_guided = options.walk == Walk::Guided;
+    let hits: Vec<RuleHits> =
+        (0..options.worker_count.max(1)).map(|_| RuleHits::default()).collect();
+    let system = |hits| System { model, checked: true, hits, futures: None, symmetry: None };
+    let systems: Vec<System<'_>> =
+        hits.iter().map(|hits| system(is_guided.then_some(hits))).collect();
+    let mut workers: Vec<Worker<'_>> =
+        systems.iter().map(|system| Worker::new(system, options)).collect();
+    let mut lessons = Lessons::default();
+    let mut run_count = 0;
     while run_count < options.run_count && !control.interrupt.load(Ordering::Relaxed) {
-        let seed = options.seed.wrapping_add(run_count);
-        let max = options.step_count_max;
-        let (drawn, sample) = match options.walk {
-            Walk::Uniform => (Drawn::Uniform { seed }, sampler.run(&mut Uniform::new(seed), max)),
-            Walk::Pct => {
-                let depth = depth_of(seed, &options.depths);
-                let mut policy = Pct::new(seed, depth, longest);
-                (Drawn::Pct { seed, depth, step_count: longest }, sampler.run(&mut policy, max))
-            }
-            Walk::Guided => {
-                let mut policy = pool.draw(seed);
-                let (remembered, followed) = (pool.count(), policy.followed_count());
-                let (mut step, mut last_new) = (0, 0);
-                let sample = sampler.run_watched(&mut policy, max, |fingerprint| {
-                    step += 1;
-                    if visited.insert_mut(fingerprint) {
-                        last_new = step;
-                    }
-                });
-                let known = std::mem::replace(&mut rule_count, hits.count());
-                if rule_count > known {
-                    last_new = step;
-                }
-                if last_new > 0 {
-                    pool.add(&sampler.schedule()[..last_new]);
-                }
-                (Drawn::Guided { seed, remembered, followed }, sample)
-            }
-        };
-        run_count += 1;
-        step_count += sampler.schedule().len() as u64;
-        longest = longest.max(sampler.schedule().len() as u32);
-        let Sample { ending, violations: found } = sample;
-        if found.is_empty() {
-            collected.end(&sampler, drawn, ending);
+        let left = options.run_count - run_count;
+        let end = run_count + options.walk.batch_size(run_count).min(left);
+        let next = AtomicU64::new(run_count);
+        let work = |worker: &mut Worker<'_>| worker.work(&next, end, &lessons, control);
+        if let [worker] = &mut workers[..] {
+            work(worker);
+        } else {
+            std::thread::scope(|scope| {
+                let running: Vec<_> =
+                    workers.iter_mut().map(|worker| scope.spawn(|| work(worker))).collect();
+                running.into_iter().for_each(|worker| worker.join().expect("a worker panicked"));
+            });
         }
-        for violation in found {
-            let met = Met { run_count: 0, drawn, schedule: sampler.schedule().to_vec() };
-            let id = violation.invariant.id;
-            violations.entry(id).or_insert((violation, met)).1.run_count += 1;
-        }
+        // What was begun was brought to its end.
+        run_count = next.into_inner().min(end);
+        let seen = workers.iter_mut().flat_map(|worker| std::mem::take(&mut worker.seen));
+        let mut seen: Vec<_> = seen.collect();
+        seen.sort_unstable_by_key(|seen| seen.number);
+        seen.iter().for_each(|seen| lessons.learn(seen));
+        lessons.longest = workers.iter().map(|worker| worker.longest).max().unwrap_or(1);
     }
     Sampling {
         run_count,
-        step_count,
-        state_count: guided.then(|| visited.count()),
-        outcomes: collected.joined(),
-        violations,
+        step_count: workers.iter().map(|worker| worker.step_count).sum(),
+        state_count: is_guided.then(|| lessons.visited.count()),
         was_interrupted: run_count < options.run_count,
+        ..joined(workers)
     }
 }
 
-/// The depth that belongs to a seed.
-fn depth_of(seed: u64, depths: &RangeInclusive<u32>) -> u32 {
-    let count = depths.end() - depths.start() + 1;
-    // Not the numbers that the priorities are drawn from.
-    let mut rng = Rng::new(!seed);
-    depths.start() + rng.below(count as usize) as u32
-}
-
-/// Collects outcomes.
-struct Collected<'a> {
-    model: &'a Model,
-    /// By the last state and why it was the last: which outcome.
-    ends: HashMap<(u64, bool), usize>,
-    outcomes: Vec<(Outcome, Met)>,
-}
-
-impl Collected<'_> {
-    fn end(&mut self, sampler: &Sampler<'_, System<'_>>, drawn: Drawn, ending: Ending) {
-        let at_step_limit = ending == Ending::StepLimit;
-        let outcomes = &mut self.outcomes;
-        let at = *self.ends.entry((sampler.fingerprint(), at_step_limit)).or_insert_with(|| {
-            let schedule = sampler.schedule();
-            let outcome = outcome_of(self.model, schedule, at_step_limit);
-            outcomes.push((outcome, Met { run_count: 0, drawn, schedule: schedule.to_vec() }));
-            outcomes.len() - 1
-        });
-        outcomes[at].1.run_count += 1;
-    }
-
-    /// By outcome, since states that have the same may be many.
-    fn joined(self) -> BTreeMap<Outcome, Met> {
-        let mut joined: BTreeMap<Outcome, Met> = BTreeMap::new();
-        for (outcome, met) in self.outcomes {
-            let count = met.run_count;
-            let known = joined.entry(outcome).or_insert(Met { run_count: 0, ..met });
-            known.run_count += count;
+/// What all workers' runs came to.
+fn joined(workers: Vec<Worker<'_>>) -> Sampling {
+    let (mut outcomes, mut violations) = (BTreeMap::new(), BTreeMap::new());
+    for worker in workers {
+        // Several states may have the same outcome.
+        for tally in worker.outcomes {
+            join(&mut outcomes, tally.what.clone(), tally);
         }
-        joined
+        for (id, tally) in worker.violations {
+            join(&mut violations, id, tally);
+        }
+    }
+    let violations = violations.into_iter().map(|(id, tally)| (id, (tally.what, tally.met)));
+    Sampling {
+        outcomes: outcomes.into_iter().map(|(outcome, tally)| (outcome, tally.met)).collect(),
+        violations: violations.collect(),
+        ..Sampling::default()
     }
 }

@@ -50,6 +50,12 @@ impl RuleHits {
         self.counts.iter().filter(|hit| hit.load(Ordering::Relaxed)).count()
     }
 
+    /// The rules that took effect, by their places in the registry.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = usize> {
+        let hits = self.counts.iter().enumerate();
+        hits.filter(|(_, hit)| hit.load(Ordering::Relaxed)).map(|(rule, _)| rule)
+    }
+
     fn note(&self, rule: RuleId) {
         self.counts[rule.index()].store(true, Ordering::Relaxed);
     }

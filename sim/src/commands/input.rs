@@ -88,12 +88,14 @@ impl LimitArguments {
     }
 
     pub(super) fn worker_count(&self) -> usize {
-        self.threads.map_or_else(processor_count, |threads| threads.clamp(1, 256))
+        worker_count(self.threads)
     }
 }
 
-fn processor_count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// How many threads work when so many were asked for: every processor by default.
+pub(super) fn worker_count(threads: Option<usize>) -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    threads.map_or_else(all, |threads| threads.clamp(1, 256))
 }
 
 /// Reads a scenario.

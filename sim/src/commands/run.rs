@@ -41,6 +41,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "D|A..B", default_value = "1..5", value_parser = depths,
           requires = "runs")]
     depth: RangeInclusive<u32>,
+    /// With --runs: make them with so many threads, which does not change the result; every
+    /// processor by default
+    #[arg(long, value_name = "N", requires = "runs")]
+    threads: Option<usize>,
     /// Follow these picks, separated by commas, as `explore` prints them
     #[arg(long, value_name = "PICKS", value_delimiter = ',', num_args = 0..)]
     schedule: Option<Vec<usize>>,
@@ -105,7 +109,9 @@ fn walk(policy: PolicyArgument) -> Result<Walk, Failure> {
         PolicyArgument::Pct => Ok(Walk::Pct),
         PolicyArgument::Guided => Ok(Walk::Guided),
         PolicyArgument::RoundRobin | PolicyArgument::Nt => {
-            Err(Failure::Other("with this policy every run is the same: --runs is for random, pct                                 and guided".to_owned()))
+            let message =
+                "with this policy every run is the same: --runs is for random, pct, guided";
+            Err(Failure::Other(message.to_owned()))
         }
     }
 }
@@ -134,6 +140,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, Failure> {
             run_count,
             depths: arguments.depth.clone(),
             step_count_max: arguments.limit_steps,
+            worker_count: input::worker_count(arguments.threads),
         };
         return sample(&arguments.scenario, (&scenario, &model), &options, arguments.json);
     }
