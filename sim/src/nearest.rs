@@ -2,10 +2,14 @@
 //! what was asked for, and the steps, with the rules that take effect in them, that make it
 //! another.
 
+use crate::engine::policy::Uniform;
+use crate::engine::simulate::simulate;
 use crate::exploration::Exploration;
+use crate::system::{StepEvents, System};
+use alertable_models::deviation::Deviation;
 use alertable_models::event::{Event, Observer, ThreadChange};
 use alertable_models::ids::ThreadId;
-use alertable_models::machine::{Model, Transition};
+use alertable_models::machine::{Model, Settings, Transition};
 use alertable_models::outcome::{Recorder, outcome_of};
 use alertable_models::rule::RuleId;
 use alertable_traces::outcome::Outcome;
@@ -34,7 +38,7 @@ pub struct NearestMiss {
 pub struct RuledStep {
     /// Its place in the schedule, from 0.
     pub at: usize,
-    /// The rules that take effect in it, in order.
+    /// The rules that make a difference there, in order.
     pub rules: Vec<RuleId>,
 }
 
@@ -65,18 +69,30 @@ pub fn nearest_miss(
     Some(NearestMiss { outcome: at, matched_count, part_count, schedule, mismatch, steps })
 }
 
+/// So many random schedules are looked at to see what rules do elsewhere, up to so many steps each.
+const OTHERS: (u64, u32) = (64, 500);
+
 /// What a schedule does, step by step.
 struct Story<'a> {
     model: &'a Model,
-    /// Of each step, what happens in it, by which rules, and what can be seen after it.
-    steps: Vec<(Vec<Event>, Vec<RuleId>, Outcome)>,
+    schedule: Vec<Transition>,
+    steps: Vec<Told>,
+}
+
+/// What happens in a step.
+struct Told {
+    events: Vec<Event>,
+    /// The rules that take effect, each with how many of the events come before that first.
+    rules: Vec<(usize, RuleId)>,
+    /// What can be seen after it.
+    seen: Outcome,
 }
 
 /// Watches a step.
 struct Watch<'a> {
     recorder: Recorder<'a>,
     events: Vec<Event>,
-    rules: Vec<RuleId>,
+    rules: Vec<(usize, RuleId)>,
 }
 
 impl Observer for Watch<'_> {
@@ -86,8 +102,8 @@ impl Observer for Watch<'_> {
     }
 
     fn rule(&mut self, rule: RuleId) {
-        if !self.rules.contains(&rule) {
-            self.rules.push(rule);
+        if !self.rules.iter().any(|(_, known)| *known == rule) {
+            self.rules.push((self.events.len(), rule));
         }
     }
 }
@@ -100,16 +116,36 @@ impl<'a> Story<'a> {
         let steps = schedule.iter().map(|transition| {
             model.step(&mut machine, *transition, &mut watch);
             let seen = watch.recorder.outcome(&machine, false);
-            (std::mem::take(&mut watch.events), std::mem::take(&mut watch.rules), seen)
+            let (events, rules) =
+                (std::mem::take(&mut watch.events), std::mem::take(&mut watch.rules));
+            Told { events, rules, seen }
         });
         let steps = steps.collect();
-        Story { model, steps }
+        Story { model, schedule: schedule.to_vec(), steps }
+    }
+
+    /// Of random schedules, always the same.
+    fn others(model: &'a Model) -> Vec<Self> {
+        let system = System { model, checked: false, hits: None, futures: None, symmetry: None };
+        let other = |seed| {
+            let mut schedule = Vec::new();
+            simulate(&system, &mut Uniform::new(seed), OTHERS.1, |enabled, pick, _: &_| {
+                schedule.push(enabled[pick]);
+            });
+            Story::of(model, &schedule)
+        };
+        (0..OTHERS.0).map(other).collect()
+    }
+
+    /// What was seen before a step.
+    fn seen_before(&self, at: usize) -> Option<&Outcome> {
+        at.checked_sub(1).map(|before| &self.steps[before].seen)
     }
 
     /// The step after which it is plain that the end will not have a part of a pattern: a result
     /// or a routine is another, or the rest has its last value.
     fn turn(&self, part: &Pattern) -> Option<usize> {
-        let seen = |at: usize| &self.steps[at].2;
+        let seen = |at: usize| &self.steps[at].seen;
         if part.labels.is_some() || part.apcs.is_some() {
             return (0..self.steps.len()).find(|at| !can_become(part, seen(*at)));
         }
@@ -120,39 +156,147 @@ impl<'a> Story<'a> {
 
     /// The steps that decide and tell what is seen after a step.
     fn steps(&self, told: usize, part: &Pattern) -> Vec<RuledStep> {
-        let thread = self.steps[told].0.iter().find_map(|event| self.shown_by(event, part));
-        let decided = thread.and_then(|thread| {
-            let is_call = |event: &Event| match event {
-                Event::Call { thread: other, .. } => *other == thread,
-                _ => false,
+        let others = Story::others(self.model);
+        let shows = self.steps[told].events.iter().position(|event| self.shows(event, part));
+        let Some(event) = shows else {
+            let changes = |story: &Story<'_>, at: usize| {
+                let before = story.seen_before(at).map(|seen| part.as_in(seen));
+                before != Some(part.as_in(&story.steps[at].seen))
             };
-            let is_let_go = |event: &Event| match event {
-                Event::Thread { thread: other, change: ThreadChange::Ready } => *other == thread,
-                _ => false,
+            let rules = self.contrasted((told, usize::MAX), &others, changes);
+            return vec![RuledStep { at: told, rules }];
+        };
+        let shown = self.steps[told].events[event];
+        let decided = thread_of(&shown).and_then(|thread| self.let_go(thread, told));
+        let decided = decided.map(|(at, event)| {
+            let is_alike = |story: &Story<'_>, at: usize| {
+                story.steps[at].events.iter().any(|event| ready(event).is_some())
             };
-            let call = (0..=told).rev().find(|at| self.steps[*at].0.iter().any(is_call))?;
-            (call..told).rev().find(|at| self.steps[*at].0.iter().any(is_let_go))
+            let rules = self.contrasted((at, event), &others, is_alike);
+            let happens = |event: &Event| ready(event) == thread_of(&shown);
+            RuledStep { at, rules: self.confirmed(at, rules, happens) }
         });
-        let steps = decided.into_iter().chain([told]);
-        steps.map(|at| RuledStep { at, rules: self.steps[at].1.clone() }).collect()
+        let is_alike = |story: &Story<'_>, at: usize| {
+            story.steps[at].events.iter().any(|event| is_same(event, &shown))
+        };
+        let rules = self.contrasted((told, event), &others, is_alike);
+        let happens =
+            |event: &Event| thread_of(event) == thread_of(&shown) && is_same(event, &shown);
+        let told = RuledStep { at: told, rules: self.confirmed(told, rules, happens) };
+        decided.into_iter().chain([told]).collect()
     }
 
-    /// The thread that shows in an event what a part of a pattern is about.
-    fn shown_by(&self, event: &Event, part: &Pattern) -> Option<ThreadId> {
+    /// The step and the event that let a thread go on from the call that it is in at a step.
+    fn let_go(&self, thread: ThreadId, told: usize) -> Option<(usize, usize)> {
+        let is_call =
+            |event: &Event| matches!(event, Event::Call { thread: other, .. } if *other == thread);
+        let call = (0..=told).rev().find(|at| self.steps[*at].events.iter().any(is_call))?;
+        let is_let_go = |event: &Event| ready(event) == Some(thread);
+        (call..told)
+            .rev()
+            .find_map(|at| Some((at, self.steps[at].events.iter().position(is_let_go)?)))
+    }
+
+    /// The rules that take effect in a step before an event, and in no step that is not alike, here or
+    /// in other schedules. If there is none, all that take effect before the event.
+    fn contrasted(
+        &self,
+        (at, event): (usize, usize),
+        others: &[Story<'_>],
+        is_alike: impl Fn(&Story<'_>, usize) -> bool,
+    ) -> Vec<RuleId> {
+        let before = self.steps[at].rules.iter().filter(|(count, _)| *count <= event);
+        let before: Vec<RuleId> = before.map(|(_, rule)| *rule).collect();
+        let mut rules = before.clone();
+        for story in others.iter().chain([self]) {
+            for at in (0..story.steps.len()).filter(|at| !is_alike(story, *at)) {
+                let elsewhere = &story.steps[at].rules;
+                rules.retain(|rule| !elsewhere.iter().any(|(_, other)| other == rule));
+            }
+        }
+        if rules.is_empty() { before } else { rules }
+    }
+
+    /// Those of some rules without which an event does not happen in a step: under a deviation from
+    /// them it does not. If none is found so, since not every rule has a deviation, all of them.
+    fn confirmed(
+        &self,
+        at: usize,
+        rules: Vec<RuleId>,
+        happens: impl Fn(&Event) -> bool,
+    ) -> Vec<RuleId> {
+        let mut machine = self.model.initial();
+        for transition in &self.schedule[..at] {
+            self.model.step(&mut machine, *transition, &mut ());
+        }
+        let mut confirmed: Vec<RuleId> = Vec::new();
+        for deviation in Deviation::ALL {
+            let entry = deviation.entry();
+            if !entry.rules.iter().any(|rule| rules.contains(rule)) {
+                continue;
+            }
+            let deviations = self.model.settings.deviations.with(*deviation);
+            let settings = Settings { deviations, ..self.model.settings };
+            let model = Model { program: self.model.program.clone(), settings };
+            let (mut machine, mut enabled) = (machine.clone(), Vec::new());
+            model.enabled(&machine, &mut enabled);
+            let mut events = StepEvents::default();
+            if enabled.contains(&self.schedule[at]) {
+                model.step(&mut machine, self.schedule[at], &mut events);
+            }
+            if !events.events.iter().any(&happens) {
+                confirmed.extend(entry.rules);
+            }
+        }
+        let is_confirmed = |rule: &RuleId| confirmed.contains(rule);
+        if rules.iter().any(is_confirmed) {
+            rules.into_iter().filter(is_confirmed).collect()
+        } else {
+            rules
+        }
+    }
+
+    /// Whether an event shows what a part of a pattern is about.
+    fn shows(&self, event: &Event, part: &Pattern) -> bool {
         let program = &self.model.program;
         match event {
-            Event::Return { thread, call, .. } => {
-                let label = program.label(program.call(*call).label?);
-                let labels = part.labels.as_ref()?;
-                (labels.is_empty() || labels.contains_key(label)).then_some(*thread)
+            Event::Return { call, .. } => {
+                let label = program.call(*call).label.map(|label| program.label(label));
+                part.labels
+                    .as_ref()
+                    .zip(label)
+                    .is_some_and(|(labels, label)| labels.is_empty() || labels.contains_key(label))
             }
-            Event::ApcEntered { thread, .. } => {
-                let name = program.thread_name(*thread);
-                let apcs = part.apcs.as_ref()?;
-                (apcs.is_empty() || apcs.contains_key(name)).then_some(*thread)
-            }
-            _ => None,
+            Event::ApcEntered { thread, .. } => part.apcs.as_ref().is_some_and(|apcs| {
+                apcs.is_empty() || apcs.contains_key(program.thread_name(*thread))
+            }),
+            _ => false,
         }
+    }
+}
+
+/// The thread whose result or routine an event shows.
+fn thread_of(event: &Event) -> Option<ThreadId> {
+    match event {
+        Event::Return { thread, .. } | Event::ApcEntered { thread, .. } => Some(*thread),
+        _ => None,
+    }
+}
+
+/// The thread that is let go on in an event.
+fn ready(event: &Event) -> Option<ThreadId> {
+    match event {
+        Event::Thread { thread, change: ThreadChange::Ready } => Some(*thread),
+        _ => None,
+    }
+}
+
+/// Whether two events show the same: the same result, or that a routine runs.
+fn is_same(event: &Event, other: &Event) -> bool {
+    match (event, other) {
+        (Event::Return { result, .. }, Event::Return { result: other, .. }) => result == other,
+        (Event::ApcEntered { .. }, Event::ApcEntered { .. }) => true,
+        _ => false,
     }
 }
 
