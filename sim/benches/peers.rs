@@ -13,12 +13,11 @@ use alertable::engine::explore::{Control, Coverage, Limits, Visitor, explore};
 use alertable::engine::policy::Uniform;
 use alertable::engine::sample::Sampler;
 use alertable::engine::{Ending, STEP_COUNT_MAX, TransitionSystem};
-use alertable::models::deviation::Deviations;
-use alertable::models::future::Futures;
+use alertable::exploration::Reduction;
 use alertable::models::machine::{Machine, Model, Settings, Transition};
 use alertable::models::outcome::unfinished;
 use alertable::models::program::compile;
-use alertable::models::symmetry::Symmetry;
+use alertable::reduction::Knowledge;
 use alertable::system::System;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -107,17 +106,11 @@ fn main() -> ExitCode {
     let ends_waiting = arguments.first().is_some_and(|name| name == "cancel");
     // The workloads ask for no outcomes.
     let program = compile(&scenario).expect("workloads can be simulated").without_history();
-    let program = if reduced { program.with_joined_completions() } else { program };
     let model = Model { program, settings: Settings::default() };
-    let futures = if reduced { Futures::new(&model.program, Deviations::NONE) } else { None };
-    let symmetry = if reduced { Symmetry::new(&model.program, Deviations::NONE) } else { None };
-    let system = System {
-        model: &model,
-        checked,
-        hits: None,
-        futures: futures.as_ref(),
-        symmetry: symmetry.as_ref(),
-    };
+    let reduction = if reduced { Reduction::Persistent } else { Reduction::None };
+    let knowledge = Knowledge::of(&model, reduction);
+    let plain = System { model: &model, checked, hits: None, futures: None, symmetry: None };
+    let system = knowledge.system(plain);
     let worker_count = if two_threads { 2 } else { 1 };
     if random {
         return sample(&system, worker_count);

@@ -9,7 +9,7 @@ use alertable_models::symmetry::Symmetry;
 
 /// What a search that leaves schedules out knows of a model; nothing, if it leaves none out.
 #[derive(Debug, Default)]
-pub(crate) struct Knowledge {
+pub struct Knowledge {
     /// What may still be done by whom.
     futures: Option<Futures>,
     /// Which states are alike.
@@ -19,16 +19,19 @@ pub(crate) struct Knowledge {
 }
 
 impl Knowledge {
-    /// All that is known of a model.
-    pub(crate) fn of(model: &Model, reduction: Reduction) -> Self {
+    /// All that a search with this reduction makes use of.
+    pub fn of(model: &Model, reduction: Reduction) -> Self {
+        if reduction == Reduction::None {
+            return Knowledge::default();
+        }
         let Model { program, settings } = model;
         let deviations = settings.deviations;
         let joins = deviations == Deviations::NONE && program.has_private_requests();
         Knowledge {
             futures: Futures::new(program, deviations),
             symmetry: match reduction {
-                Reduction::Persistent => Symmetry::new(program, deviations),
-                Reduction::None | Reduction::WithoutSymmetry => None,
+                Reduction::WithoutSymmetry => None,
+                _ => Symmetry::new(program, deviations),
             },
             joined: joins.then(|| Model {
                 program: program.clone().with_joined_completions(),
@@ -43,7 +46,7 @@ impl Knowledge {
     }
 
     /// The system for a search with what is known.
-    pub(crate) fn system<'a>(&'a self, plain: System<'a>) -> System<'a> {
+    pub fn system<'a>(&'a self, plain: System<'a>) -> System<'a> {
         System {
             model: self.joined.as_ref().unwrap_or(plain.model),
             futures: self.futures.as_ref(),
