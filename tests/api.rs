@@ -6,43 +6,14 @@
 #[path = "generator/mod.rs"]
 #[allow(dead_code)]
 mod generator;
+#[path = "support/traced.rs"]
+mod traced;
 
-use alertable::api::{Options, Spread, Verdict, check, project};
-use alertable::engine::policy::Uniform;
-use alertable::engine::simulate::simulate;
-use alertable::run::{PolicyName, RunOptions, Schedule};
-use alertable::system::{StepEvents, System};
-use alertable::trace::TraceSettings;
-use alertable_models::deviation::{self, Deviations};
-use alertable_models::machine::{Model, Settings, Time, Transition};
-use alertable_models::program::compile;
-use alertable_traces::scenario::Scenario;
+use alertable::api::{Options, Verdict, check};
+use alertable_models::deviation::Deviations;
+use alertable_models::machine::Time;
 use std::path::{Path, PathBuf};
-
-/// A run's `api` trace.
-pub(crate) fn traced(
-    scenario: &Scenario,
-    time: Time,
-    seed: u64,
-    steps: u64,
-) -> (Vec<u8>, Deviations) {
-    let dialect = scenario.dialect.as_deref().unwrap_or("windows");
-    let deviations = deviation::dialect(dialect).unwrap().deviations;
-    let processors = scenario.machine.processors.unwrap_or(2);
-    let settings = Settings { deviations, processors, time };
-    let model = Model { program: compile(scenario).unwrap(), settings };
-    let mut transitions: Vec<Transition> = Vec::new();
-    let system =
-        System { model: &model, checked: false, hits: None, futures: None, symmetry: None };
-    simulate(&system, &mut Uniform::new(seed), 300, |enabled, pick, _: &StepEvents| {
-        transitions.push(enabled[pick]);
-    });
-    let schedule = Schedule::Policy { policy: PolicyName::Random, seed };
-    let options = RunOptions { schedule, step_count_max: 300, with_trace: false };
-    let source = TraceSettings::new(&model, &options);
-    let spread = Spread { steps, seed };
-    (project(&model, scenario, &source, spread, &transitions), deviations)
-}
+use traced::traced;
 
 fn explained(trace: &[u8], deviations: Deviations) -> Result<(), String> {
     let options = Options { deviations, tolerance_ns: None, step_count_max: 20_000_000 };

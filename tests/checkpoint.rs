@@ -166,7 +166,7 @@ fn interrupted(child: std::process::Child) -> (Value, Option<i32>) {
 #[test]
 fn an_interrupt_ends_the_look_for_what_goes_on_for_ever() {
     let folder = Folder::new("an_interrupt_ends_the_look");
-    let scenario = folder.file("scenario.json", ring(5, 4).to_string());
+    let scenario = folder.file("scenario.json", ring(6, 3).to_string());
     let file = folder.path("checkpoint");
     let child = command()
         .args(["explore", "--json", "--liveness", "--checkpoint", text(&file), text(&scenario)])

@@ -14,3 +14,5 @@ mod object;
 mod random;
 #[path = "sensitivity/table.rs"]
 mod table;
+#[path = "support/traced.rs"]
+mod traced;

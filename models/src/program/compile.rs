@@ -1,38 +1,31 @@
 //! From a scenario to a program.
 
+mod names;
+mod records;
+
 use super::compile_error::CompileError;
 use super::compile_io::{FILE_LOCK, IoDeclarations};
-use super::compile_kernel::{KernelDeclarations, check_modes, dpc_record};
-use super::{
-    Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramRoutine, ProgramThread, Watch,
-};
-use crate::ids::{
-    BlockId, CallId, DatumId, DpcId, FastMutexId, HandleId, IrpQueueId, IrpVarId, KapcId, LabelId,
-    ObjectId, RequestId, RoutineId, SpinLockId, ThreadId,
-};
+use super::compile_kernel::{KernelDeclarations, check_modes};
+use super::{Instruction, Pc, Program, ProgramCall, ProgramCondition, ProgramThread, Watch};
+use crate::ids::{CallId, DatumId, HandleId, LabelId, ObjectId, RoutineId, ThreadId};
 use crate::io::dservice::DriverService;
 use crate::io::overlapped::ResultWait;
-use crate::io::setup::{Interface, IoSetup, Model, Request};
+use crate::io::setup::{Interface, IoSetup, Model};
 use crate::ke::Kernel;
-use crate::ke::dispatcher::{DispatcherObject, ResetKind};
-use crate::ke::event::Kevent;
+use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::kmode::{KernelMode, KernelSetup};
 use crate::ke::kservice::KernelService;
-use crate::ke::mutant::Kmutant;
-use crate::ke::semaphore::Ksemaphore;
-use crate::ke::thread::{Kthread, ThreadRole};
-use crate::ke::timer::Ktimer;
+use crate::ke::thread::ThreadRole;
 use crate::ke::wait::NEVER;
 use crate::parts::Part;
 use crate::records::Records;
 use crate::service::Service;
 use crate::slots::SlotMap;
-use crate::win32::{Convention, Lowered, Names, Overlapped, lower};
+use crate::win32::{Convention, Lowered, Names, lower};
 use alertable_traces::call::{Call, Timeout};
-use alertable_traces::scenario::{
-    CallStep, Count, Object, Repeat, Reset, Scenario, Start, Step, Thread, ThreadMode, worker_name,
-};
+use alertable_traces::scenario::{CallStep, Count, Object, Repeat, Scenario, Step, worker_name};
 use alertable_traces::status::{WAIT_OBJECT_0, WAIT_TIMEOUT};
+use records::{dispatcher_object, is_worker_of, program_routine, program_thread, thread_records};
 use std::collections::HashMap;
 
 /// Compiles a scenario that the reader has accepted.
@@ -420,95 +413,6 @@ fn finish_kernel_mode(program: &mut Program, declared: KernelDeclarations) {
     program.kernel.km = Some(Box::new(km));
 }
 
-impl Names for Compiler {
-    fn block(&mut self, name: &str) -> BlockId {
-        self.io.block(name, false)
-    }
-
-    fn overlapped(&mut self, name: &str) -> Overlapped {
-        let block = self.io.block(name, true);
-        let (event, suppress_port) = self.io.overlapped.get(name).cloned().unwrap_or_default();
-        let event = event.map(|event| self.handles[&event]);
-        Overlapped { block, event, suppress_port }
-    }
-
-    fn pool_wait(&self, name: &str) -> usize {
-        self.io.pool_waits[name]
-    }
-
-    fn kapc(&self, name: &str) -> KapcId {
-        self.kernel_mode.kapc(name)
-    }
-
-    fn dpc(&self, name: &str) -> DpcId {
-        self.kernel_mode.dpc(name)
-    }
-
-    fn device_dpc(&self, name: &str) -> Option<DpcId> {
-        self.kernel_mode.device_dpc(name)
-    }
-
-    fn irp_var(&self, name: &str) -> IrpVarId {
-        self.kernel_mode.irp_var(name)
-    }
-
-    fn irp_queue(&self, name: &str) -> IrpQueueId {
-        self.kernel_mode.irp_queue(name)
-    }
-
-    fn driver(&self, name: &str) -> Option<usize> {
-        self.kernel_mode.driver(name)
-    }
-
-    fn spin_lock(&self, name: &str) -> SpinLockId {
-        self.kernel_mode.spin_lock(name)
-    }
-
-    fn process(&mut self, name: &str) -> u8 {
-        self.io.process(Some(name))
-    }
-
-    fn fast_mutex(&self, name: &str) -> FastMutexId {
-        self.kernel_mode.fast_mutex(name)
-    }
-
-    fn request(&mut self, request: Request) -> RequestId {
-        self.io.setup.requests.push(request);
-        RequestId::from_index(self.io.setup.requests.len() - 1)
-    }
-
-    fn handle(&self, name: &str) -> HandleId {
-        self.handles[name]
-    }
-
-    fn thread(&self, name: &str) -> ThreadId {
-        self.threads[name]
-    }
-
-    fn routine(&self, name: &str) -> RoutineId {
-        self.routines[name]
-    }
-
-    fn datum(&mut self, value: u64) -> DatumId {
-        let data = &mut self.program.data;
-        *self.data.entry(value).or_insert_with(|| {
-            data.push(value);
-            DatumId::from_index(data.len() - 1)
-        })
-    }
-
-    fn message_queue(&mut self) -> HandleId {
-        // Never signaled and without a name; each call may have one of its own.
-        let kernel = &mut self.program.kernel;
-        let mut objects = kernel.objects.iter().copied().collect::<Vec<_>>();
-        objects.push(DispatcherObject::MessageQueue);
-        *kernel = Kernel::new(kernel.threads.iter().copied().collect(), objects);
-        self.program.objects.push(String::new());
-        self.program.handles.push(ObjectId::from_index(self.program.objects.len() - 1));
-        HandleId::from_index(self.program.handles.len() - 1)
-    }
-}
-
 /// Notes what a call can see of the threads that it names.
 fn watch(threads: &mut [ProgramThread], handles: &[ObjectId], call: &ProgramCall) {
     let mut note = |handle: &HandleId, note: fn(&mut Watch)| {
@@ -542,84 +446,6 @@ fn does_something(step: &Step) -> bool {
             repeat.count != Count::Times(0) && repeat.steps.iter().any(does_something)
         }
     }
-}
-
-/// The threads of the program, those of its pools, and those that wait for its pools.
-fn thread_records(scenario: &Scenario) -> Vec<(String, Kthread)> {
-    let program =
-        scenario.threads.iter().map(|(name, thread)| (name.clone(), first_record(thread)));
-    let mut records: Vec<_> = program.collect();
-    for (name, object) in &scenario.objects {
-        match object {
-            Object::Pool { workers } => records.extend(
-                (1..=*workers).map(|number| (worker_name(name, number), Kthread::not_created())),
-            ),
-            Object::PoolWait { .. } => {
-                let record = Kthread { role: ThreadRole::PoolWaiter, ..Kthread::not_created() };
-                records.push((name.clone(), record));
-            }
-            Object::Dpc { .. } | Object::Interrupt { .. } => {
-                records.push((name.clone(), dpc_record()));
-            }
-            _ => {}
-        }
-    }
-    records
-}
-
-fn is_worker_of(thread: &str, pool: &str) -> bool {
-    thread.strip_prefix(pool).is_some_and(|rest| rest.starts_with('/'))
-}
-
-fn program_thread(name: &str) -> ProgramThread {
-    ProgramThread { name: name.to_owned(), entry: 0, watch: Watch::default() }
-}
-
-fn program_routine(name: &str) -> ProgramRoutine {
-    ProgramRoutine { name: name.to_owned(), entry: 0 }
-}
-
-fn first_record(thread: &Thread) -> Kthread {
-    let record = match thread.start {
-        Start::Now => Kthread::running(),
-        Start::Suspended => Kthread::suspended(),
-        Start::Later => Kthread::not_created(),
-    };
-    let role = match thread.mode {
-        ThreadMode::User => ThreadRole::Program,
-        ThreadMode::System => ThreadRole::System,
-    };
-    Kthread { role, ..record }
-}
-
-fn reset_kind(reset: Reset) -> ResetKind {
-    match reset {
-        Reset::Manual => ResetKind::Manual,
-        Reset::Auto => ResetKind::Auto,
-    }
-}
-
-/// The object of those that are waited for and belong to no device.
-fn dispatcher_object(
-    object: &Object,
-    threads: &HashMap<String, ThreadId>,
-) -> Option<DispatcherObject> {
-    Some(match object {
-        Object::Event { reset, signaled } => {
-            DispatcherObject::Event(Kevent { kind: reset_kind(*reset), signaled: *signaled })
-        }
-        Object::Mutex { owner, .. } => {
-            let owner = owner.as_ref().map(|owner| threads[owner]);
-            let recursion = u32::from(owner.is_some());
-            DispatcherObject::Mutant(Kmutant { owner, recursion, abandoned: false })
-        }
-        Object::FastMutex | Object::GuardedMutex => Kernel::fast_mutex_event(),
-        Object::Semaphore { count, max } => {
-            DispatcherObject::Semaphore(Ksemaphore { count: *count, limit: *max })
-        }
-        Object::Timer { reset } => DispatcherObject::Timer(Ktimer::new(reset_kind(*reset))),
-        _ => return None,
-    })
 }
 
 /// The greatest common divisor of all finite times in the calls and devices; 1 without any.

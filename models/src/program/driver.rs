@@ -75,12 +75,23 @@ impl Machine {
         self.kernel.km_mut().driver_frames.push(thread.index(), frame);
         let kapc = Kapc { source: ApcSource::Driver(kind), routine, context: DatumId(0) };
         self.kernel.thread_mut(thread).state = ThreadState::User;
-        let result = IoResult::NONE;
+        self.begin_routine(model, cx, thread, kapc, IoResult::NONE);
+    }
+
+    /// A routine that is no APC's begins on a thread.
+    pub(super) fn begin_routine<O: Observer>(
+        &mut self,
+        model: &Model,
+        cx: &mut Context<'_, O>,
+        thread: ThreadId,
+        kapc: Kapc,
+        result: IoResult,
+    ) {
         if model.program.keeps_history {
             self.program.record_routine(&model.program, thread, kapc, result);
         }
         cx.event(Event::ApcEntered { thread, kapc, result });
-        let pc = model.program.routines[routine.index()].entry;
+        let pc = model.program.routines[kapc.routine.index()].entry;
         let frame = Frame { pc, kapc: Some(kapc), interrupted: None, test_alert: false };
         self.program.frames.push(thread.index(), frame);
         self.settle(model, thread);

@@ -16,6 +16,7 @@ mod kernel;
 mod pool;
 mod state;
 mod traced;
+mod user_mode;
 pub(crate) mod users;
 
 pub use compile::compile;

@@ -1,7 +1,6 @@
 //! How the threads of pools take a step: their callbacks, their waits, and their end.
 
-use super::Frame;
-use crate::event::{Event, Observer};
+use crate::event::Observer;
 use crate::ids::{RoutineId, ThreadId};
 use crate::io::port::Packet;
 use crate::ke::Context;
@@ -24,14 +23,7 @@ impl Machine {
         let routine = RoutineId(model.program.datum(packet.key) as u16);
         let kapc = callback_of(routine, packet);
         let result = self.kernel.completion_of(kapc);
-        if model.program.keeps_history {
-            self.program.record_routine(&model.program, thread, kapc, result);
-        }
-        cx.event(Event::ApcEntered { thread, kapc, result });
-        let pc = model.program.routines[routine.index()].entry;
-        let frame = Frame { pc, kapc: Some(kapc), interrupted: None, test_alert: false };
-        self.program.frames.push(thread.index(), frame);
-        self.settle(model, thread);
+        self.begin_routine(model, cx, thread, kapc, result);
     }
 
     /// A wait of a pool goes on: it makes its tests again, or is over.

@@ -27,6 +27,10 @@ impl Answer {
     fn previous(previous: u32) -> Self {
         Answer { previous: Some(previous), ..Self::success() }
     }
+
+    fn failure(status: NtStatus) -> Self {
+        Answer { status, previous: None }
+    }
 }
 
 impl Follower {
@@ -210,10 +214,7 @@ impl Follower {
         };
         let (released, effects) = self.world.release_mutant(id, thread);
         self.expect(effects);
-        let answer = match released {
-            Ok(()) => Answer::previous(before.recursion),
-            Err(status) => Answer { status, previous: None },
-        };
+        let answer = released.map_or_else(Answer::failure, |()| Answer::previous(before.recursion));
         let rules = [wait::WAIT_57, wait::WAIT_58, wait::WAIT_64];
         self.compare("a mutex was released otherwise", name, object, status, reply, &answer, &rules)
     }
@@ -249,10 +250,7 @@ impl Follower {
         let thread = self.thread(&of)?.clone();
         let (queued, effects) = self.world.queue_apc(thread.id, apc)?;
         self.expect(effects);
-        let answer = match queued {
-            Ok(()) => Answer::success(),
-            Err(status) => Answer { status, previous: None },
-        };
+        let answer = queued.map_or_else(Answer::failure, |()| Answer::success());
         if answer.status.is_error() == status.is_error() {
             return Ok(());
         }
@@ -292,10 +290,8 @@ impl Follower {
             (Ok(()), self.world.cancel_timer(id))
         };
         self.expect(effects);
-        let answer = match result {
-            Ok(()) => Answer::previous(u32::from(before.signaled)),
-            Err(status) => Answer { status, previous: None },
-        };
+        let answer =
+            result.map_or_else(Answer::failure, |()| Answer::previous(u32::from(before.signaled)));
         let rules = [timer::TIMER_03, timer::TIMER_05, timer::TIMER_25];
         let kind = "a timer was in another state before the call";
         self.compare(kind, name, object, status, reply, &answer, &rules)
@@ -325,10 +321,8 @@ impl Follower {
         let (caller, thread) = (self.thread(name)?.id, self.thread(&of)?.id);
         let (suspended, effects) = self.world.suspend(caller, thread);
         self.expect(effects);
-        let answer = match suspended {
-            Ok(previous) => Answer::previous(previous.into()),
-            Err(status) => Answer { status, previous: None },
-        };
+        let answer =
+            suspended.map_or_else(Answer::failure, |previous| Answer::previous(previous.into()));
         let rules = [thr::THR_09, thr::THR_11, thr::THR_12];
         self.compare("a suspend count was another", name, target, status, reply, &answer, &rules)
     }

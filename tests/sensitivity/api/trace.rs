@@ -1,14 +1,9 @@
 //! Accepted traces, as documents that can be changed.
 
-use alertable::api::{Options, Spread, Verdict, check, project};
-use alertable::engine::policy::Uniform;
-use alertable::engine::simulate::simulate;
-use alertable::run::{PolicyName, RunOptions, Schedule};
-use alertable::system::{StepEvents, System};
-use alertable::trace::TraceSettings;
+use crate::traced::traced;
+use alertable::api::{Options, Verdict, check};
 use alertable_models::deviation::{self, Deviations};
-use alertable_models::machine::{Model, Settings, Time, Transition};
-use alertable_models::program::compile;
+use alertable_models::machine::Time;
 use alertable_traces::scenario::Scenario;
 use serde_json::Value;
 use std::fmt;
@@ -156,26 +151,6 @@ fn documents(folder: &Path, ending: &str, out: &mut Vec<PathBuf>) {
     out.sort();
 }
 
-/// A run's trace.
-fn traced(scenario: &Scenario, seed: u64) -> (String, Deviations) {
-    let dialect = scenario.dialect.as_deref().unwrap_or("windows");
-    let deviations = deviation::dialect(dialect).unwrap().deviations;
-    let processors = scenario.machine.processors.unwrap_or(2);
-    let settings = Settings { deviations, processors, time: Time::Urgent };
-    let model = Model { program: compile(scenario).unwrap(), settings };
-    let mut transitions: Vec<Transition> = Vec::new();
-    let system =
-        System { model: &model, checked: false, hits: None, futures: None, symmetry: None };
-    simulate(&system, &mut Uniform::new(seed), 300, |enabled, pick, _: &StepEvents| {
-        transitions.push(enabled[pick]);
-    });
-    let schedule = Schedule::Policy { policy: PolicyName::Random, seed };
-    let options = RunOptions { schedule, step_count_max: 300, with_trace: false };
-    let source = TraceSettings::new(&model, &options);
-    let trace = project(&model, scenario, &source, Spread { steps: 4, seed }, &transitions);
-    (String::from_utf8(trace).unwrap(), deviations)
-}
-
 /// The traces that are changed: of simulated runs, and what Wine was seen to do.
 pub(super) fn accepted() -> Vec<Accepted> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/corpus");
@@ -189,7 +164,8 @@ pub(super) fn accepted() -> Vec<Accepted> {
     });
     for (at, file) in files.iter().enumerate() {
         let scenario = alertable_traces::read_scenario_file(file).unwrap();
-        let (trace, deviations) = traced(&scenario, at as u64);
+        let (trace, deviations) = traced(&scenario, Time::Urgent, at as u64, 4);
+        let trace = String::from_utf8(trace).unwrap();
         let name = file.file_stem().unwrap().to_string_lossy();
         traces.extend(Accepted::read(&name, &trace, deviations));
     }

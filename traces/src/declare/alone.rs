@@ -32,16 +32,9 @@ macro_rules! document {
             }
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap;
-                let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("alertable", &$crate::FORMAT_VERSION)?;
-                map.serialize_entry("kind", $kind.name())?;
-                $crate::read::Record::write_record(self, &mut map)?;
-                map.end()
-            }
-        }
+        $crate::declare::serializes_as_map!(
+            $name, "alertable" = $crate::FORMAT_VERSION, "kind" = $kind.name()
+        );
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -59,17 +52,25 @@ macro_rules! document {
     };
 }
 
-/// Serializing and describing a record as an object.
-macro_rules! writes_itself {
-    ($name:ident) => {
+/// Serializing a record as an object, with some members before its fields.
+macro_rules! serializes_as_map {
+    ($name:ident $(, $member:literal = $value:expr)*) => {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::SerializeMap;
                 let mut map = serializer.serialize_map(None)?;
+                $( map.serialize_entry($member, &$value)?; )*
                 $crate::read::Record::write_record(self, &mut map)?;
                 map.end()
             }
         }
+    };
+}
+
+/// Serializing and describing a record as an object.
+macro_rules! writes_itself {
+    ($name:ident) => {
+        $crate::declare::serializes_as_map!($name);
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -85,4 +86,4 @@ macro_rules! writes_itself {
     };
 }
 
-pub(crate) use {document, stands_alone, writes_itself};
+pub(crate) use {document, serializes_as_map, stands_alone, writes_itself};

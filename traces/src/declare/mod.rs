@@ -9,7 +9,7 @@ mod name;
 mod record;
 mod tagged;
 
-pub(crate) use alone::{document, stands_alone, writes_itself};
+pub(crate) use alone::{document, serializes_as_map, stands_alone, writes_itself};
 pub(crate) use name::names;
 pub(crate) use record::record;
 pub(crate) use tagged::tagged;

@@ -114,14 +114,7 @@ macro_rules! tagged {
             fn describe(_: &mut $crate::read::Properties<'_>) {}
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap;
-                let mut map = serializer.serialize_map(None)?;
-                $crate::read::Record::write_record(self, &mut map)?;
-                map.end()
-            }
-        }
+        $crate::declare::serializes_as_map!($name);
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
