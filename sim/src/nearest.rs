@@ -150,6 +150,10 @@ impl<'a> Story<'a> {
             return (0..self.steps.len()).find(|at| !can_become(part, seen(*at)));
         }
         let last = self.steps.len().checked_sub(1)?;
+        if part.end.is_some() || part.blocked.is_some() {
+            // Before the end, every thread could still go on.
+            return Some(last);
+        }
         let value = part.as_in(seen(last));
         (0..=last).rev().take_while(|at| part.as_in(seen(*at)) == value).last()
     }
@@ -159,7 +163,11 @@ impl<'a> Story<'a> {
         let others = Story::others(self.model);
         let shows = self.steps[told].events.iter().position(|event| self.shows(event, part));
         let Some(event) = shows else {
+            let ends = part.end.is_some() || part.blocked.is_some();
             let changes = |story: &Story<'_>, at: usize| {
+                if ends {
+                    return at + 1 == story.steps.len();
+                }
                 let before = story.seen_before(at).map(|seen| part.as_in(seen));
                 before != Some(part.as_in(&story.steps[at].seen))
             };
@@ -182,8 +190,13 @@ impl<'a> Story<'a> {
         let rules = self.contrasted((told, event), &others, is_alike);
         let happens =
             |event: &Event| thread_of(event) == thread_of(&shown) && is_same(event, &shown);
-        let told = RuledStep { at: told, rules: self.confirmed(told, rules, happens) };
-        decided.into_iter().chain([told]).collect()
+        let shows = RuledStep { at: told, rules: self.confirmed(told, rules, happens) };
+        let steps: Vec<RuledStep> = decided.into_iter().chain([shows]).collect();
+        // Where it is decided before, no rule need be left for the step that only shows it.
+        if steps.iter().all(|step| step.rules.is_empty()) {
+            return steps;
+        }
+        steps.into_iter().filter(|step| !step.rules.is_empty()).collect()
     }
 
     /// The step and the event that let a thread go on from the call that it is in at a step.
@@ -198,7 +211,7 @@ impl<'a> Story<'a> {
     }
 
     /// The rules that take effect in a step before an event, and in no step that is not alike, here or
-    /// in other schedules. If there is none, all that take effect before the event.
+    /// in other schedules; if there is none, in fewer than half of those.
     fn contrasted(
         &self,
         (at, event): (usize, usize),
@@ -206,15 +219,21 @@ impl<'a> Story<'a> {
         is_alike: impl Fn(&Story<'_>, usize) -> bool,
     ) -> Vec<RuleId> {
         let before = self.steps[at].rules.iter().filter(|(count, _)| *count <= event);
-        let before: Vec<RuleId> = before.map(|(_, rule)| *rule).collect();
-        let mut rules = before.clone();
+        // With how many of the other steps they take effect in.
+        let mut rules: Vec<(RuleId, usize)> = before.map(|(_, rule)| (*rule, 0)).collect();
+        let mut other_count = 0;
         for story in others.iter().chain([self]) {
             for at in (0..story.steps.len()).filter(|at| !is_alike(story, *at)) {
                 let elsewhere = &story.steps[at].rules;
-                rules.retain(|rule| !elsewhere.iter().any(|(_, other)| other == rule));
+                other_count += 1;
+                for (rule, count) in &mut rules {
+                    *count += usize::from(elsewhere.iter().any(|(_, other)| other == rule));
+                }
             }
         }
-        if rules.is_empty() { before } else { rules }
+        let only_here = rules.iter().any(|(_, count)| *count == 0);
+        rules.retain(|(_, count)| if only_here { *count == 0 } else { count * 2 < other_count });
+        rules.into_iter().map(|(rule, _)| rule).collect()
     }
 
     /// Those of some rules without which an event does not happen in a step: under a deviation from

@@ -91,6 +91,46 @@ fn witness_says_which_rules_keep_an_outcome_away() {
     assert!(run.stdout.contains("second = WAIT_IO_COMPLETION"), "{run}");
 }
 
+/// The steps of the nearest miss that are in the way, each with its rules.
+fn in_the_way(scenario: &str, pattern: &str) -> Vec<(u64, Vec<String>)> {
+    let path = format!("{SCENARIOS}/{scenario}.json");
+    let ran = alertable(["explore", "--json", &path, "--witness", pattern]).ends_with(1);
+    let nearest = document(&ran)["witness"]["nearest"].clone();
+    let rules = |step: &Value| {
+        let rules = step["rules"].as_array().unwrap().iter();
+        rules.map(|rule| rule.as_str().unwrap().to_owned()).collect()
+    };
+    let steps = nearest["steps"].as_array().unwrap().iter();
+    steps.map(|step| (step["step"].as_u64().unwrap(), rules(step))).collect()
+}
+
+#[test]
+fn witness_shows_only_rules_that_are_in_the_way() {
+    // What lets the worker go on, and nothing of how an APC is queued or the caller ends.
+    let steps = in_the_way(
+        "apc/two-apcs-race-one-wait",
+        r#"{"labels": {"first": "WAIT_IO_COMPLETION", "second": "WAIT_TIMEOUT"}}"#,
+    );
+    assert_eq!(steps[0].1, ["APC-I-13", "WAIT-10", "WAIT-13"]);
+    // The step in which the waiter returns only shows what the one that signals has decided.
+    let steps = in_the_way("event/apc-costs-the-place-in-line", r#"{"labels": {"two": []}}"#);
+    assert_eq!(steps, [(18, vec!["WAIT-16".to_owned(), "WAIT-75".to_owned()])]);
+    // A routine runs: by what delivers it, not by what its thread did before.
+    let steps = in_the_way("apc/apc-not-at-plain-wait", r#"{"apcs": {}}"#);
+    assert_eq!(steps[0].1, ["APC-U-01", "APC-U-06", "APC-I-19"]);
+    for (scenario, pattern, rule) in [
+        ("event/pulse-is-not-remembered", "after=WAIT_OBJECT_0", "WAIT-07"),
+        ("mutex/waiters-are-served-in-order", "other=WAIT_OBJECT_0", "WAIT-07"),
+    ] {
+        let steps = in_the_way(scenario, pattern);
+        let rules: Vec<&String> = steps.iter().flat_map(|(_, rules)| rules).collect();
+        assert!(rules.iter().any(|other| *other == rule), "{scenario}: {rules:?}");
+        // They take effect in every step of a thread.
+        let always = ["APC-U-33", "WAIT-98"];
+        assert!(!rules.iter().any(|rule| always.contains(&rule.as_str())), "{scenario}: {rules:?}");
+    }
+}
+
 #[test]
 fn witness_says_that_something_just_does_not_happen() {
     let three = r#"{"apcs": {"worker": [{"data": 1}, {"data": 2}, {"data": 2}]}}"#;

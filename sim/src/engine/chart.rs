@@ -10,9 +10,10 @@ const STATE_COUNT_MAX: usize = 1 << 18;
 /// With so many states, and with twice as many each time, a chart is asked whether it is of use.
 const STATE_COUNT_ASKED: usize = 1 << 13;
 
-/// A chart is of use if of each so many steps no more than one is not on it: a step that is not, and
-/// is put on it, takes several times as long as one in a system that has no chart.
-const STEPS_PER_MISS: u64 = 8;
+/// A chart that grows is of use if it has so many steps for each that is not on it, one that is full
+/// if it has so many more. Looks at a large chart wait for memory, which takes longer than to find
+/// a step otherwise.
+const HITS_PER_MISS: (u64, u64) = (1, 3);
 
 /// A state on a chart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,7 +108,8 @@ impl<T: Copy> Chart<T> {
         }
         self.asked_at *= 2;
         let (hits, misses) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses));
-        hits >= misses * (STEPS_PER_MISS - 1)
+        let is_full = self.states.len() == STATE_COUNT_MAX;
+        hits >= misses * if is_full { HITS_PER_MISS.1 } else { HITS_PER_MISS.0 }
     }
 
     /// Where one of the transitions leads, if that is known.
@@ -149,31 +151,35 @@ impl Hasher for AsIs {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chart, STATE_COUNT_ASKED, STEPS_PER_MISS};
+    use super::{Chart, HITS_PER_MISS, STATE_COUNT_ASKED, STATE_COUNT_MAX};
 
-    /// A chart of a chain of states, on which some steps are made again between two new ones.
-    fn is_of_use(hits_per_miss: u64) -> bool {
+    /// Whether it is of use all the time, with so many states of a chain on it of which the first
+    /// step is made again so often after each new one.
+    fn is_of_use(state_count: usize, hits_per_miss: u64) -> bool {
         let mut chart: Chart<u8> = Chart::new(1);
-        let mut place = chart.place(0, &[0]).expect("there is room");
-        for state in 1..STATE_COUNT_ASKED as u64 {
-            assert!(chart.is_of_use(), "too early to tell");
+        let first = chart.place(0, &[0]).expect("there is room");
+        let mut place = first;
+        for state in 1..state_count as u64 {
             chart.note(place, &[7]);
             assert_eq!(chart.target(place, 0), None);
             let next = chart.place(state, &[state]).expect("there is room");
             chart.link(place, 0, next);
-            (0..hits_per_miss).for_each(|_| assert_eq!(chart.target(place, 0), Some(next)));
+            (0..hits_per_miss).for_each(|_| assert!(chart.target(first, 0).is_some()));
             place = next;
+            if !chart.is_of_use() {
+                return false;
+            }
         }
-        assert_eq!(
-            (chart.sum(place), chart.transitions(place)),
-            (STATE_COUNT_ASKED as u64 - 1, None)
-        );
-        chart.is_of_use()
+        assert_eq!((chart.sum(place), chart.transitions(place)), (state_count as u64 - 1, None));
+        true
     }
 
     #[test]
     fn a_chart_is_of_use_where_most_steps_are_on_it() {
-        assert!(is_of_use(STEPS_PER_MISS - 1));
-        assert!(!is_of_use(STEPS_PER_MISS - 2));
+        assert!(is_of_use(STATE_COUNT_ASKED - 1, 0), "too early to tell");
+        assert!(!is_of_use(STATE_COUNT_ASKED, 0));
+        assert!(is_of_use(STATE_COUNT_MAX - 1, HITS_PER_MISS.1 - 1));
+        assert!(!is_of_use(STATE_COUNT_MAX, HITS_PER_MISS.1 - 1));
+        assert!(is_of_use(STATE_COUNT_MAX, HITS_PER_MISS.1));
     }
 }
