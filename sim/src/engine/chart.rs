@@ -7,13 +7,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// The most states of a chart: about two hundred bytes each, and all of them looked at by chance.
 const STATE_COUNT_MAX: usize = 1 << 18;
 
-/// With so many states, and with twice as many each time, a chart is asked whether it is of use.
-const STATE_COUNT_ASKED: usize = 1 << 13;
-
-/// A chart that grows is of use if it has so many steps for each that is not on it, one that is full
-/// if it has so many more. Looks at a large chart wait for memory, which takes longer than to find
-/// a step otherwise.
-const HITS_PER_MISS: (u64, u64) = (1, 3);
+/// With so many states, and with twice as many each time, a chart is asked whether it is of use: if
+/// most steps since were on it. Looks at a large chart wait for memory, which may take longer than to
+/// find a step otherwise.
+const STATE_COUNT_ASKED: usize = 1 << 15;
 
 /// A state on a chart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,8 +105,7 @@ impl<T: Copy> Chart<T> {
         }
         self.asked_at *= 2;
         let (hits, misses) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses));
-        let is_full = self.states.len() == STATE_COUNT_MAX;
-        hits >= misses * if is_full { HITS_PER_MISS.1 } else { HITS_PER_MISS.0 }
+        hits >= misses
     }
 
     /// Where one of the transitions leads, if that is known.
@@ -151,7 +147,7 @@ impl Hasher for AsIs {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chart, HITS_PER_MISS, STATE_COUNT_ASKED, STATE_COUNT_MAX};
+    use super::{Chart, STATE_COUNT_ASKED};
 
     /// Whether it is of use all the time, with so many states of a chain on it of which the first
     /// step is made again so often after each new one.
@@ -178,8 +174,6 @@ mod tests {
     fn a_chart_is_of_use_where_most_steps_are_on_it() {
         assert!(is_of_use(STATE_COUNT_ASKED - 1, 0), "too early to tell");
         assert!(!is_of_use(STATE_COUNT_ASKED, 0));
-        assert!(is_of_use(STATE_COUNT_MAX - 1, HITS_PER_MISS.1 - 1));
-        assert!(!is_of_use(STATE_COUNT_MAX, HITS_PER_MISS.1 - 1));
-        assert!(is_of_use(STATE_COUNT_MAX, HITS_PER_MISS.1));
+        assert!(is_of_use(STATE_COUNT_ASKED * 2, 1));
     }
 }

@@ -104,15 +104,12 @@ impl<'a, S: TransitionSystem> Sampler<'a, S> {
     ) -> Sample<S::Violation> {
         self.restart();
         loop {
-            let enabled = match charted(self.chart.as_ref(), self.place) {
-                Some(known) => {
-                    (self.is_known, self.since) = (false, None);
-                    known
-                }
-                None => {
-                    self.find_transitions();
-                    self.sources.enabled()
-                }
+            let enabled = if let Some(known) = charted(self.chart.as_ref(), self.place) {
+                (self.is_known, self.since) = (false, None);
+                known
+            } else {
+                self.find_transitions();
+                self.sources.enabled()
             };
             if enabled.is_empty() {
                 return Sample { ending: Ending::Rest, violations: Vec::new() };
@@ -304,10 +301,10 @@ mod tests {
     fn runs_are_those_that_are_made_step_by_step() {
         let system = Counters { count: 6, max: 8 };
         let mut sampler = Sampler::new(&system);
-        for seed in 0..600 {
+        for seed in 0..1_200 {
             sampler.run(&mut Uniform::new(seed), 1_000);
             let mut schedule = Vec::new();
-            let run = simulate(&system, &mut Uniform::new(seed), 1_000, |enabled, pick, _: &()| {
+            let run = simulate(&system, &mut Uniform::new(seed), 1_000, |enabled, pick, &()| {
                 schedule.push(enabled[pick]);
             });
             assert_eq!(sampler.schedule(), schedule);
