@@ -53,6 +53,28 @@ fn outcomes(document: &Value) -> BTreeSet<String> {
     document["outcomes"].as_array().unwrap().iter().map(ToString::to_string).collect()
 }
 
+/// Like states are reached under other names when several search: what is left out must not hang
+/// on the names.
+#[test]
+fn reduced_counts_do_not_hang_on_the_number_of_threads() {
+    let folder = Folder::new("reduced_counts_do_not_hang_on_the_number_of_threads");
+    let scenario = folder.file("scenario.json", scenarios::workers(5, 2));
+    let counts = |threads: &str, limit: &str| {
+        let options = ["--json", "--threads", threads, "--limit-states", limit];
+        let ran = alertable([["explore", text(&scenario)].as_slice(), &options].concat());
+        let found = document(&ran.ends_with(0));
+        ["states", "transitions", "outcomes"].map(|field| found[field].clone())
+    };
+    let alone = counts("1", "100000");
+    let states = alone[0].as_u64().unwrap();
+    assert!(states > 200, "{states} states are too few for two");
+    // With a limit so near each of the two looks often whether the other one is idle.
+    let limit = (2 * states).to_string();
+    for _ in 0..4 {
+        assert_eq!(counts("2", &limit), alone);
+    }
+}
+
 #[test]
 fn a_deadlock_needs_one_switch() {
     let folder = Folder::new("a_deadlock_needs_one_switch");
@@ -189,7 +211,7 @@ fn a_search_that_was_stopped_says_what_was_left() {
 #[test]
 fn progress_is_shown_where_it_is_wanted_and_only_there() {
     let folder = Folder::new("progress_is_shown");
-    let scenario = folder.file("scenario.json", ring(4, 3).to_string());
+    let scenario = folder.file("scenario.json", ring(4, 4).to_string());
     let options = ["--json", "--no-reduction"];
     let quiet = alertable(["explore", text(&scenario)].iter().chain(&options)).ends_with(0);
     assert_eq!(quiet.stderr, "");

@@ -230,8 +230,8 @@ impl Machine {
             *digest = if add { digest.wrapping_add(unit) } else { digest.wrapping_sub(unit) };
         });
         self.kernel.for_each_gone(|thread| {
-            let digest = &mut digests[slots.slot(Part::Liveness, Aspect::Content, 0)];
-            let unit = Part::Liveness.key(thread, 0).hash(0);
+            let digest = &mut digests[slots.slot(Part::Liveness, Aspect::Content, thread)];
+            let unit = Part::Liveness.key(0, 0).hash(0);
             *digest = if add { digest.wrapping_add(unit) } else { digest.wrapping_sub(unit) };
         });
     }

@@ -172,8 +172,12 @@ impl<'a> Builder<'a> {
         let activity = io.ports.iter().map(|_| self.next()).collect();
         self.set(Part::Activity, activity);
         if self.program.kernel.has_io() {
-            let liveness = self.next();
-            self.set(Part::Liveness, vec![liveness]);
+            // Of a process it matters how many of its threads are left, not which.
+            let process_count = io.thread_processes.iter().max().map_or(1, |last| last + 1);
+            let processes: Vec<u8> = (0..process_count).map(|_| self.next()).collect();
+            let liveness =
+                io.thread_processes.iter().map(|process| processes[usize::from(*process)]);
+            self.set(Part::Liveness, liveness.collect());
         }
     }
 

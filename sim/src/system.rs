@@ -167,6 +167,10 @@ impl TransitionSystem for System<'_> {
         self.model.slots().names(slots)
     }
 
+    fn has_likeness(&self) -> bool {
+        self.symmetry.is_some()
+    }
+
     fn take_looked_at(&self, state: &Machine) -> SlotSet {
         state.take_looked_at(self.model.slots())
     }

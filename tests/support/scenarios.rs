@@ -26,6 +26,20 @@ pub(crate) fn ring(thread_count: usize, apc_count: usize) -> Value {
     ring
 }
 
+/// Workers that each take so many packets from a completion port with room for two of them.
+pub(crate) fn workers(worker_count: usize, round_count: usize) -> String {
+    let post =
+        json!({ "call": "PostQueuedCompletionStatus", "port": "port", "bytes": 0, "key": 1 });
+    let get = json!({ "call": "GetQueuedCompletionStatus", "port": "port", "ms": "INFINITE" });
+    let rounds = |count: usize, step: &Value| json!([{ "repeat": count, "steps": [step] }]);
+    let mut threads: serde_json::Map<String, Value> =
+        (0..worker_count).map(|at| (format!("w{at}"), rounds(round_count, &get))).collect();
+    threads.insert("producer".to_owned(), rounds(worker_count * round_count, &post));
+    let mut workers = scenario(&Value::Object(threads));
+    workers["objects"] = json!({ "port": { "type": "port", "concurrency": 2 } });
+    workers.to_string()
+}
+
 /// Threads that race for one event so that thousands of states are possible.
 pub(crate) fn race() -> String {
     let steps = |thread: &str| -> Vec<Value> {

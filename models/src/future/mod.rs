@@ -21,6 +21,7 @@ use crate::ke::Kernel;
 use crate::ke::thread::ThreadState;
 use crate::machine::{Machine, Model, Source};
 use crate::program::{Instruction, Pc, Program};
+use crate::service::Service;
 use relation::Relations;
 use std::ops::{BitOr, BitOrAssign};
 
@@ -122,7 +123,10 @@ impl Futures {
     pub fn new(program: &Program, deviations: Deviations) -> Option<Self> {
         let has_io = program.kernel.has_io();
         let unknown = UNKNOWN.iter().chain(UNKNOWN_IN_IO.iter().filter(|_| has_io));
-        if unknown.into_iter().any(|deviation| deviations.contains(*deviation)) {
+        // A wait that begins again then looks at every handle of what it waits for.
+        let closes = program.calls.iter().any(|call| matches!(call.service, Service::Close { .. }));
+        let checks = closes.then_some(&Deviation::RepeatedWaitChecksHandles);
+        if unknown.chain(checks).any(|deviation| deviations.contains(*deviation)) {
             return None;
         }
         let relations = Relations::new(program)?;

@@ -334,7 +334,7 @@ impl<'a> Relations<'a> {
         }
     }
 
-    /// The slot that says which threads are left.
+    /// The slot that says how many threads are left of the only process.
     pub(super) fn liveness(&self) -> u64 {
         1 << self.program.slots.slot(Part::Liveness, Aspect::Content, 0)
     }

@@ -72,7 +72,7 @@ impl Kernel {
 
     fn is_last_of_process<O>(&self, cx: &Context<'_, O>, thread: ThreadId) -> bool {
         let process = cx.io.thread_processes[thread.index()];
-        self.io().liveness_looked_at.mark(0);
+        self.io().liveness_looked_at.mark(thread.index());
         self.thread_ids().all(|other| {
             other == thread
                 || cx.io.thread_processes[other.index()] != process

@@ -216,13 +216,16 @@ impl Io {
         let port_count = self.packets.list_count();
         self.activity_looked_at
             .take(port_count, |port| on_marked(Part::Activity, Aspect::Content, port));
-        self.liveness_looked_at.take(1, |_| on_marked(Part::Liveness, Aspect::Content, 0));
+        let thread_count = self.kernel_apcs.list_count();
+        self.liveness_looked_at
+            .take(thread_count, |thread| on_marked(Part::Liveness, Aspect::Content, thread));
         self.take_own_marks(on_marked);
     }
 
     /// As [`Kernel::clear_marks`].
     pub(crate) fn clear_marks(&mut self) {
         self.activity_looked_at.clear();
+        self.liveness_looked_at.clear();
         self.clear_own_marks();
     }
 

@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn too_many_states_are_told() {
         let mut found = 0;
-        assert!(!cycles(&Ring { stem: 5, length: 3 }, 100, 7, |_, _| found += 1));
-        assert!(cycles(&Ring { stem: 5, length: 3 }, 100, 8, |_, _| found += 1));
+        assert!(!cycles(&Ring { stem: 5, length: 3 }, 100, 8, |_, _| found += 1));
+        assert!(cycles(&Ring { stem: 5, length: 3 }, 100, 9, |_, _| found += 1));
         assert_eq!(found, 1);
     }
 }

@@ -107,6 +107,11 @@ pub trait TransitionSystem: Sync {
         vec![format!("{slots:b}")]
     }
 
+    /// Whether [`TransitionSystem::likeness`] tells anything.
+    fn has_likeness(&self) -> bool {
+        false
+    }
+
     /// The slots that were looked at since this was last asked.
     fn take_looked_at(&self, state: &Self::State) -> SlotSet {
         let _ = state;

@@ -19,6 +19,7 @@
 use super::levels::Trail;
 use super::memo::{Change, Memo, SlotSet, SourceAnswer};
 use super::path::Path;
+use super::visited::scramble;
 use super::{Future, Touch, TransitionSystem};
 
 /// The most steps that are looked ahead.
@@ -155,21 +156,29 @@ impl<S: TransitionSystem> Chooser<S> {
             .filter(|source| system.heeds_others(*source))
             .fold(0, |set, source| set | 1 << source);
         let mut search = Search { chooser: self, system, memo, path, here, enabled };
-        let mut best = (here.transitions.len(), enabled);
+        let mut best = (here.transitions.len(), 0, enabled);
         // Those that nobody is tied to are found without looking ahead.
         for look_ahead in [false, true] {
+            if best.0 == 1 {
+                break;
+            }
             for source in bits(enabled & !search.chooser.cyclic) {
-                if best.0 == 1 {
+                let more = usize::from(system.has_likeness());
+                if best.0 + more == 1 {
                     break;
                 }
-                let set = search.grow(source, best.0, look_ahead);
+                let set = search.grow(source, best.0 + more, look_ahead);
                 let count = search.count(set);
+                // In like states like sets are chosen, whatever the names: of several, that whose
+                // steps lead to the lower sums.
                 if count < best.0 {
-                    best = (count, set);
+                    best = (count, search.rank(set), set);
+                } else if count == best.0 && set != enabled && more == 1 {
+                    best = best.min((count, search.rank(set), set));
                 }
             }
         }
-        for source in bits(enabled & !best.1) {
+        for source in bits(enabled & !best.2) {
             let Known { first, count, .. } = self.sources[source];
             chosen[first..first + count].fill(false);
         }
@@ -245,6 +254,15 @@ impl<S: TransitionSystem> Search<'_, '_, S> {
 
     fn count(&self, set: u64) -> usize {
         bits(set).map(|source| self.known(source).count).sum()
+    }
+
+    /// A number that hangs on nothing but the states that the steps of a set lead to.
+    fn rank(&self, set: u64) -> u64 {
+        let sums = bits(set).flat_map(|source| {
+            let Known { first, count, .. } = self.known(source);
+            &self.here.changes[first..first + count]
+        });
+        sums.fold(0, |rank, change| rank ^ scramble(self.here.sum.wrapping_add(change.sum)))
     }
 
     /// Grows a set from one source; gives up, with all sources, at `count_max` transitions.
