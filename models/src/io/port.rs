@@ -11,7 +11,7 @@ use crate::event::{Event, IrpChange, ObjectChange, Observer, PacketChange, Threa
 use crate::ids::{BlockId, DatumId, IrpId, ObjectId, ThreadId};
 use crate::ke::dispatcher::DispatcherObject;
 use crate::ke::thread::{InService, Kthread, ThreadRole, ThreadState};
-use crate::ke::wait::{WaitKind, WaitRequest};
+use crate::ke::wait::{NEVER, WaitKind, WaitRequest};
 use crate::ke::{Context, Kernel};
 use crate::parts::{Entry, Key};
 use crate::rule::{cancel as can, exit, io, iocp as rule, irp};
@@ -242,7 +242,12 @@ impl Kernel {
         let is_idly_alertable = is_worker && cx.deviates(Deviation::IdleWorkersAreAlertable);
         let wait = WaitRequest { alertable: wait.alertable || is_idly_alertable, ..wait };
         let base = self.io().received(thread).len() as u16;
-        let (alertable, timeout_ms) = (wait.alertable, wait.remaining_ms);
+        // Only who finds no packet where he was told of one waits again.
+        let (alertable, timeout_ms) = if cx.deviates(Deviation::RemoversFetchPackets) {
+            (wait.alertable, wait.remaining_ms)
+        } else {
+            (false, NEVER)
+        };
         self.thread_mut(thread).service = InService::Removal { max, base, alertable, timeout_ms };
         self.thread_mut(thread).wait = wait;
         if let Some(other) = self.thread(thread).queue

@@ -74,9 +74,9 @@ pub enum InService {
         max: u16,
         /// How many packets calls of its that are not over had got before.
         base: u16,
-        /// Whether user APCs end it.
+        /// Whether user APCs end it, where it may begin again.
         alertable: bool,
-        /// How long it waits for the first packet.
+        /// How long it waits for the first packet, where it may begin again.
         timeout_ms: u32,
     },
     /// It waits for a fast or guarded mutex, which it acquired at this level.
@@ -96,7 +96,9 @@ impl InService {
             InService::Request(file) => 2 | u64::from(file.0) << 4,
             InService::Aborting(file) => 3 | u64::from(file.0) << 4,
             InService::Cancel(file) => 4 | u64::from(file.0) << 4,
-            InService::Removal { max, base, .. } => 5 | u64::from(max) << 4 | u64::from(base) << 20,
+            InService::Removal { max, base, alertable, .. } => {
+                5 | u64::from(max) << 4 | u64::from(base) << 20 | u64::from(alertable) << 36
+            }
             InService::Wrapper => 6,
             InService::Finish => 8,
             InService::FastMutex { old_irql } => 7 | (old_irql as u64) << 4,
@@ -275,10 +277,15 @@ impl Entry for Kthread {
         let sum = key.hash_pair(flags, payload);
         let queue = queue.map_or(0, |queue| u64::from(queue.0));
         let rest = service.word() | queue << 48;
-        if rest | u64::from(exit_code) == 0 {
+        let timeout_ms = match service {
+            InService::Removal { timeout_ms, .. } => timeout_ms,
+            _ => 0,
+        };
+        let numbers = u64::from(exit_code) | u64::from(timeout_ms) << 32;
+        if rest | numbers == 0 {
             return sum;
         }
-        sum.wrapping_add(key.next().hash_pair(rest, u64::from(exit_code)))
+        sum.wrapping_add(key.next().hash_pair(rest, numbers))
     }
 }
 
