@@ -37,6 +37,7 @@ mod tool;
 mod walk;
 
 use alertable_models::deviation::{DIALECTS, Deviation, Deviations, Kind};
+use alertable_models::symmetry::Symmetry;
 use alertable_traces::scenario::Scenario;
 use alertable_traces::{read_scenario, scenario_to_json};
 use generator::{Topic, scenarios};
@@ -340,6 +341,34 @@ fn one_of_several_like_states_is_enough() {
         }
     }
     assert!(reduced > compared / 5, "{reduced} of {compared} were reduced");
+}
+
+/// On how many scenarios with copied threads that keep results the same is compared.
+const COPIES_CASE_COUNT: u32 = 40;
+
+#[test]
+fn one_of_several_threads_that_keep_results_is_enough() {
+    let (mut compared, mut reduced, mut kept) = (0, 0, 0);
+    let mut runner = runner(1, 0);
+    let strategies = [scenarios(&[Waits, Events, Semaphores]), scenarios(&[Io])];
+    for case in 0..case_count(COPIES_CASE_COUNT) {
+        let scenario = strategies[case as usize % 2].new_tree(&mut runner).unwrap().current();
+        let copies = (1..=2_usize).new_tree(&mut runner).unwrap().current();
+        let scenario = reduction::with_copies(&scenario, copies);
+        let models = reduction::in_both_times(&scenario, Deviations::NONE, Deviations::NONE);
+        for (one, other) in models.unwrap() {
+            let counts = reduction::compare(&one, &other)
+                .unwrap_or_else(|reason| panic!("{reason}\nin {}", scenario_to_json(&scenario)));
+            compared += u32::from(counts.is_some());
+            reduced += u32::from(counts.is_some_and(|(all, fewer)| fewer < all));
+            let symmetry = Symmetry::new(&one.program, Deviations::NONE);
+            let has_kept = symmetry.is_some_and(|symmetry| {
+                symmetry.groups().flatten().any(|(_, labels)| !labels.is_empty())
+            });
+            kept += u32::from(has_kept && counts.is_some());
+        }
+    }
+    assert!(reduced > compared / 5 && kept > compared / 20, "{kept}, {reduced} of {compared}");
 }
 
 fn scenario_files() -> Vec<PathBuf> {

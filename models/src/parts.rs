@@ -58,6 +58,7 @@ pub(crate) enum Part {
     Loops,
     Conditions,
     Lengths,
+    Told,
     History,
 }
 
@@ -113,6 +114,7 @@ impl Part {
         Part::Loops,
         Part::Conditions,
         Part::Lengths,
+        Part::Told,
         Part::History,
     ];
 
@@ -242,6 +244,12 @@ pub(crate) trait Entry: Copy + Eq {
 impl Entry for u32 {
     fn digest(&self, key: Key) -> u64 {
         key.hash(u64::from(*self))
+    }
+}
+
+impl Entry for u64 {
+    fn digest(&self, key: Key) -> u64 {
+        key.hash(*self)
     }
 }
 

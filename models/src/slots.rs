@@ -206,6 +206,7 @@ impl<'a> Builder<'a> {
         };
         let labels: Vec<u8> = program.label_ids().map(|label| owner(self, label)).collect();
         let conditions = program.conditions.iter().map(|c| labels[c.label.index()]).collect();
+        self.set(Part::Told, labels.clone());
         self.set(Part::Lengths, labels.into_iter().chain(threads.iter().copied()).collect());
         self.set(Part::Conditions, conditions);
     }

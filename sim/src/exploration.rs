@@ -7,11 +7,11 @@ use crate::engine::explore::{Control, Coverage, Limits, Stop, Visitor, explore_f
 use crate::engine::shortest::shortest;
 use crate::engine::visited::fingerprint;
 use crate::engine::{Ending, TransitionSystem};
-use crate::exchange::{exchanged, exchanges};
+use crate::exchange::{Group, exchanged, exchanged_told, exchanges, told_by_threads};
 use crate::reduction::Knowledge;
 use crate::rounds::{Found, Round, explore_in_rounds};
 use crate::system::{RuleHits, StepEvents, System};
-use alertable_models::ids::ThreadId;
+use alertable_models::ids::{LabelId, ThreadId};
 use alertable_models::invariant::{Invariant, Violation};
 use alertable_models::ke::Kernel;
 use alertable_models::machine::{Machine, Model, Transition};
@@ -353,14 +353,15 @@ fn thread_ends(machine: &Machine) -> Vec<ThreadEnd> {
 
 /// What distinguishes states at rest for whoever sees only their outcomes.
 pub(crate) fn outcome_key(machine: &Machine, ending: Ending) -> u64 {
-    key_of(machine, &thread_ends(machine), ending)
+    key_of(machine, &thread_ends(machine), &machine.program().told(), ending)
 }
 
-/// As [`outcome_key`], if the threads had come to this.
-fn key_of(machine: &Machine, ends: &[ThreadEnd], ending: Ending) -> u64 {
+/// As [`outcome_key`], if the threads had come to this, and their labels had told this.
+fn key_of(machine: &Machine, ends: &[ThreadEnd], told: &[u64], ending: Ending) -> u64 {
     let kernel = machine.kernel();
     let blocks = kernel.has_io().then(|| kernel.io().blocks().collect::<Vec<_>>());
-    fingerprint(&(machine.program().history().seen(), ends, blocks, ending == Ending::StepLimit))
+    let seen = (machine.program().history().seen(), told);
+    fingerprint(&(seen, ends, blocks, ending == Ending::StepLimit))
 }
 
 /// Collects outcomes and violations.
@@ -368,7 +369,7 @@ fn key_of(machine: &Machine, ends: &[ThreadEnd], ending: Ending) -> u64 {
 pub(crate) struct Collector<'a> {
     model: &'a Model,
     /// Threads that can be exchanged for each other.
-    groups: Vec<Vec<ThreadId>>,
+    groups: Vec<Group>,
     pub(crate) outcomes: BTreeMap<u64, Outcome>,
     /// By the same keys: the cycles of threads that wait for each other.
     pub(crate) deadlocks: BTreeSet<(u64, String)>,
@@ -406,7 +407,10 @@ fn outcome_bytes(outcome: &Outcome) -> u64 {
 
 impl<'a> Collector<'a> {
     pub(crate) fn new(system: &System<'a>) -> Self {
-        let groups = system.symmetry.map(|symmetry| symmetry.groups().map(<[_]>::to_vec).collect());
+        let groups = system.symmetry.map(|symmetry| {
+            let owned = |(thread, labels): (ThreadId, &[LabelId])| (thread, labels.to_vec());
+            symmetry.groups().map(|group| group.into_iter().map(owned).collect()).collect()
+        });
         Collector {
             model: system.model,
             groups: groups.unwrap_or_default(),
@@ -448,14 +452,18 @@ impl Visitor<System<'_>> for Collector<'_> {
         let at_step_limit = ending == Ending::StepLimit;
         self.met_full_stack |= state.has_full_stack();
         let cycles = deadlock_texts(&self.model.program, state);
-        let ends = thread_ends(state);
-        for way in exchanges(&self.groups, &ends) {
+        let (ends, told) = (thread_ends(state), state.program().told());
+        let of_threads = told_by_threads(&self.groups, &told, ends.len());
+        let all: Vec<_> = ends.iter().zip(&of_threads).collect();
+        for way in exchanges(&self.groups, &all) {
             let exchanged_ends: Vec<ThreadEnd> = way.iter().map(|from| ends[*from]).collect();
-            let key = key_of(state, &exchanged_ends, ending);
+            let exchanged_told = exchanged_told(&self.groups, &told, &way);
+            let key = key_of(state, &exchanged_ends, &exchanged_told, ending);
             self.deadlocks.extend(cycles.iter().map(|cycle| (key, cycle.clone())));
             if !self.outcomes.contains_key(&key) {
                 let outcome = outcome_of(self.model, schedule, at_step_limit);
-                self.keep_outcome(key, exchanged(&self.model.program, &outcome, &way));
+                let outcome = exchanged(&self.model.program, &self.groups, &outcome, &way);
+                self.keep_outcome(key, outcome);
             }
         }
     }

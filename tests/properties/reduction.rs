@@ -56,6 +56,34 @@ pub(crate) fn with_endless_loops(scenario: &Scenario, loops: u8) -> Scenario {
     read_scenario(&document.to_string(), None).unwrap()
 }
 
+/// The scenario with threads that differ in their labels alone: the first `copies` of the threads
+/// are there once more each, with results of their own.
+pub(crate) fn with_copies(scenario: &Scenario, copies: usize) -> Scenario {
+    let mut document: Value = serde_json::from_str(&scenario_to_json(scenario)).unwrap();
+    document.as_object_mut().unwrap().remove("expect");
+    let threads = document["threads"].as_object_mut().unwrap();
+    let names: Vec<String> = threads.keys().take(copies).cloned().collect();
+    for name in names {
+        let mut steps = threads[&name].clone();
+        rename_labels(&mut steps);
+        threads.insert(format!("{name}-again"), steps);
+    }
+    read_scenario(&document.to_string(), None).unwrap()
+}
+
+fn rename_labels(document: &mut Value) {
+    match document {
+        Value::Object(fields) => {
+            if let Some(Value::String(label)) = fields.get_mut("as") {
+                label.push_str("-again");
+            }
+            fields.values_mut().for_each(rename_labels);
+        }
+        Value::Array(items) => items.iter_mut().for_each(rename_labels),
+        _ => {}
+    }
+}
+
 fn forget_labels(document: &mut Value) {
     match document {
         Value::Object(fields) => {

@@ -21,6 +21,7 @@ use crate::parts::Part;
 use crate::records::Records;
 use crate::service::Service;
 use crate::slots::SlotMap;
+use crate::symmetry::told_apart;
 use crate::win32::{Convention, Lowered, Names, lower};
 use alertable_traces::call::{Call, Timeout};
 use alertable_traces::scenario::{CallStep, Count, Object, Repeat, Scenario, Step, worker_name};
@@ -142,6 +143,7 @@ impl Compiler {
             io: IoSetup::default(),
             kernel_mode: KernelSetup::default(),
             keeps_history: true,
+            told: Vec::new(),
             slots: SlotMap::default(),
             kernel: Kernel::new(records.into_iter().map(|(_, record)| record).collect(), objects),
         };
@@ -390,6 +392,7 @@ impl Compiler {
         let Compiler { io, threads, kernel_mode, .. } = self;
         io.finish(&mut self.program, &threads, kernel_mode.is_used());
         finish_kernel_mode(&mut self.program, kernel_mode);
+        self.program.told = told_apart(&self.program);
         self.program.slots = SlotMap::new(&self.program);
         self.program
     }

@@ -84,11 +84,18 @@ impl History {
         result: ServiceReturn,
         packets: &[Packet],
     ) {
-        let entry = packets.iter().fold(result.word(), |entry, packet| {
-            let status = u64::from(packet.status.0) << 32 | u64::from(packet.information);
-            fold(fold(entry ^ SEED, packet.word() ^ PRIME), status ^ SEED)
-        });
-        self.record(label.index(), place, convention as u64, entry);
+        self.record(label.index(), place, convention as u64, entry_of(result, packets));
+    }
+
+    /// What a label has told that had told this and gets one more result.
+    pub(crate) fn told(
+        before: u64,
+        convention: Convention,
+        result: ServiceReturn,
+        packets: &[Packet],
+    ) -> u64 {
+        let kind = convention as u64 + 1;
+        fold(fold(before ^ SEED, entry_of(result, packets) ^ PRIME), kind ^ SEED)
     }
 
     /// A thread, which has a list, has entered a routine after so many others.
@@ -118,6 +125,13 @@ impl History {
         self.touched = true;
         self.digest = self.digest.wrapping_add(fold(fold(place ^ SEED, entry ^ PRIME), SEED));
     }
+}
+
+fn entry_of(result: ServiceReturn, packets: &[Packet]) -> u64 {
+    packets.iter().fold(result.word(), |entry, packet| {
+        let status = u64::from(packet.status.0) << 32 | u64::from(packet.information);
+        fold(fold(entry ^ SEED, packet.word() ^ PRIME), status ^ SEED)
+    })
 }
 
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;

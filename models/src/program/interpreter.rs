@@ -344,7 +344,8 @@ impl Machine {
         cx.event(Event::Return { thread, call: id, result });
         if let Some(label) = call.label {
             if model.program.keeps_history && !model.program.label(label).is_empty() {
-                self.program.record_result(label, call.convention, result, &packets);
+                let program = &model.program;
+                self.program.record_result(program, label, call.convention, result, &packets);
             }
             self.program.update_conditions(&model.program, label, |condition| {
                 let result = call.convention.result(&model.program, result, &packets);

@@ -178,6 +178,9 @@ pub struct Program {
     pub(crate) kernel_mode: KernelSetup,
     /// What a run shows is a part of the state; see [`Program::without_history`].
     pub(crate) keeps_history: bool,
+    /// For each label: its results are those of a thread that can be exchanged for another one,
+    /// and are kept apart from those of others. Empty if there is no such thread.
+    pub(crate) told: Vec<bool>,
     /// The kernel before the first step.
     pub(crate) kernel: Kernel,
     /// Which slot each piece of a state is in.

@@ -67,7 +67,9 @@ pub struct ProgramState {
     pub(crate) broken_conditions: Records<bool>,
     /// How many results each label has, and then how many routines each thread has entered.
     pub(crate) lengths: Records<u32>,
-    /// What the program could tell of its run so far.
+    /// For each label whose results are kept apart: what it has told so far.
+    pub(crate) told: Records<u64>,
+    /// What the program could tell of its run so far, beside that.
     history: History,
 }
 
@@ -76,6 +78,7 @@ state_parts!(ProgramState {
     loops: Loops,
     broken_conditions: Conditions,
     lengths: Lengths,
+    told: Told,
     history: History,
 });
 
@@ -99,6 +102,7 @@ impl ProgramState {
                 Part::Lengths,
                 vec![0; program.labels.len() + program.threads.len()],
             ),
+            told: Records::new(Part::Told, vec![0; program.told.len()]),
             history: History::new(),
         }
     }
@@ -163,16 +167,27 @@ impl ProgramState {
         &self.history
     }
 
+    /// What the labels whose results are kept apart have told, by label; empty if there are none.
+    pub fn told(&self) -> Vec<u64> {
+        self.told.peek_all().copied().collect()
+    }
+
     /// A result is kept under a label.
     pub(crate) fn record_result(
         &mut self,
+        program: &Program,
         label: LabelId,
         convention: Convention,
         result: ServiceReturn,
         packets: &[Packet],
     ) {
         let place = self.next_place(label.index());
-        self.history.record_result((label, place), convention, result, packets);
+        if program.told.get(label.index()) == Some(&true) {
+            let told = self.told.get_mut(label.index());
+            *told = History::told(*told, convention, result, packets);
+        } else {
+            self.history.record_result((label, place), convention, result, packets);
+        }
     }
 
     /// A thread has entered a routine.

@@ -3,8 +3,8 @@
 //! Two states are alike if they differ only
 //! - in the order of queued APCs, where nobody can tell in which order they are delivered: each
 //!   routine is empty, over in the step that delivers it, and nothing keeps which came first;
-//! - in which of some threads is where, where these have the same steps and nobody calls one of
-//!   them by its name.
+//! - in which of some threads is where, where these have the same steps, each with labels of its own
+//!   for the results that it keeps, and nobody calls one of them by its name.
 //!
 //! Whatever can follow one of two such states can follow the other, but for that order and with
 //! the threads exchanged. States that are alike have the same sum of digests once
@@ -14,7 +14,7 @@ mod order;
 mod threads;
 
 use crate::deviation::Deviations;
-use crate::ids::ThreadId;
+use crate::ids::{LabelId, ThreadId};
 use crate::machine::{Machine, Model};
 use crate::program::{Instruction, Pc, Program};
 use crate::service::Service;
@@ -43,9 +43,13 @@ impl Symmetry {
         is_any.then_some(Symmetry { unordered, groups })
     }
 
-    /// The threads that can be exchanged for each other.
-    pub fn groups(&self) -> impl Iterator<Item = &[ThreadId]> {
-        self.groups.iter().map(Group::threads)
+    /// The threads that can be exchanged for each other, each with the labels of its results, in
+    /// the same order.
+    pub fn groups(&self) -> impl Iterator<Item = Vec<(ThreadId, &[LabelId])>> {
+        self.groups.iter().map(|group| {
+            let threads = group.threads().iter().copied();
+            threads.zip(group.labels()).collect()
+        })
     }
 
     /// By how much a step changes the sum of digests beside what it changes in the digests, and
@@ -61,6 +65,17 @@ impl Symmetry {
             (sum.wrapping_add(growth), looked_at | more)
         })
     }
+}
+
+/// For each label, whether its results have to be kept apart from those of others because their
+/// thread can be exchanged for another one; empty if there is no such thread.
+pub(crate) fn told_apart(program: &Program) -> Vec<bool> {
+    let Some(symmetry) = Symmetry::new(program, Deviations::NONE) else { return Vec::new() };
+    let mut told = vec![false; program.labels.len()];
+    for label in symmetry.groups.iter().flat_map(Group::labels).flatten() {
+        told[label.index()] = !program.label(*label).is_empty();
+    }
+    if told.contains(&true) { told } else { Vec::new() }
 }
 
 /// The services that are called between an instruction and the end of its steps.

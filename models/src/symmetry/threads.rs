@@ -54,19 +54,14 @@ pub(super) fn groups(program: &Program) -> Vec<Group> {
 }
 
 /// Whether nothing but its wait for objects and ports ties a thread to others, and nothing that
-/// it does shows in an outcome under its name.
+/// it does shows in an outcome under its name but the results that it keeps.
 fn is_anonymous(program: &Program, thread: ThreadId) -> bool {
     let own = &program.threads[thread.index()];
     let services = services_of(program, own.entry);
-    let is_shown = |call: &ProgramCall| {
-        let is_named = call.label.is_some_and(|label| !program.label(label).is_empty());
-        is_named && program.keeps_history
-    };
     let code = program.code[own.entry as usize..].iter();
-    let shows = code.take_while(|instruction| **instruction != Instruction::End).any(|one| {
-        matches!(one, Instruction::Call(call) if is_shown(program.call(*call)))
-            || matches!(one, Instruction::MarkPending(_) | Instruction::ClearEvent(_))
-    });
+    let shows = code
+        .take_while(|instruction| **instruction != Instruction::End)
+        .any(|one| matches!(one, Instruction::MarkPending(_) | Instruction::ClearEvent(_)));
     !shows
         && services.iter().all(|service| stands_alone(program, service))
         && !program.calls.iter().any(|call| names(program, &call.service, thread))
@@ -166,10 +161,13 @@ fn is_same(
         };
         places.labels.iter().all(own) && places.conditions.iter().all(looks)
     };
+    let is_named =
+        |call: &ProgramCall| call.label.is_some_and(|label| !program.label(label).is_empty());
     let is_same_call = |call: &ProgramCall, other: &ProgramCall| {
         call.service == other.service
             && call.convention == other.convention
             && places.label(call.label) == others.label(other.label)
+            && is_named(call) == is_named(other)
             && call.label.is_some() == other.label.is_some()
     };
     let is_same_condition = |condition: u16, other: u16| {
@@ -221,6 +219,11 @@ impl Group {
         &self.threads
     }
 
+    /// Of each thread: its labels, in the same order.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &[LabelId]> {
+        self.places.iter().map(|places| &places.labels[..])
+    }
+
     /// As [`super::Symmetry::growth`].
     pub(super) fn growth(&self, model: &Model, before: &Machine, after: &Machine) -> (u64, u64) {
         let (mut growth, mut looked_at) = (0_u64, 0);
@@ -263,6 +266,9 @@ impl Group {
         for (label, other) in own.labels.iter().zip(&places.labels) {
             let lengths = &program.lengths;
             sum = sum.wrapping_add(lengths.digest_as(label.index(), other.index()));
+            if program.told.len() > 0 {
+                sum = sum.wrapping_add(program.told.digest_as(label.index(), other.index()));
+            }
         }
         for (condition, other) in own.conditions.iter().zip(&places.conditions) {
             let (condition, other) = (usize::from(*condition), usize::from(*other));
@@ -309,6 +315,7 @@ impl Group {
         }
         for label in &own.labels {
             all |= slot(Part::Lengths, Aspect::Content, label.index());
+            all |= slot(Part::Told, Aspect::Content, label.index());
         }
         for condition in &own.conditions {
             all |= slot(Part::Conditions, Aspect::Content, usize::from(*condition));
@@ -376,8 +383,12 @@ mod tests {
         }
         let labeled = |label: &str| WAIT.replace(" }", &format!(r#", "as": "{label}" }}"#));
         let shown = program(&labeled("x"), &labeled("y"), SET);
-        assert!(exchanged(&shown).is_empty());
-        assert_eq!(exchanged(&shown.without_history()), [[0, 1]]);
+        // Each has results of its own; one that has none is not the same.
+        assert_eq!(exchanged(&shown), [[0, 1]]);
+        assert_eq!(shown.told, [true; 2]);
+        assert!(exchanged(&program(&labeled("x"), WAIT, SET)).is_empty());
+        // A label that both use tells nobody whose result it is, but in which order they came.
+        assert!(exchanged(&program(&labeled("x"), &labeled("x"), SET)).is_empty());
         let owns = WAIT.replace("event", "mutex");
         assert!(exchanged(&program(&owns, &owns, SET)).is_empty());
     }
