@@ -213,9 +213,7 @@ impl Futures {
     /// Whether a process cannot end, and its handles be closed, as long as a thread does nothing.
     pub fn holds(&self, machine: &Machine, thread: ThreadId) -> bool {
         let record = machine.kernel.thread(thread);
-        let can_count_as_gone = record.state == ThreadState::Starting
-            || record.state == ThreadState::Terminated
-            || Kernel::never_started(record);
+        let can_count_as_gone = record.state == ThreadState::Starting || Kernel::has_left(record);
         self.has_rundown && !can_count_as_gone
     }
 

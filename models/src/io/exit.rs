@@ -3,7 +3,7 @@
 use super::irp::IrpPlace;
 use crate::event::{IrpChange, Observer};
 use crate::ids::{HandleId, IrpId, ThreadId};
-use crate::ke::thread::ThreadState;
+use crate::ke::thread::{ExitPhase, Kthread, ThreadState};
 use crate::ke::{Context, Kernel};
 use crate::rule::{cancel as can, exit as rule, irp};
 
@@ -81,13 +81,22 @@ impl Kernel {
         })
     }
 
-    /// Whether a thread has ended or has not begun; who asks marks that he has looked.
+    /// Whether a thread has left its process or has not begun; who asks marks that he has looked.
     fn is_gone(&self, thread: ThreadId) -> bool {
-        let record = self.threads.peek(thread.index());
-        record.state == ThreadState::Terminated || Kernel::never_started(record)
+        Kernel::has_left(self.threads.peek(thread.index()))
     }
 
-    /// Tells for each thread that has ended or has not begun its number.
+    /// Whether a thread will not close the handles of its process any more, or has not begun: of
+    /// several that end at the same time, one is the last.
+    pub(crate) fn has_left(thread: &Kthread) -> bool {
+        let is_past = matches!(
+            thread.state,
+            ThreadState::Exiting(ExitPhase::CloseApcQueue | ExitPhase::SignalThread)
+        );
+        is_past || thread.state == ThreadState::Terminated || Kernel::never_started(thread)
+    }
+
+    /// Tells for each thread that has left its process or has not begun its number.
     pub(crate) fn for_each_gone(&self, on_gone: impl FnMut(usize)) {
         if self.has_io() {
             self.thread_ids()
