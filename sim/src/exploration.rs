@@ -181,11 +181,8 @@ pub fn explore_model_from(
     hits: Option<&RuleHits>,
     course: Course<'_>,
 ) -> Result<Exploration, checkpoint::Error> {
-    let is_reduced = reduction != Reduction::None
-        && hits.is_none()
-        && limits.switch_count_max.is_none()
-        && course.rounds.is_none();
-    let knowledge = if is_reduced { Knowledge::of(model, reduction) } else { Knowledge::default() };
+    let can_reduce = hits.is_none() && limits.switch_count_max.is_none() && course.rounds.is_none();
+    let knowledge = if can_reduce { Knowledge::of(model, reduction) } else { Knowledge::default() };
     let plain = System { model, checked: true, hits, futures: None, symmetry: None };
     let system = knowledge.system(plain);
     let (mut coverage, rounds, mut found) = search(&system, limits, control, course)?;
